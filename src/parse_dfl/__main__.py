@@ -1,0 +1,8 @@
+"""``python -m parse_dfl``."""
+
+import sys
+
+from parse_dfl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Every error that a user can cause, as a tree.
+
+    ParseDflError
+    ├── ConfigError        a setting, a name or a mix that cannot be used
+    ├── DataError          a data set that cannot be read or split as asked
+    ├── OverlayError       a topology that cannot be built over its members
+    ├── CheckpointError    a checkpoint or agent file that does not fit
+    └── OutputError        a folder that cannot be written to
+
+The command line turns each into one line on stderr and exit status 2.  A message names the
+offending value, the allowed ones and, for names, the nearest valid one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ParseDflError(Exception):
+    """The root of all errors that a user can cause."""
+
+
+class ConfigError(ParseDflError):
+    """A setting, a name or a mix that cannot be used."""
+
+
+class DataError(ParseDflError):
+    """A data set that cannot be read or split as asked."""
+
+
+class OverlayError(ParseDflError):
+    """A topology that cannot be built over its members."""
+
+
+class CheckpointError(ParseDflError):
+    """A checkpoint or agent file that does not fit."""
+
+
+class OutputError(ParseDflError):
+    """A folder that cannot be written to."""
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest valid names, then all of them."""
+    names = sorted(known)
+    close = get_close_matches(value, names, n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else ";"
+    return f"{hint} known: {', '.join(names)}"
+
+
+def unknown(kind: str, value: str, known: Iterable[str]) -> ConfigError:
+    """A :class:`ConfigError` for a name that is not among the known ones."""
+    return ConfigError(f"unknown {kind} {value!r}{nearest(value, known)}")

@@ -1,0 +1,35 @@
+"""The settings of local training, in a file that costs nothing to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("cosine", "constant")
+SHARED_MOMENTS = ("none", "second")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """What every agent does with its own samples between two exchanges.
+
+    ``local_steps`` None means ``local_epochs`` times the median agent's number of batches;
+    ``lr`` None means the method's own default, tuned on validation data.  ``prior_correction``
+    is the strength of the logit adjustment by local label counts (Menon et al., ICLR 2021):
+    0 is plain cross-entropy.  ``share_moments`` "second" averages Adam's second moment together
+    with the parameters and doubles the payload.
+    """
+
+    rounds: int = 100
+    local_epochs: int = 1
+    local_steps: int | None = None
+    batch_size: int = 32
+    optimizer: str = "adam"
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    share_moments: str = "none"
+    prior_correction: float = 1.0
+    dtype: str = "float32"
