@@ -1,0 +1,71 @@
+"""From settings and an agent's identity to the pieces that its network is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.networks.config import FUSIONS, NetworkConfig
+from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """Everything a network is built from but the agent itself.
+
+    ``own_encoders`` are the user's builders by name, for ``config.encoders`` or an agent's
+    ``encoders`` to choose.
+    """
+
+    samples: Mapping[str, SampleShape]
+    classes: int
+    config: NetworkConfig = NetworkConfig()
+    own_encoders: Mapping[str, EncoderBuilder] = field(default_factory=dict)
+
+    def trunk(self, agent: AgentSpec, modality: str) -> nn.Module:
+        """A fresh trunk for ``modality`` as ``agent`` has it, ``(B, *shape)`` to ``(B, hidden)``."""
+        sample = self.samples[modality]
+        build = encoder_builder(self._encoder_name(agent, modality), sample, self.own_encoders)
+        return build(sample, self.config.hidden, self.config.dropout)
+
+    def _encoder_name(self, agent: AgentSpec, modality: str) -> str | None:
+        chosen = self.config.encoders
+        own = agent.encoder(modality)
+        return own or chosen.get(f"{agent.group}:{modality}") or chosen.get(modality)
+
+
+def slice_widths(latent: int, split: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Widths of the redundant, unique and synergistic slices of a latent.
+
+    The ratios are rounded so that the widths add up to ``latent``; a ratio of zero gives width
+    zero, any other at least one.
+
+    Raises:
+        ConfigError: a ratio is negative, all are zero, or the latent is narrower than the slices.
+    """
+    total = sum(split)
+    if len(split) != 3 or min(split) < 0 or total <= 0:
+        raise ConfigError(
+            f"split {','.join(f'{part:g}' for part in split)} must be three ratios, none negative, "
+            "not all zero, such as 1,1,1 or 2,1,0"
+        )
+    if latent < sum(part > 0 for part in split):
+        raise ConfigError(f"latent {latent} is narrower than its slices; use at least 3")
+    widths = [max(1, round(latent * part / total)) if part else 0 for part in split]
+    widest = widths.index(max(widths))
+    widths[widest] += latent - sum(widths)
+    return widths[0], widths[1], widths[2]
+
+
+def check_fusion(name: str) -> None:
+    """Refuse an unknown fusion operator, also where no agent would build it.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    if name not in FUSIONS:
+        raise unknown("fusion operator", name, FUSIONS)

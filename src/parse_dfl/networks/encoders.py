@@ -1,0 +1,155 @@
+"""Trunks: a modality's samples to ``hidden`` features, one builder per kind.
+
+The default follows the kind of the modality; a name or a builder of the user's own replaces
+it, per modality and per agent group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from torch import nn
+
+from parse_dfl.data.kinds import Kind
+from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.networks.layers import (
+    ChannelsFirst,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Dropout,
+    FlattenSample,
+    GlobalPool,
+    GroupNorm,
+    Linear,
+)
+
+
+@dataclass(frozen=True)
+class SampleShape:
+    """What an encoder must know of its modality: name, kind and the shape of one sample."""
+
+    modality: str
+    kind: Kind
+    shape: tuple[int, ...]
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether the last axis holds channels (else the sample has a single one)."""
+        axes = {Kind.VECTOR: 1, Kind.SERIES: 2, Kind.IMAGE: 3, Kind.VIDEO: 4}[self.kind]
+        return len(self.shape) == axes
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.shape[-1] if self.has_channels else 1
+
+
+EncoderBuilder = Callable[[SampleShape, int, float], nn.Module]
+"""Builds a trunk from (sample shape, ``hidden``, dropout): inputs ``(B, *shape)``, outputs
+``(B, hidden)``."""
+
+
+def mlp(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """One hidden layer on the flattened sample; fits every kind."""
+    return nn.Sequential(
+        FlattenSample(len(sample.shape)),
+        Linear(prod(sample.shape), hidden),
+        nn.ReLU(),
+        Dropout(dropout),
+    )
+
+
+def mlp2(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """Two hidden layers on the flattened sample; fits every kind."""
+    return nn.Sequential(
+        mlp(sample, hidden, dropout), Linear(hidden, hidden), nn.ReLU(), Dropout(dropout)
+    )
+
+
+def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """Two strided convolutions over time, pooled; for series."""
+    return nn.Sequential(
+        ChannelsFirst(1, has_channels=sample.has_channels),
+        Conv1d(sample.channels, hidden // 2, 5, stride=2, padding=2),
+        nn.ReLU(),
+        Conv1d(hidden // 2, hidden, 5, stride=2, padding=2),
+        GroupNorm(1, hidden, axes=1),
+        nn.ReLU(),
+        GlobalPool(1),
+        Linear(2 * hidden, hidden),
+        nn.ReLU(),
+        Dropout(dropout),
+    )
+
+
+def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """Two strided convolutions, flattened; for images."""
+    height, width = (-(-(-(-size // 2)) // 2) for size in sample.shape[:2])
+    return nn.Sequential(
+        ChannelsFirst(2, has_channels=sample.has_channels),
+        Conv2d(sample.channels, 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        Conv2d(16, 32, 3, stride=2, padding=1),
+        GroupNorm(1, 32, axes=2),
+        nn.ReLU(),
+        FlattenSample(3),
+        Linear(32 * height * width, hidden),
+        nn.ReLU(),
+        Dropout(dropout),
+    )
+
+
+def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """Two strided convolutions over frames and space, flattened; for video."""
+    sizes = [-(-(-(-size // 2)) // 2) for size in sample.shape[:3]]
+    return nn.Sequential(
+        ChannelsFirst(3, has_channels=sample.has_channels),
+        Conv3d(sample.channels, 8, 3, stride=2, padding=1),
+        nn.ReLU(),
+        Conv3d(8, 16, 3, stride=2, padding=1),
+        GroupNorm(1, 16, axes=3),
+        nn.ReLU(),
+        FlattenSample(4),
+        Linear(16 * prod(sizes), hidden),
+        nn.ReLU(),
+        Dropout(dropout),
+    )
+
+
+ENCODERS: Mapping[str, EncoderBuilder] = {
+    "mlp": mlp,
+    "mlp2": mlp2,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "conv3d": conv3d,
+}
+DEFAULT_ENCODER: Mapping[Kind, str] = {
+    Kind.VECTOR: "mlp",
+    Kind.SERIES: "conv1d",
+    Kind.IMAGE: "conv2d",
+    Kind.VIDEO: "conv3d",
+}
+_FITS = {"conv1d": Kind.SERIES, "conv2d": Kind.IMAGE, "conv3d": Kind.VIDEO}
+
+
+def encoder_builder(
+    name: str | None, sample: SampleShape, own: Mapping[str, EncoderBuilder]
+) -> EncoderBuilder:
+    """The builder called ``name`` (None: the kind's default), the user's ``own`` ones included.
+
+    Raises:
+        ConfigError: no encoder has this name, or it does not fit the modality's kind.
+    """
+    name = name or DEFAULT_ENCODER[sample.kind]
+    known = {**ENCODERS, **own}
+    if name not in known:
+        raise unknown("encoder", name, known)
+    if name not in own and _FITS.get(name, sample.kind) is not sample.kind:
+        raise ConfigError(
+            f"encoder {name!r} reads {_FITS[name]} samples, but modality {sample.modality!r} is a "
+            f"{sample.kind} of shape {sample.shape}; use {DEFAULT_ENCODER[sample.kind]}, mlp or mlp2"
+        )
+    return known[name]

@@ -1,0 +1,224 @@
+"""Layers that work for one agent and for a whole cohort alike.
+
+For one agent they are the layers of ``torch.nn``: weights ``(out, in)``, inputs ``(B, in)``.
+A cohort of n agents stacks its weights along a leading row axis, ``(n, out, in)``, and feeds
+inputs ``(n, B, in)``; the same forward then trains every row by one batched product.  A weight
+without the row axis (a frozen one) is shared by all rows.  How each product is batched is what
+measured fastest on CPU: batched matrix products, grouped 1-d convolutions, a loop over rows
+for overlapping 2-d and 3-d ones, patches by reshaping where windows do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from parse_dfl.networks.randomness import current_draws
+
+
+class Linear(nn.Linear):
+    """``y = x Wᵀ + b`` on inputs ``(B, in)`` or ``(n, B, in)``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply to an input ``(…, B, in)``."""
+        if self.weight.dim() == 2:
+            return functional.linear(input, self.weight, self.bias)
+        weight = self.weight.transpose(1, 2)
+        if self.bias is None:
+            return torch.bmm(input, weight)
+        return torch.baddbmm(self.bias.unsqueeze(1), input, weight)
+
+
+class _RowConv(nn.Module):
+    """What the convolutions of all dimensions share; mixed in before ``torch.nn``'s class."""
+
+    axes: ClassVar[int]
+    convolve: ClassVar[Callable[..., Tensor]]
+    weight: Tensor
+    bias: Tensor
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply to an input ``(…, B, channels, *space)``."""
+        if self.weight.dim() == self.axes + 2:
+            return self._one(input)
+        if self._is_patchwise(input):
+            return self._patches(input)
+        return self._grouped(input) if self.axes == 1 else self._looped(input)
+
+    def _one(self, input: Tensor) -> Tensor:
+        batch = input.shape[: -1 - self.axes]
+        flat = input.reshape(-1, *input.shape[-1 - self.axes :])
+        out = self._convolve(flat, self.weight, self.bias)
+        return out.reshape(*batch, *out.shape[1:])
+
+    def _convolve(self, input: Tensor, weight: Tensor, bias: Tensor, groups: int = 1) -> Tensor:
+        return type(self).convolve(
+            input, weight, bias, stride=self.stride, padding=self.padding, groups=groups
+        )
+
+    def _is_patchwise(self, input: Tensor) -> bool:
+        fits = all(size % k == 0 for size, k in zip(input.shape[3:], self.kernel_size, strict=True))
+        return fits and self.kernel_size == self.stride and not any(self.padding)
+
+    def _patches(self, input: Tensor) -> Tensor:
+        """Windows that do not overlap: reshape to patches, one batched product."""
+        rows, batch, channels = input.shape[:3]
+        counts = [size // k for size, k in zip(input.shape[3:], self.kernel_size, strict=True)]
+        split = [length for pair in zip(counts, self.kernel_size, strict=True) for length in pair]
+        view = input.reshape(rows, batch, channels, *split)
+        outer = [3 + 2 * axis for axis in range(self.axes)]
+        inner = [4 + 2 * axis for axis in range(self.axes)]
+        patches = view.permute(0, 1, *outer, 2, *inner).reshape(rows, -1, self.weight[0, 0].numel())
+        weight = self.weight.flatten(2).transpose(1, 2)
+        out = torch.baddbmm(self.bias.unsqueeze(1), patches, weight)
+        return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
+
+    def _grouped(self, input: Tensor) -> Tensor:
+        rows, batch = input.shape[:2]
+        flat = input.transpose(0, 1).flatten(1, 2)
+        out = self._convolve(flat, self.weight.flatten(0, 1), self.bias.flatten(), groups=rows)
+        return out.unflatten(1, (rows, -1)).transpose(0, 1)
+
+    def _looped(self, input: Tensor) -> Tensor:
+        rows = zip(input.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
+        return torch.stack([self._convolve(x, weight, bias) for x, weight, bias in rows])
+
+
+class Conv1d(_RowConv, nn.Conv1d):
+    """1-d convolution on ``(B, C, T)`` or ``(n, B, C, T)``."""
+
+    axes = 1
+    convolve = staticmethod(functional.conv1d)
+
+
+class Conv2d(_RowConv, nn.Conv2d):
+    """2-d convolution on ``(B, C, H, W)`` or ``(n, B, C, H, W)``."""
+
+    axes = 2
+    convolve = staticmethod(functional.conv2d)
+
+
+class Conv3d(_RowConv, nn.Conv3d):
+    """3-d convolution on ``(B, C, T, H, W)`` or ``(n, B, C, T, H, W)``."""
+
+    axes = 3
+    convolve = staticmethod(functional.conv3d)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation on ``(…, B, C, *space)`` with ``axes`` axes of space."""
+
+    def __init__(self, num_groups: int, num_channels: int, *, axes: int) -> None:
+        super().__init__(num_groups, num_channels)
+        self.axes = axes
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each sample's groups of channels."""
+        flat = input.reshape(-1, *input.shape[-1 - self.axes :])
+        normal = functional.group_norm(flat, self.num_groups, eps=self.eps).view_as(input)
+        return normal * self._per_channel(self.weight) + self._per_channel(self.bias)
+
+    def _per_channel(self, values: Tensor) -> Tensor:
+        rows = values if values.dim() == 1 else values.unsqueeze(1)
+        return rows[(..., *[None] * self.axes)]
+
+    def extra_repr(self) -> str:
+        """As in ``torch.nn``, with the axes."""
+        return f"{super().extra_repr()}, axes={self.axes}"
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation of the last axis on ``(…, B, D)``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each sample's features."""
+        normal = functional.layer_norm(input, input.shape[-1:], eps=self.eps)
+        rows = self.weight.dim() == 2
+        weight = self.weight.unsqueeze(1) if rows else self.weight
+        bias = self.bias.unsqueeze(1) if rows else self.bias
+        return normal * weight + bias
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask belongs to the agent (:mod:`parse_dfl.networks.randomness`)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Zero entries with probability ``p`` (in steps of 1/256) while training."""
+        draws = current_draws()
+        if not self.training or self.p == 0 or draws is None:
+            return input
+        keep = round((1 - self.p) * 256) / 256
+        return input * draws.keep(keep, input.shape) / keep
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"p={self.p}"
+
+
+class ChannelsFirst(nn.Module):
+    """Move the channels, last in a sample of ``axes`` + 1 axes, before the space.
+
+    Samples without a channel axis get one of length 1.
+    """
+
+    def __init__(self, axes: int, *, has_channels: bool) -> None:
+        super().__init__()
+        self.axes = axes
+        self.has_channels = has_channels
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(…, *space, C)`` to ``(…, C, *space)``."""
+        if self.has_channels:
+            return input.movedim(-1, -1 - self.axes)
+        return input.unsqueeze(-1 - self.axes)
+
+    def extra_repr(self) -> str:
+        """The number of axes."""
+        return f"axes={self.axes}, has_channels={self.has_channels}"
+
+
+class GlobalPool(nn.Module):
+    """Mean and maximum over ``axes`` axes of space: ``(…, C, *space)`` to ``(…, 2 C)``."""
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool all positions."""
+        flat = input.flatten(-self.axes)
+        return torch.cat([flat.mean(-1), flat.amax(-1)], -1)
+
+    def extra_repr(self) -> str:
+        """The number of axes."""
+        return f"axes={self.axes}"
+
+
+class FlattenSample(nn.Module):
+    """Flatten the last ``axes`` axes into one."""
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(…, a, b)`` to ``(…, a · b)``."""
+        return input.flatten(-self.axes) if self.axes > 1 else input
+
+    def extra_repr(self) -> str:
+        """The number of axes."""
+        return f"axes={self.axes}"

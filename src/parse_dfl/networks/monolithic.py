@@ -1,0 +1,54 @@
+"""The monolithic network of the rivals: encoders, one fused embedding, one head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import ANY
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.layers import Linear
+from parse_dfl.networks.network import Network, Outputs
+
+
+class MonolithicNetwork(Network):
+    """Encoders of width ``latent`` → concatenation → fused embedding → head.
+
+    Components: ``m/encoder``, ``a+b/fusion`` (of the agent's modality set), ``any/head``; heads
+    have one shape in all agents, so that a sharing rule may couple any of them.  The embedding
+    of a modality that is missing at test time is zero.
+    """
+
+    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+        super().__init__()
+        config = blueprint.config
+        self.modalities = agent.modalities
+        for modality in agent.modalities:
+            self.add(
+                modality,
+                "encoder",
+                lambda modality=modality: nn.Sequential(  # type: ignore[misc]
+                    blueprint.trunk(agent, modality), Linear(config.hidden, config.latent)
+                ),
+            )
+        self.set = agent.group
+        embedded = config.latent * len(agent.modalities)
+        self.add(
+            self.set, "fusion", lambda: nn.Sequential(Linear(embedded, config.latent), nn.ReLU())
+        )
+        self.add(ANY, "head", lambda: Linear(config.latent, blueprint.classes))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
+        """The head's logits of the fused embedding."""
+        embeddings = {
+            name: self.part(name, "encoder")(inputs[name])
+            for name in self.modalities
+            if name in inputs
+        }
+        blank = torch.zeros_like(next(iter(embeddings.values())))
+        joined = torch.cat([embeddings.get(name, blank) for name in self.modalities], -1)
+        fused = self.part(self.set, "fusion")(joined)
+        return Outputs(self.part(ANY, "head")(fused), slices={"fused": fused})

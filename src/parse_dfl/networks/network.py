@@ -1,0 +1,76 @@
+"""What every network has in common: components that know their branch, and typed outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from parse_dfl.branches import Branch, signature, stable_hash
+from parse_dfl.networks.lifting import lift
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says about a batch; every tensor starts with the row axis n if it has one.
+
+    ``logits`` is the joint prediction; ``modality_logits`` what each modality says alone;
+    ``slices`` and ``slice_logits`` are named ``redundant.acc``, ``unique.acc``,
+    ``synergistic.acc+gyro``.
+    """
+
+    logits: Tensor  # shape=(..., B, C)
+    modality_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
+    slices: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, D_slice)
+    slice_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
+
+
+ComponentBuilder = Callable[[], nn.Module]
+
+
+class Network(nn.Module):
+    """A network made of components, each of them one branch.
+
+    A subclass adds its components in its constructor with :meth:`add` and reads them in
+    ``forward``; inputs are a mapping from modality to ``(B, *shape)`` for one agent or
+    ``(n, B, *shape)`` for a cohort.  An input that is missing is left out of the prediction.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict()
+        self.branches: dict[str, Branch] = {}
+        self._builders: dict[str, ComponentBuilder] = {}
+
+    def add(
+        self, modality: str, component: str, build: ComponentBuilder, context: str = ""
+    ) -> None:
+        """Add a component; its signature is its architecture and the ``context`` it works in."""
+        part = lift(build())
+        shapes = [tuple(value.shape) for value in part.parameters()]
+        branch = Branch(modality, component, signature(repr(part), shapes, context))
+        self.parts[branch.label] = part
+        self.branches[branch.label] = branch
+        self._builders[branch.label] = build
+
+    def part(self, modality: str, component: str) -> nn.Module:
+        """The component that was added under these names."""
+        return self.parts[f"{modality}/{component}"]
+
+    def has(self, modality: str, component: str) -> bool:
+        """Whether such a component exists."""
+        return f"{modality}/{component}" in self.parts
+
+    def initialise(self, seed: int) -> None:
+        """Draw the weights anew from (seed, branch): equal branches start equal everywhere."""
+        for label, branch in self.branches.items():
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(stable_hash(seed, "weights", branch))
+                fresh = lift(self._builders[label]())
+            self.parts[label].load_state_dict(fresh.state_dict())
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
+        """Predict from the modalities that are given."""
+        raise NotImplementedError

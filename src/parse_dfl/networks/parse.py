@@ -1,0 +1,154 @@
+"""The PARSE network: feature fission into slices, a head per slice, the sum of their logits.
+
+Paper: "PID-Guided Partial Alignment for Multimodal Decentralized Federated Learning", Shi, Wang,
+Cao, Li, Liu, arXiv 2601.10012 (2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import ANY
+from parse_dfl.errors import ConfigError
+from parse_dfl.modalities import pairs
+from parse_dfl.networks.blueprint import Blueprint, check_fusion, slice_widths
+from parse_dfl.networks.fusion import fusion_operator
+from parse_dfl.networks.layers import Linear
+from parse_dfl.networks.network import Network, Outputs
+
+
+class Backbone(nn.Module):
+    """The trunk of one modality with its redundant and unique projections."""
+
+    rowwise = True
+
+    def __init__(self, trunk: nn.Module, hidden: int, redundant: int, unique: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.widths = [redundant, unique]
+        self.project = Linear(hidden, redundant + unique) if redundant + unique else None
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``(…, B, *shape)`` to the features, r and u."""
+        features = self.trunk(input)
+        if self.project is None:
+            empty = features[..., :0]
+            return features, empty, empty
+        redundant, unique = self.project(features).split(self.widths, -1)
+        return features, redundant, unique
+
+
+class Synergy(nn.Module):
+    """The pair's synergistic projections, fusion operator and head."""
+
+    rowwise = True
+
+    def __init__(self, hidden: int, width: int, classes: int, fusion: str) -> None:
+        super().__init__()
+        self.first = Linear(hidden, width)
+        self.second = Linear(hidden, width)
+        self.fuse = fusion_operator(fusion, width)
+        self.head = Linear(width, classes)
+
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of both modalities, each ``(…, B, hidden)``, to (s, logits)."""
+        fused = self.fuse(self.first(first), self.second(second))
+        return fused, self.head(fused)
+
+
+class ParseNetwork(Network):
+    """An agent's PARSE network (arXiv 2601.10012).
+
+    Components, and so branches: ``m/backbone`` (trunk, r and u projections), ``m/unique`` (head
+    g_U^m), ``any/redundant`` (head g_R), ``a+b/synergy`` (s projections, fusion, head g_S^ab).
+    A slice of width zero has no head.
+    """
+
+    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+        super().__init__()
+        config = blueprint.config
+        check_fusion(config.fusion)
+        redundant, unique, synergistic = slice_widths(config.latent, config.split)
+        self.modalities = agent.modalities
+        for modality in agent.modalities:
+            self.add(
+                modality,
+                "backbone",
+                lambda modality=modality: Backbone(  # type: ignore[misc]
+                    blueprint.trunk(agent, modality), config.hidden, redundant, unique
+                ),
+            )
+            if unique:
+                self.add(modality, "unique", lambda: Linear(unique, blueprint.classes))
+        if redundant:
+            self.add(ANY, "redundant", lambda: Linear(redundant, blueprint.classes))
+        self.pairs = pairs(agent.modalities) if synergistic else []
+        if not (redundant or unique or self.pairs):
+            raise ConfigError(
+                f"split {','.join(f'{part:g}' for part in config.split)} leaves agent {agent.name!r} "
+                "nothing to predict with; give the redundant or the unique slice a width"
+            )
+        for first, second in self.pairs:
+            self.add(
+                f"{first}+{second}",
+                "synergy",
+                lambda: Synergy(config.hidden, synergistic, blueprint.classes, config.fusion),
+                context=self._backbones(first, second),
+            )
+
+    def _backbones(self, first: str, second: str) -> str:
+        """Synergy projections read features: they are shared between equal backbones only."""
+        return " ".join(str(self.branches[f"{name}/backbone"]) for name in (first, second))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
+        """ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab over the modalities given (spec, equation 3)."""
+        present = [name for name in self.modalities if name in inputs]
+        features: dict[str, Tensor] = {}
+        slices: dict[str, Tensor] = {}
+        for name in present:
+            features[name], redundant, unique = self.part(name, "backbone")(inputs[name])
+            slices |= {f"redundant.{name}": redundant, f"unique.{name}": unique}
+        modality_logits = self._alone(present, slices)
+        joint, slice_logits = self._joint(present, slices)
+        for first, second in self.pairs:
+            if first in features and second in features:
+                pair = f"{first}+{second}"
+                fused, logits = self.part(pair, "synergy")(features[first], features[second])
+                slices[f"synergistic.{pair}"] = fused
+                slice_logits[f"synergistic.{pair}"] = logits
+                joint.append(logits)
+        return Outputs(_total(joint), modality_logits, slices, slice_logits)
+
+    def _alone(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """g_R(r_m) + g_U^m(u_m): what each modality says without the others."""
+        alone = {}
+        for name in present:
+            logits = []
+            if self.has(ANY, "redundant"):
+                logits.append(self.part(ANY, "redundant")(slices[f"redundant.{name}"]))
+            if self.has(name, "unique"):
+                logits.append(self.part(name, "unique")(slices[f"unique.{name}"]))
+            if logits:
+                alone[name] = _total(logits)
+        return alone
+
+    def _joint(
+        self, present: list[str], slices: Mapping[str, Tensor]
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The logits of the redundant slice, averaged over modalities, and of each unique one."""
+        by_slice: dict[str, Tensor] = {}
+        if self.has(ANY, "redundant"):
+            shared = torch.stack([slices[f"redundant.{name}"] for name in present]).mean(0)
+            by_slice["redundant"] = self.part(ANY, "redundant")(shared)
+        for name in present:
+            if self.has(name, "unique"):
+                by_slice[f"unique.{name}"] = self.part(name, "unique")(slices[f"unique.{name}"])
+        return list(by_slice.values()), by_slice
+
+
+def _total(logits: list[Tensor]) -> Tensor:
+    return torch.stack(logits).sum(0)

@@ -1,0 +1,103 @@
+"""Randomness that belongs to the agent: counter-based draws, vectorised over rows.
+
+Every draw is a hash of (agent's key, round, step, site, index).  It never depends on the order
+in which agents run, on how many share a batch of rows, or on the engine, so a resumed run, a
+loop over agents and a process per agent all see the same numbers.  The hash is the finaliser
+of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import prod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+def hash_counters(keys: NDArray[np.uint64], counters: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hash ``keys`` with ``counters`` (broadcast against each other), uint64 to uint64."""
+    with np.errstate(over="ignore"):
+        mixed = keys + (counters + np.uint64(1)) * np.uint64(_GOLDEN)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MULTIPLIERS[0])
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MULTIPLIERS[1])
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _shift(value: Tensor, bits: int) -> Tensor:
+    """Logical right shift of an int64 tensor."""
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def hash_tensor(keys: Tensor, counters: Tensor) -> Tensor:
+    """:func:`hash_counters` on int64 tensors of any device, bit for bit the same."""
+    mixed = keys + (counters + 1) * _signed(_GOLDEN)
+    mixed = (mixed ^ _shift(mixed, 30)) * _signed(_MULTIPLIERS[0])
+    mixed = (mixed ^ _shift(mixed, 27)) * _signed(_MULTIPLIERS[1])
+    return mixed ^ _shift(mixed, 31)
+
+
+class Draws:
+    """The random draws of one forward pass of n rows; each call is a new *site*.
+
+    ``keys`` holds a key per row (Tensor, shape=(n,), dtype=int64), made from the agent's
+    identity, the round and the step.
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self._keys = keys
+        self._site = 0
+
+    def _words(self, count: int) -> Tensor:
+        """``count`` fresh 64-bit words a row, shape=(n, count)."""
+        site = hash_tensor(self._keys, torch.full_like(self._keys, self._site))
+        self._site += 1
+        counters = torch.arange(count, device=self._keys.device)
+        return hash_tensor(site.unsqueeze(1), counters)
+
+    def keep(self, probability: float, shape: torch.Size) -> Tensor:
+        """A mask of ``shape`` (rows first) that is True with ``probability``, in steps of 1/256.
+
+        A byte decides an entry: eight decisions a hash.
+        """
+        entries = prod(shape) // len(self._keys)
+        draws = self._words(-(-entries // 8)).view(torch.uint8)[:, :entries]
+        return (draws < round(probability * 256)).reshape(shape)
+
+    def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """Standard normal draws of ``shape`` (rows first), by the Box-Muller transform."""
+        entries = prod(shape) // len(self._keys)
+        words = self._words(entries)
+        first = (_shift(words, 32).to(torch.float64) + 0.5) / 2**32
+        second = (words & 0xFFFFFFFF).to(torch.float64) / 2**32
+        normal = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * torch.pi * second)
+        return normal.to(dtype).reshape(shape)
+
+
+_current: ContextVar[Draws | None] = ContextVar("draws", default=None)
+
+
+def current_draws() -> Draws | None:
+    """The draws of the forward pass under way, or None outside of training."""
+    return _current.get()
+
+
+@contextmanager
+def drawing(keys: Tensor) -> Iterator[None]:
+    """Let the layers inside draw from ``keys`` (int64, a key per row)."""
+    token = _current.set(Draws(keys))
+    try:
+        yield
+    finally:
+        _current.reset(token)

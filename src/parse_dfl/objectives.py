@@ -1,0 +1,86 @@
+"""Losses over the rows of a cohort: each returns one value per row, shape=(n,).
+
+Dimension letters: n rows (agents of a cohort), B batch, C classes, D slice width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from parse_dfl.networks.network import Outputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The labels of a cohort's minibatch.
+
+    ``weight`` is 1/b for a row's b samples and 0 for padding, so that a weighted sum over B is
+    the row's mean.  ``log_prior`` is the local label prior's logarithm times the strength of the
+    correction (zero: none).
+    """
+
+    label: Tensor  # shape=(n, B), dtype=int64
+    weight: Tensor  # shape=(n, B)
+    log_prior: Tensor  # shape=(n, C)
+
+
+Objective = Callable[[Outputs, Batch], Tensor]
+"""From outputs and batch to a loss per row, shape=(n,)."""
+
+
+def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean cross-entropy of ``logits`` (n, B, C) under logit adjustment.
+
+    log softmax(ℓ + τ log π), π the row's own label frequencies: training under label skew no
+    longer teaches the skew (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
+    """
+    adjusted = logits + batch.log_prior.unsqueeze(1)
+    losses = functional.cross_entropy(
+        adjusted.flatten(0, 1), batch.label.flatten(), reduction="none"
+    )
+    return (losses.view_as(batch.label) * batch.weight).sum(1)
+
+
+def supervised_contrastive(
+    first: Tensor, second: Tensor, batch: Batch, temperature: float
+) -> Tensor:
+    """Supervised contrastive loss between two modalities' slices, both (n, B, D), both ways.
+
+    A sample's positives are the other modality's samples of the same class, itself included
+    (Khosla et al., NeurIPS 2020).
+    """
+    similarity = (
+        functional.normalize(first, dim=-1)
+        @ functional.normalize(second, dim=-1).transpose(1, 2)
+        / temperature
+    )
+    real = batch.weight > 0
+    same = (batch.label.unsqueeze(2) == batch.label.unsqueeze(1)) & real.unsqueeze(1)
+    positives = same.to(similarity.dtype)
+    losses = _towards(similarity, positives, real) + _towards(
+        similarity.transpose(1, 2), positives, real
+    )
+    return (losses * batch.weight).sum(1) / 2
+
+
+def _towards(similarity: Tensor, positives: Tensor, real: Tensor) -> Tensor:
+    """−mean log softmax over a row's positives, shape=(n, B)."""
+    masked = similarity.masked_fill(~real.unsqueeze(1), float("-inf"))
+    log_share = masked.log_softmax(-1).masked_fill(~real.unsqueeze(1), 0.0)
+    return -(log_share * positives).sum(-1) / positives.sum(-1).clamp_min(1)
+
+
+def joint_loss(outputs: Outputs, batch: Batch) -> Tensor:
+    """Cross-entropy of the joint prediction: the objective of every monolithic rival."""
+    return cross_entropy(outputs.logits, batch)
+
+
+def modality_loss(outputs: Outputs, batch: Batch) -> Tensor:
+    """The sum of each modality's own cross-entropy."""
+    losses = [cross_entropy(logits, batch) for logits in outputs.modality_logits.values()]
+    return torch.stack(losses).sum(0)
