@@ -1,0 +1,18 @@
+"""Decentralised SGD on the monolithic network, under one of the plain sharing rules.
+
+Paper: "Can Decentralized Algorithms Outperform Centralized Algorithms? A Case Study for
+Decentralized Parallel Stochastic Gradient Descent", Lian et al., NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.sharing import RULES
+from parse_dfl.networks.monolithic import MonolithicNetwork
+from parse_dfl.objectives import joint_loss
+
+
+def dsgd(name: str) -> Method:
+    """``local``, ``dsgd-task``, ``dsgd-modality`` or ``dsgd-hybrid``."""
+    stage = Stage(objective=joint_loss, sharing=RULES[name])
+    return Method(name=name, network=MonolithicNetwork, stages=(stage,))

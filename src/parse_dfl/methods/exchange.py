@@ -1,0 +1,85 @@
+"""What the owners of a branch send each other, and what they do with what arrives.
+
+An exchange rule is two pure steps over rows.  In the simulator the rows are all owners of a
+branch; in a peer they are its own row and those of its neighbours.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.overlays.mixing import Mixing
+
+Sent = Mapping[str, Tensor]
+"""What leaves the rows: tensors of a row per owner, or, under names that start with ``edge:``,
+of a row per directed edge of the mixing."""
+
+
+class Rows(Protocol):
+    """A branch's rows as an exchange rule sees them.  P columns, n rows."""
+
+    @property
+    def agents(self) -> Sequence[AgentSpec]:
+        """The owner of each row."""
+        ...
+
+    @property
+    def theta(self) -> Tensor:
+        """Parameters after local training, shape=(n, P)."""
+        ...
+
+    @property
+    def before(self) -> Tensor:
+        """Parameters as the round began, shape=(n, P); kept if the rule ``needs_before``."""
+        ...
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """The rule's own tensors, kept between rounds and in checkpoints."""
+        ...
+
+    def drift(self, component: str) -> Tensor:
+        """How far each owner's branches of ``component`` went since the stage began.
+
+        ‖θ − θ_start‖ per modality, in the order of the names, shape=(n, M); the stage must track
+        this component.
+        """
+        ...
+
+
+class Exchange(ABC):
+    """An exchange rule."""
+
+    needs_before: bool = False
+
+    def floats(self, columns: int) -> int:
+        """Numbers that cross a directed edge for a branch of ``columns`` parameters."""
+        return columns
+
+    @abstractmethod
+    def send(self, rows: Rows, mixing: Mixing) -> Sent:
+        """What each row sends."""
+
+    @abstractmethod
+    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:
+        """The parameters after the exchange, shape=(n, P)."""
+
+
+class Average(Exchange):
+    """Gossip averaging, θ_i ← Σ_j W_ij θ_j: the rule of PARSE and of plain D-SGD."""
+
+    def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
+        """The parameters."""
+        return {"theta": rows.theta}
+
+    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:  # noqa: ARG002
+        """``W @ θ``."""
+        return mixing.apply(sent["theta"])
+
+
+AVERAGE = Average()

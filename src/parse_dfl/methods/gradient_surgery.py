@@ -1,0 +1,56 @@
+"""Gradient surgery: hybrid sharing whose conflicting updates are projected off each other.
+
+Paper: "Gradient Surgery for Multi-Task Learning" (PCGrad), Yu, Kumar, Gupta, Levine, Hausman,
+Finn, NeurIPS 2020, here on the updates of a round between neighbours.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from parse_dfl.methods.exchange import Exchange, Rows, Sent
+from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.sharing import hybrid
+from parse_dfl.networks.monolithic import MonolithicNetwork
+from parse_dfl.objectives import joint_loss
+from parse_dfl.overlays.mixing import Mixing
+
+
+class ProjectConflicts(Exchange):
+    """A neighbour's update Δ_j with ⟨Δ_j, Δ_i⟩ < 0 loses its part along Δ_i before averaging.
+
+    θ_i ← Σ_j W_ij (θ_j − c_ij Δ_i), c_ij = min(0, ⟨Δ_j, Δ_i⟩) / ‖Δ_i‖².  Parameters and updates
+    both travel, so the payload is twice that of averaging.
+    """
+
+    needs_before = True
+
+    def floats(self, columns: int) -> int:
+        """Parameters and update."""
+        return 2 * columns
+
+    def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
+        """Parameters and the round's update."""
+        return {"theta": rows.theta, "update": rows.theta - rows.before}
+
+    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:  # noqa: ARG002
+        """Average what is left of the neighbours after projection."""
+        update = sent["update"]
+        source, target, weight = mixing.edge_tensors(update)
+        inner = (update[source] * update[target]).sum(1)
+        length = update.square().sum(1).clamp_min(torch.finfo(update.dtype).tiny)
+        conflict = weight * inner.clamp_max(0) / length[target]
+        along = torch.zeros_like(length).index_add_(0, target, conflict)
+        return mixing.apply(sent["theta"]) - along.unsqueeze(1) * update
+
+
+def gradient_surgery() -> Method:
+    """Hybrid sharing with projected conflicts on every branch."""
+    rule = ProjectConflicts()
+    stage = Stage(
+        objective=joint_loss,
+        sharing=hybrid,
+        exchanges={"encoder": rule, "fusion": rule, "head": rule},
+    )
+    return Method(name="gradient-surgery", network=MonolithicNetwork, stages=(stage,))

@@ -1,0 +1,19 @@
+"""The oracle: the PARSE network trained centrally on all agents' samples, the upper bound.
+
+Agents of one modality set are merged, so that every sample is seen with exactly the modalities
+that its agent had; gradients are averaged over all rows of a branch at every step, which keeps
+the rows equal: centralised training in the engine of decentralised training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.parse import ParseOptions, parse_method
+from parse_dfl.methods.sharing import nothing
+
+
+def oracle(options: ParseOptions) -> Method:
+    """PARSE's network and objective, centralised."""
+    return replace(parse_method(options, name="oracle", sharing=nothing), centralised=True)

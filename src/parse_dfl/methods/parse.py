@@ -1,0 +1,82 @@
+"""PARSE: feature fission into slices, exchanged branch by branch among those who own them.
+
+Unimodal agents never touch a synergistic parameter, and no gradient is operated on: each branch
+is averaged on its own overlay.
+
+Paper: "PID-Guided Partial Alignment for Multimodal Decentralized Federated Learning", Shi, Wang,
+Cao, Li, Liu, arXiv 2601.10012 (2026).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from parse_dfl.methods.method import Method, SharingRule, Stage
+from parse_dfl.methods.sharing import partial_alignment
+from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import ParseNetwork
+from parse_dfl.objectives import (
+    Batch,
+    Objective,
+    cross_entropy,
+    modality_loss,
+    supervised_contrastive,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParseOptions:
+    """The weights of PARSE's loss: CE(ℓ) + modality · Σ_m CE(r_m + u_m) + head · Σ_slices CE
+    + contrastive · Σ_ab supcon(r_a, r_b).
+
+    All but the first term exist only where an agent owns several modalities, except the heads'.
+    """
+
+    modality_weight: float = 1.0
+    head_weight: float = 0.0
+    contrastive_weight: float = 0.15
+    temperature: float = 0.2
+
+
+def parse_objective(options: ParseOptions) -> Objective:
+    """The loss of PARSE (spec, part 4) with the given weights."""
+
+    def objective(outputs: Outputs, batch: Batch) -> Tensor:
+        loss = cross_entropy(outputs.logits, batch)
+        if options.head_weight:
+            heads = [cross_entropy(logits, batch) for logits in outputs.slice_logits.values()]
+            loss = loss + options.head_weight * torch.stack(heads).sum(0)
+        if len(outputs.modality_logits) < 2:
+            return loss
+        if options.modality_weight:
+            loss = loss + options.modality_weight * modality_loss(outputs, batch)
+        if options.contrastive_weight:
+            loss = loss + options.contrastive_weight * _contrastive(outputs, batch, options)
+        return loss
+
+    return objective
+
+
+def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tensor:
+    """The mean supervised contrastive loss over pairs of redundant slices."""
+    redundant = [value for name, value in outputs.slices.items() if name.startswith("redundant.")]
+    if redundant[0].shape[-1] == 0:
+        return torch.zeros_like(batch.weight[:, 0])
+    losses = [
+        supervised_contrastive(first, second, batch, options.temperature)
+        for index, first in enumerate(redundant)
+        for second in redundant[index + 1 :]
+    ]
+    return torch.stack(losses).mean(0)
+
+
+def parse_method(
+    options: ParseOptions, *, name: str = "parse", sharing: SharingRule = partial_alignment
+) -> Method:
+    """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
+    the sharing's."""
+    stage = Stage(objective=parse_objective(options), sharing=sharing)
+    return Method(name=name, network=ParseNetwork, stages=(stage,))

@@ -1,0 +1,68 @@
+"""From a method's name and options to the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from parse_dfl.errors import ConfigError, nearest
+from parse_dfl.methods.dsgd import dsgd
+from parse_dfl.methods.gradient_surgery import gradient_surgery
+from parse_dfl.methods.harmony import HarmonyOptions, harmony
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.names import check_method
+from parse_dfl.methods.oracle import oracle
+from parse_dfl.methods.parse import ParseOptions, parse_method
+from parse_dfl.methods.sharing import RULES
+from parse_dfl.methods.sheaf import SheafOptions, sheaf_dmfl
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of a method without settings of its own."""
+
+
+_BUILDERS: Mapping[str, tuple[type[Any], Callable[[Any], Method]]] = {
+    "parse": (ParseOptions, parse_method),
+    "local": (NoOptions, lambda _: dsgd("local")),
+    "dsgd-task": (NoOptions, lambda _: dsgd("dsgd-task")),
+    "dsgd-modality": (NoOptions, lambda _: dsgd("dsgd-modality")),
+    "dsgd-hybrid": (NoOptions, lambda _: dsgd("dsgd-hybrid")),
+    "harmony": (HarmonyOptions, harmony),
+    "gradient-surgery": (NoOptions, lambda _: gradient_surgery()),
+    "sheaf-dmfl": (SheafOptions, sheaf_dmfl),
+    "oracle": (ParseOptions, oracle),
+}
+
+
+def build_method(name: str, options: Mapping[str, object] | None = None) -> Method:
+    """The method called ``name``, or ``parse@RULE``: PARSE's network under RULE's sharing.
+
+    Raises:
+        ConfigError: the method, its rule or an option is unknown, or an option's value is no
+            number.
+    """
+    canonical = check_method(name)
+    base, at, rule = canonical.partition("@")
+    kind, build = _BUILDERS[base]
+    chosen = _options(canonical, kind, options or {})
+    if at:
+        return parse_method(chosen, name=canonical, sharing=RULES[rule])
+    return build(chosen)
+
+
+def _options(method: str, kind: type[Any], values: Mapping[str, object]) -> Any:
+    known = {field.name: field for field in fields(kind)}
+    chosen: dict[str, float | int] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(
+                f"method {method!r} has no option {name!r}"
+                + (nearest(name, known) if known else "; it has none")
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"option {name} of {method} must be a number, not {value!r}")
+        integral = isinstance(known[name].default, int)
+        chosen[name] = int(value) if integral else float(value)
+    return kind(**chosen)

@@ -1,0 +1,117 @@
+"""Sheaf-DMFL: encoders by modality, heads of all agents coupled by a learned sheaf.
+
+Each directed edge i → j has a restriction map P_ij from i's head parameters to the edge's space.
+Heads move so that both ends agree there, and the maps learn where agreement is possible:
+θ_i ← θ_i − αλ Σ_j P_ijᵀ (P_ij θ_i − P_ji θ_j),  P_ij ← P_ij − ηλ (P_ij θ_i − P_ji θ_j) θ_iᵀ.
+
+Paper: "Sheaf-DMFL", arXiv 2506.22374 (2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch, stable_hash
+from parse_dfl.errors import ConfigError
+from parse_dfl.methods.exchange import Exchange, Rows, Sent
+from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.sharing import by_modality
+from parse_dfl.networks.monolithic import MonolithicNetwork
+from parse_dfl.objectives import joint_loss
+from parse_dfl.overlays.mixing import Mixing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheafOptions:
+    """``head_step`` is αλ, ``map_step`` ηλ, ``edge_width`` the dimension of an edge's space."""
+
+    head_step: float = 0.2
+    map_step: float = 0.001
+    edge_width: int = 64
+
+
+class SheafCoupling(Exchange):
+    """One step of the sheaf diffusion; a projection of ``edge_width`` numbers crosses an edge."""
+
+    def __init__(self, options: SheafOptions) -> None:
+        self.options = options
+
+    def floats(self, columns: int) -> int:
+        """The projection of a head."""
+        return min(self.options.edge_width, columns)
+
+    def send(self, rows: Rows, mixing: Mixing) -> Sent:
+        """P_ij θ_i for every directed edge i → j."""
+        source, _, _ = mixing.edge_tensors(rows.theta)
+        maps = self._maps(rows, mixing)
+        return {"edge:projection": (maps @ rows.theta[source].unsqueeze(2)).squeeze(2)}
+
+    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:
+        """Step the heads towards agreement, then the maps."""
+        source, _, _ = mixing.edge_tensors(rows.theta)
+        maps, theta = rows.memory["maps"], rows.theta
+        projection = sent["edge:projection"]
+        residual = projection - projection[_reverse(mixing).to(source.device)]
+        pull = (maps.transpose(1, 2) @ residual.unsqueeze(2)).squeeze(2)
+        moved = theta.index_add(0, source, pull, alpha=-self.options.head_step)
+        step = residual.unsqueeze(2) * theta[source].unsqueeze(1)
+        rows.memory["maps"] = maps - self.options.map_step * step
+        return moved
+
+    def _maps(self, rows: Rows, mixing: Mixing) -> Tensor:
+        """The maps in the order of the mixing's edges; new edges get the initial map."""
+        ids = [stable_hash(agent.seed, agent.name) for agent in rows.agents]
+        names = torch.tensor(
+            [[ids[i], ids[j]] for i, j in zip(mixing.source, mixing.target, strict=True)]
+        ).reshape(-1, 2)
+        known = rows.memory.get("edges")
+        if known is None or not torch.equal(known, names):
+            rows.memory["maps"] = self._aligned(rows, names, known)
+            rows.memory["edges"] = names
+        return rows.memory["maps"]
+
+    def _aligned(self, rows: Rows, names: Tensor, known: Tensor | None) -> Tensor:
+        fresh = _orthonormal(self.floats(rows.theta.shape[1]), rows.theta)
+        maps = fresh.expand(len(names), *fresh.shape).clone()
+        if known is not None:
+            place = {tuple(edge): index for index, edge in enumerate(known.tolist())}
+            for index, edge in enumerate(names.tolist()):
+                if tuple(edge) in place:
+                    maps[index] = rows.memory["maps"][place[tuple(edge)]]
+        return maps
+
+
+def _orthonormal(width: int, like: Tensor) -> Tensor:
+    """The map that every edge starts from: random orthonormal rows, shape=(width, P)."""
+    generator = torch.Generator().manual_seed(stable_hash("sheaf", width, like.shape[1]))
+    random = torch.randn(like.shape[1], width, generator=generator, dtype=torch.float64)
+    return torch.linalg.qr(random).Q.T.to(like)
+
+
+def _reverse(mixing: Mixing) -> Tensor:
+    """For each directed edge i → j the index of j → i."""
+    place = {(i, j): e for e, (i, j) in enumerate(zip(mixing.source, mixing.target, strict=True))}
+    try:
+        back = [place[j, i] for i, j in zip(mixing.source, mixing.target, strict=True)]
+    except KeyError:
+        raise ConfigError(
+            "sheaf-dmfl needs an undirected topology (both ends of an edge have a map); "
+            "one-peer exponential is directed: use ring, chordal-ring or exponential"
+        ) from None
+    return torch.tensor(back, dtype=torch.int64)
+
+
+def _rule(branch: Branch, agent: AgentSpec) -> str | None:
+    return "heads" if branch.component == "head" else by_modality(branch, agent)
+
+
+def sheaf_dmfl(options: SheafOptions) -> Method:
+    """Encoders averaged by modality, heads coupled by the sheaf; fusion stays local."""
+    stage = Stage(
+        objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)}
+    )
+    return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,))
