@@ -47,8 +47,12 @@ class Network(nn.Module):
     def add(
         self, modality: str, component: str, build: ComponentBuilder, context: str = ""
     ) -> None:
-        """Add a component; its signature is its architecture and the ``context`` it works in."""
-        part = lift(build())
+        """Add a component; its signature is its architecture and the ``context`` it works in.
+
+        Parameters that do not require gradients are frozen: they are the same for all agents and
+        belong to no branch's row.
+        """
+        part = _seeded(build, "frozen", modality, component)
         shapes = [tuple(value.shape) for value in part.parameters()]
         branch = Branch(modality, component, signature(repr(part), shapes, context))
         self.parts[branch.label] = part
@@ -63,14 +67,16 @@ class Network(nn.Module):
         """Whether such a component exists."""
         return f"{modality}/{component}" in self.parts
 
-    def initialise(self, seed: int) -> None:
-        """Draw the weights anew from (seed, branch): equal branches start equal everywhere."""
-        for label, branch in self.branches.items():
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(stable_hash(seed, "weights", branch))
-                fresh = lift(self._builders[label]())
-            self.parts[label].load_state_dict(fresh.state_dict())
+    def fresh(self, label: str, seed: int) -> nn.Module:
+        """The component anew, its weights drawn from (seed, branch) alone."""
+        return _seeded(self._builders[label], seed, "weights", self.branches[label])
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
         """Predict from the modalities that are given."""
         raise NotImplementedError
+
+
+def _seeded(build: ComponentBuilder, *parts: object) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_hash(*parts))
+        return lift(build())

@@ -1,0 +1,86 @@
+"""Agents that miss rounds, and modalities that agents lose or gain while training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.errors import ConfigError, nearest
+from parse_dfl.modalities import modality_set
+from parse_dfl.networks.randomness import hash_counters
+from parse_dfl.training.batches import agent_key
+
+_EVENT = re.compile(r"(\d+):([^:]+):([+-])([A-Za-z0-9_]+)")
+
+
+@dataclass(frozen=True)
+class ModalityEvent:
+    """From ``round`` on (before its local training) ``agent`` has gained or lost ``modality``."""
+
+    round: int
+    agent: str
+    modality: str
+    gained: bool
+
+
+def parse_event(text: str) -> ModalityEvent:
+    """Read ``ROUND:AGENT:+MODALITY`` or ``ROUND:AGENT:-MODALITY``, such as ``40:acc-0:+gyro``.
+
+    Raises:
+        ConfigError: the text has another form, or the round is below one.
+    """
+    match = _EVENT.fullmatch(text.strip())
+    if not match or int(match[1]) < 1:
+        raise ConfigError(f"event {text!r} is not ROUND:AGENT:+MODALITY, such as '40:acc-0:+gyro'")
+    return ModalityEvent(int(match[1]), match[2], match[4], match[3] == "+")
+
+
+def check_events(
+    events: Iterable[ModalityEvent], agents: Sequence[AgentSpec], modalities: Iterable[str]
+) -> None:
+    """Refuse events that cannot happen.
+
+    Raises:
+        ConfigError: an unknown agent or modality, a gain of what is owned, a loss of what is
+            not, or of the last modality.
+    """
+    owned = {agent.name: set(agent.modalities) for agent in agents}
+    known = set(modalities)
+    for event in sorted(events, key=lambda event: event.round):
+        if event.agent not in owned:
+            raise ConfigError(f"unknown agent {event.agent!r} in an event{nearest(event.agent, owned)}")
+        if event.modality not in known:
+            raise ConfigError(
+                f"unknown modality {event.modality!r} in an event{nearest(event.modality, known)}"
+            )
+        own = owned[event.agent]
+        if event.gained == (event.modality in own):
+            verb = "already has" if event.gained else "does not have"
+            raise ConfigError(f"agent {event.agent!r} {verb} {event.modality!r} in round {event.round}")
+        own.symmetric_difference_update({event.modality})
+        if not own:
+            raise ConfigError(
+                f"agent {event.agent!r} would lose its last modality {event.modality!r} in round "
+                f"{event.round}"
+            )
+
+
+def apply_event(agent: AgentSpec, event: ModalityEvent) -> AgentSpec:
+    """The agent after the event; other agents are returned unchanged."""
+    if agent.name != event.agent:
+        return agent
+    return agent.with_modalities(modality_set(set(agent.modalities) ^ {event.modality}))
+
+
+def absent_agents(agents: Sequence[AgentSpec], probability: float, round: int) -> set[AgentSpec]:
+    """Who misses a round: each agent by its own coin, whatever the others do."""
+    if not probability:
+        return set()
+    keys = np.array([agent_key(agent, "absence") for agent in agents], dtype=np.uint64)
+    draws = hash_counters(keys, np.full(len(keys), round, dtype=np.uint64))
+    away = draws < np.uint64(min(int(probability * 2**64), 2**64 - 1))
+    return {agent for agent, gone in zip(agents, away, strict=True) if gone}

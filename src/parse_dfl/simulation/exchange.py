@@ -1,0 +1,127 @@
+"""The exchange of one round: every branch over its overlays, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.methods.method import Stage
+from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.simulation.overlays import OverlayBook
+from parse_dfl.training.layout import Layout
+from parse_dfl.training.rows import BranchRows
+
+BYTES_PER_NUMBER = 4
+"""Payload is counted in float32, whatever the run computes in (contract)."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Bytes that crossed directed links in one round, without framing."""
+
+    total_bytes: int
+    links: int
+    largest_bytes: int
+
+    @property
+    def mean_bytes(self) -> float:
+        """Bytes per directed pair that exchanged anything."""
+        return self.total_bytes / self.links if self.links else 0.0
+
+
+class SimulatedRows:
+    """A branch's rows as an exchange rule sees them (:class:`~parse_dfl.methods.exchange.Rows`)."""
+
+    def __init__(self, rows: BranchRows, branches: Mapping[Branch, BranchRows]) -> None:
+        self._rows, self._branches = rows, branches
+
+    @property
+    def agents(self) -> Sequence[AgentSpec]:
+        """The owner of each row."""
+        return self._rows.agents
+
+    @property
+    def theta(self) -> Tensor:
+        """Parameters after local training."""
+        return self._rows.theta
+
+    @property
+    def before(self) -> Tensor:
+        """Parameters as the round began."""
+        assert self._rows.before is not None, "the exchange rule must say that it needs_before"
+        return self._rows.before
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """The rule's own tensors."""
+        return self._rows.memory
+
+    def drift(self, component: str) -> Tensor:
+        """‖θ − θ_start‖ of each owner's branches of ``component``, shape=(n, M)."""
+        lengths: dict[tuple[int, str], dict[str, Tensor]] = {}
+        for branch, rows in sorted(self._branches.items()):
+            if branch.component == component:
+                assert rows.stage_start is not None, "the stage must track this component's drift"
+                norms = (rows.theta - rows.stage_start).norm(dim=1)
+                for agent, norm in zip(rows.agents, norms, strict=True):
+                    lengths.setdefault((agent.seed, agent.name), {})[branch.modality] = norm
+        own = [lengths[agent.seed, agent.name] for agent in self.agents]
+        return torch.stack([torch.stack([row[name] for name in sorted(row)]) for row in own])
+
+
+class Exchanger:
+    """Mixes all branches of a layout."""
+
+    def __init__(self, book: OverlayBook, *, share_second: bool) -> None:
+        self._book = book
+        self._share_second = share_second
+
+    def exchange(
+        self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
+    ) -> None:
+        """Replace every branch's rows by what its exchange rule makes of them, all at once."""
+        mixed: list[tuple[BranchRows, Tensor]] = []
+        for rows in layout.branches.values():
+            mixing = self._present(rows, stage, stage_number, round, absent)
+            if not len(mixing.source):
+                continue
+            view, rule = SimulatedRows(rows, layout.branches), stage.exchange(rows.branch)
+            mixed.append((rows, rule.receive(view, rule.send(view, mixing), mixing)))
+            if self._share_second and "second" in rows.moments:
+                rows.moments["second"].copy_(mixing.apply(rows.moments["second"]))
+        for rows, theta in mixed:
+            rows.theta.copy_(theta)
+
+    def _present(
+        self, rows: BranchRows, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]
+    ) -> Mixing:
+        mixing = self._book.mixing(rows, stage, stage_number, round)
+        if not absent:
+            return mixing
+        return mixing.without(np.array([agent in absent for agent in rows.agents]))
+
+    def payload(
+        self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
+    ) -> Payload:
+        """What :meth:`exchange` sends in this round."""
+        place = {agent: index for index, agent in enumerate(layout.agents)}
+        links, sizes = [], []
+        for rows in layout.branches.values():
+            mixing = self._present(rows, stage, stage_number, round, absent)
+            index = np.array([place[agent] for agent in rows.agents])
+            numbers = stage.exchange(rows.branch).floats(rows.width)
+            if self._share_second and "second" in rows.moments:
+                numbers += rows.width
+            links.append(index[mixing.source] * len(place) + index[mixing.target])
+            sizes.append(np.full(len(mixing.source), numbers * BYTES_PER_NUMBER))
+        pairs, inverse = np.unique(np.concatenate(links), return_inverse=True)
+        if not len(pairs):
+            return Payload(0, 0, 0)
+        per_link = np.bincount(inverse, weights=np.concatenate(sizes))
+        return Payload(int(per_link.sum()), len(pairs), int(per_link.max()))

@@ -1,0 +1,84 @@
+"""The mixing of every branch: an overlay per label and seed, embedded into the branch's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parse_dfl.branches import Branch
+from parse_dfl.methods.method import Stage
+from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.overlays.edges import Edges
+from parse_dfl.overlays.mixing import Mixing, combine
+from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.weights import metropolis
+from parse_dfl.training.rows import BranchRows
+
+
+@dataclass(frozen=True)
+class OverlayKey:
+    """One overlay: its label, the federation's seed and who belongs to it."""
+
+    label: str
+    seed: int
+    members: tuple[str, ...]
+
+
+class OverlayBook:
+    """Computes overlays and keeps those that do not change from round to round."""
+
+    def __init__(
+        self, config: OverlayConfig, topology: Topology | None, samples: Mapping[tuple[int, str], int]
+    ) -> None:
+        self.topology = topology or parse_topology(config.topology)
+        self._by_samples = config.by_samples
+        self._samples = samples
+        self._edges: dict[OverlayKey, Edges] = {}
+        self._mixings: dict[tuple[Branch, int], Mixing] = {}
+
+    def mixing(self, rows: BranchRows, stage: Stage, stage_number: int, round: int) -> Mixing:
+        """The branch's mixing over all its rows in a round."""
+        key = (rows.branch, stage_number)
+        if key in self._mixings:
+            return self._mixings[key]
+        parts = []
+        for overlay, index in self.overlays(rows, stage).items():
+            edges = self.edges(overlay, round)
+            counts = [self._samples[overlay.seed, name] for name in overlay.members]
+            weights = np.array(counts, dtype=np.float64) if self._by_samples else None
+            parts.append((metropolis(edges, samples=weights), index))
+        mixing = combine(parts, size=len(rows.agents))
+        if not self.topology.time_varying:
+            self._mixings[key] = mixing
+        return mixing
+
+    def overlays(self, rows: BranchRows, stage: Stage) -> dict[OverlayKey, NDArray[np.int64]]:
+        """The overlays of a branch under the stage's sharing rule, each with its rows."""
+        groups: dict[tuple[str, int], list[int]] = {}
+        for row, agent in enumerate(rows.agents):
+            label = stage.sharing(rows.branch, agent)
+            if label is not None:
+                groups.setdefault((label, agent.seed), []).append(row)
+        return {
+            OverlayKey(label, seed, tuple(rows.agents[row].name for row in own)): np.array(own)
+            for (label, seed), own in groups.items()
+        }
+
+    def edges(self, overlay: OverlayKey, round: int) -> Edges:
+        """The overlay's edges in a round."""
+        if overlay in self._edges:
+            return self._edges[overlay]
+        edges = self.topology.edges(
+            overlay.members, round=round, seed=overlay.seed, label=overlay.label
+        )
+        if not self.topology.time_varying:
+            self._edges[overlay] = edges
+        return edges
+
+    def forget(self) -> None:
+        """Compute all overlays anew: the agents or what they own has changed."""
+        self._edges.clear()
+        self._mixings.clear()

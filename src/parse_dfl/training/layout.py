@@ -1,0 +1,123 @@
+"""From agents to cohorts and branch rows: who is stacked with whom, and where its row lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.methods.method import NetworkBuilder
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.network import Network
+from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.config import TrainingConfig
+from parse_dfl.training.optimizer import RowOptimizer
+from parse_dfl.training.rows import BranchRows, columns_of, flatten
+from parse_dfl.training.shards import CohortData, Shard, TensorData
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All cohorts and all branches of a set of agents."""
+
+    cohorts: list[Cohort]
+    branches: dict[Branch, BranchRows]
+
+    @property
+    def agents(self) -> list[AgentSpec]:
+        """All agents, cohort by cohort."""
+        return [agent for cohort in self.cohorts for agent in cohort.agents]
+
+
+def build_layout(
+    data: TensorData,
+    shards: Sequence[Shard],
+    *,
+    build_network: NetworkBuilder,
+    blueprint: Blueprint,
+    training: TrainingConfig,
+) -> Layout:
+    """Group agents of equal signature, allocate every branch's matrix, and bind the views.
+
+    Rows start from weights drawn from (seed, branch), so equal components start equal
+    everywhere without anyone telling them.
+    """
+    members = _group(shards)
+    networks = [build_network(blueprint, group[0].agent) for group in members]
+    cohorts = [
+        Cohort(
+            [shard.agent for shard in group],
+            network.to(device=data.device, dtype=data.dtype),
+            CohortData(data, group),
+            batch_size=training.batch_size,
+            prior_correction=training.prior_correction,
+        )
+        for group, network in zip(members, networks, strict=True)
+    ]
+    branches = _allocate(cohorts, RowOptimizer(training))
+    return Layout(cohorts, branches)
+
+
+def _group(shards: Sequence[Shard]) -> list[list[Shard]]:
+    """Shards by (modality set, encoders), in the order of first appearance."""
+    groups: dict[object, list[Shard]] = {}
+    for shard in shards:
+        groups.setdefault((shard.agent.modalities, shard.agent.encoders), []).append(shard)
+    return list(groups.values())
+
+
+def _allocate(cohorts: Sequence[Cohort], optimizer: RowOptimizer) -> dict[Branch, BranchRows]:
+    owners: dict[Branch, list[Cohort]] = {}
+    for cohort in cohorts:
+        for branch in cohort.network.branches.values():
+            owners.setdefault(branch, []).append(cohort)
+    initial = InitialRows()
+    return {branch: _branch_rows(branch, own, optimizer, initial) for branch, own in owners.items()}
+
+
+def _branch_rows(
+    branch: Branch, owners: Sequence[Cohort], optimizer: RowOptimizer, initial: InitialRows
+) -> BranchRows:
+    agents = [agent for cohort in owners for agent in cohort.agents]
+    columns = columns_of(owners[0].network.parts[branch.label])
+    starts = [initial.row(cohort, branch, agent.seed) for cohort in owners for agent in cohort.agents]
+    theta = torch.stack(starts)
+    rows = BranchRows(
+        branch,
+        agents,
+        columns,
+        theta,
+        gradient=torch.zeros_like(theta),
+        steps=torch.zeros(len(agents), dtype=torch.int64, device=theta.device),
+        moments=optimizer.moments(theta),
+    )
+    begin = 0
+    for cohort in owners:
+        block = slice(begin, begin + len(cohort.agents))
+        cohort.bind(branch.label, rows, block)
+        begin = block.stop
+    return rows
+
+
+class InitialRows:
+    """The starting row of each branch and seed, drawn once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Branch, int], Tensor] = {}
+
+    def row(self, cohort: Cohort, branch: Branch, seed: int) -> Tensor:
+        """The row, shape=(P,), on the cohort's device."""
+        if (branch, seed) not in self._known:
+            self._draw(cohort.network, seed, cohort.data.label.device, cohort.data)
+        return self._known[branch, seed]
+
+    def _draw(self, network: Network, seed: int, device: torch.device, data: CohortData) -> None:
+        dtype = next(iter(data.inputs.values())).dtype
+        for label, branch in network.branches.items():
+            if (branch, seed) not in self._known:
+                part = network.fresh(label, seed)
+                self._known[branch, seed] = flatten(part, columns_of(part)).to(device, dtype)

@@ -1,0 +1,82 @@
+"""Local training: every agent's steps of one round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from parse_dfl.methods.method import Stage
+from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.config import TrainingConfig
+from parse_dfl.training.layout import Layout
+from parse_dfl.training.optimizer import RowOptimizer
+from parse_dfl.training.rows import BranchRows
+
+
+def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) -> float:
+    """The learning rate of a round (from 1) in a stage of rounds ``first`` to ``last``.
+
+    ``cosine`` falls from ``lr`` in the first round towards zero after the last.
+    """
+    if schedule == "constant":
+        return lr
+    progress = (round - first) / max(1, last - first + 1)
+    return lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class LocalTrainer:
+    """Runs the local steps of a round on all cohorts of a layout."""
+
+    def __init__(self, config: TrainingConfig, *, steps: int, centralised: bool) -> None:
+        self.optimizer = RowOptimizer(config)
+        self.steps = steps
+        self.centralised = centralised
+
+    def train(self, layout: Layout, stage: Stage, *, round: int, lr: float) -> None:
+        """``steps`` minibatch steps for every agent."""
+        batches = [cohort.round_batches(round, self.steps) for cohort in layout.cohorts]
+        for step in range(self.steps):
+            touched = []
+            for cohort, (inputs, label) in zip(layout.cohorts, batches, strict=True):
+                minibatch = {name: values[:, step] for name, values in inputs.items()}
+                touched.append(
+                    cohort.gradients(
+                        stage.objective, minibatch, label[:, step], round=round, step=step
+                    )
+                )
+            if self.centralised:
+                tie_gradients(layout)
+            for cohort, labels in zip(layout.cohorts, touched, strict=True):
+                self._update(cohort, sorted(labels), stage, lr)
+
+    def _update(self, cohort: Cohort, labels: Sequence[str], stage: Stage, lr: float) -> None:
+        for label in labels:
+            rows = cohort.rows[label]
+            rate = stage.rate(rows.branch, cohort.agents[0])
+            if rate:
+                self.optimizer.step(rows, cohort.blocks[label], lr * rate)
+
+
+def tie_gradients(layout: Layout) -> None:
+    """Replace each row's gradient by the mean over its seed's rows, weighted by samples.
+
+    Rows that start equal stay equal: centralised training on the union of the samples.
+    """
+    sizes = {
+        (agent.seed, agent.name): float(size)
+        for cohort in layout.cohorts
+        for agent, size in zip(cohort.agents, cohort.data.sizes, strict=True)
+    }
+    for rows in layout.branches.values():
+        _tie(rows, [sizes[agent.seed, agent.name] for agent in rows.agents])
+
+
+def _tie(rows: BranchRows, sizes: Sequence[float]) -> None:
+    weight = torch.tensor(sizes, dtype=rows.theta.dtype, device=rows.theta.device).unsqueeze(1)
+    seeds = torch.tensor([agent.seed for agent in rows.agents], device=rows.theta.device)
+    for seed in seeds.unique():
+        own = seeds == seed
+        share = weight[own] / weight[own].sum()
+        rows.gradient[own] = (share * rows.gradient[own]).sum(0, keepdim=True)

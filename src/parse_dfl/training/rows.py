@@ -1,0 +1,97 @@
+"""A branch's parameters as a matrix: a row per owner, a column per parameter.
+
+Rows are ordered by cohort, so that a cohort's parameters are views of a block of rows: training
+writes into the matrix and mixing reads it, and nothing is gathered or scattered in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a parameter lies in a row: its name inside the component, shape and offset."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def slice(self) -> slice:
+        """The parameter's columns."""
+        return slice(self.offset, self.offset + prod(self.shape))
+
+
+def columns_of(component: nn.Module) -> tuple[Column, ...]:
+    """The layout of a row: the component's trainable parameters one after another."""
+    columns: list[Column] = []
+    offset = 0
+    for name, value in component.named_parameters():
+        if value.requires_grad:
+            columns.append(Column(name, tuple(value.shape), offset))
+            offset += value.numel()
+    return tuple(columns)
+
+
+def flatten(component: nn.Module, columns: Sequence[Column]) -> Tensor:
+    """The component's trainable parameters as one row, shape=(P,)."""
+    values = dict(component.named_parameters())
+    parts = [values[column.name].detach().reshape(-1) for column in columns]
+    return torch.cat(parts) if parts else torch.zeros(0)
+
+
+@dataclass
+class BranchRows:
+    """The state of one branch over all its owners: n rows, P columns.
+
+    ``moments`` and ``steps`` belong to the optimizer, ``memory`` to the exchange rule; ``before``
+    and ``stage_start`` are snapshots that some exchange rules ask for.
+    """
+
+    branch: Branch
+    agents: list[AgentSpec]
+    columns: tuple[Column, ...]
+    theta: Tensor  # shape=(n, P)
+    gradient: Tensor  # shape=(n, P)
+    steps: Tensor  # shape=(n,), dtype=int64
+    moments: dict[str, Tensor] = field(default_factory=dict)  # each shape=(n, P)
+    memory: dict[str, Tensor] = field(default_factory=dict)
+    before: Tensor | None = None  # shape=(n, P)
+    stage_start: Tensor | None = None  # shape=(n, P)
+
+    @property
+    def width(self) -> int:
+        """Number of parameters P."""
+        return self.theta.shape[1]
+
+    def row_state(self) -> dict[str, Tensor]:
+        """Every tensor with a row per owner that an owner keeps when it moves or is absent."""
+        state = {"theta": self.theta, "steps": self.steps}
+        state |= {f"moment.{name}": value for name, value in self.moments.items()}
+        if self.stage_start is not None:
+            state["stage_start"] = self.stage_start
+        return state
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a checkpoint must hold."""
+        memory = {f"memory.{name}": value for name, value in self.memory.items()}
+        return self.row_state() | memory
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`tensors` gave; the matrices are written in place."""
+        if "stage_start" in tensors:
+            self.stage_start = torch.empty_like(self.theta)
+        for name, value in self.row_state().items():
+            value.copy_(tensors[name])
+        for name, value in tensors.items():
+            if name.startswith("memory."):
+                self.memory[name.removeprefix("memory.")] = value.to(self.theta.device)

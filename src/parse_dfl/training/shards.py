@@ -1,0 +1,95 @@
+"""The samples of a cohort's agents, standardised by each agent's own statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.standardise import Standardiser, fit
+
+
+@dataclass(frozen=True)
+class Shard:
+    """An agent and the numbers of its training samples."""
+
+    agent: AgentSpec
+    indices: NDArray[np.int64]  # shape=(samples,)
+
+
+class TensorData:
+    """A data set on the device that trains on it."""
+
+    def __init__(self, data: MultimodalData, device: torch.device, dtype: torch.dtype) -> None:
+        self.source = data
+        self.device, self.dtype = device, dtype
+        self.modalities = {
+            name: torch.from_numpy(values).to(device=device, dtype=dtype)
+            for name, values in data.modalities.items()
+        }
+        self.label = torch.from_numpy(data.label).to(device)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes C."""
+        return self.source.classes
+
+
+class CohortData:
+    """The training samples of n agents that own the same modalities.
+
+    Rows are padded to the largest agent; :class:`~parse_dfl.training.batches.BatchPlan` never
+    picks padding with a weight.
+    """
+
+    def __init__(self, data: TensorData, shards: Sequence[Shard]) -> None:
+        self._data = data
+        modalities = shards[0].agent.modalities
+        sizes = [len(shard.indices) for shard in shards]
+        index = np.zeros((len(shards), max(sizes)), dtype=np.int64)
+        for row, shard in enumerate(shards):
+            index[row, : sizes[row]] = shard.indices
+        self.sizes = np.array(sizes)
+        self.standardisers = [standardisers(data.source, shard) for shard in shards]
+        self.mean = {name: self._stack(name, "mean") for name in modalities}
+        self.scale = {name: self._stack(name, "scale") for name in modalities}
+        rows = torch.from_numpy(index).to(data.device)
+        self.inputs = {
+            name: self.standardise(name, data.modalities[name][rows]) for name in modalities
+        }  # each shape=(n, S, *shape)
+        self.label = data.label[rows]  # shape=(n, S)
+        self.label_counts = label_counts(data, shards)  # shape=(n, C)
+
+    def _stack(self, modality: str, part: str) -> Tensor:
+        values = np.stack([getattr(own[modality], part) for own in self.standardisers])
+        return torch.from_numpy(values).to(self._data.device, self._data.dtype).unsqueeze(1)
+
+    def standardise(self, modality: str, values: Tensor) -> Tensor:
+        """Each row's own standardisation of ``values`` (n or 1, B, *shape)."""
+        return (values - self.mean[modality]) / self.scale[modality]
+
+    def gather(self, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Inputs and labels of minibatches at ``positions``, shape=(n, steps, B)."""
+        rows = torch.arange(len(positions), device=positions.device)[:, None, None]
+        inputs = {name: values[rows, positions] for name, values in self.inputs.items()}
+        return inputs, self.label[rows, positions]
+
+
+def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:
+    """The statistics of an agent's own training samples, per modality."""
+    return {
+        name: fit(data.modalities[name][shard.indices], data.kinds[name])
+        for name in shard.agent.modalities
+    }
+
+
+def label_counts(data: TensorData, shards: Sequence[Shard]) -> Tensor:
+    """How many samples of each class each agent has, shape=(n, C)."""
+    counts = [np.bincount(data.source.label[s.indices], minlength=data.classes) for s in shards]
+    return torch.from_numpy(np.stack(counts)).to(data.device, data.dtype)
