@@ -1,0 +1,138 @@
+"""The mixing matrix W of an overlay, kept sparse, and its product with a branch's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+DENSE_UP_TO = 1000
+"""Up to this size all eigenvalues are computed, above it only the two largest."""
+
+_Bags = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """A row-stochastic matrix: row ``target`` receives ``weight`` times row ``source``.
+
+    Build it with :meth:`of`, which gives each row what is missing to one.
+    """
+
+    source: NDArray[np.int64]  # shape=(E,)
+    target: NDArray[np.int64]  # shape=(E,)
+    weight: NDArray[np.float64]  # shape=(E,)
+    self_weight: NDArray[np.float64]  # shape=(n,)
+    _bags: dict[tuple[torch.device, torch.dtype], _Bags] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    @classmethod
+    def of(
+        cls,
+        source: NDArray[np.int64],
+        target: NDArray[np.int64],
+        weight: NDArray[np.float64],
+        *,
+        size: int,
+    ) -> Mixing:
+        """The mixing of ``size`` rows over these directed edges; each keeps what is left of 1."""
+        received = np.bincount(target, weights=weight, minlength=size)
+        return cls(source, target, weight, np.asarray(1.0 - received, dtype=np.float64))
+
+    @property
+    def size(self) -> int:
+        """Number of rows n."""
+        return len(self.self_weight)
+
+    def dense(self) -> NDArray[np.float64]:
+        """W itself, shape=(n, n)."""
+        matrix = np.diag(self.self_weight)
+        matrix[self.target, self.source] += self.weight
+        return matrix
+
+    def without(self, absent: NDArray[np.bool_]) -> Mixing:
+        """The mixing of a round that ``absent``, shape=(n,), members miss.
+
+        Their edges carry nothing and both ends keep the missing weight.  A symmetric W stays
+        doubly stochastic, a reversible one keeps its stationary distribution; of a directed one
+        only the rows still sum to one.
+        """
+        kept = ~(absent[self.source] | absent[self.target])
+        return Mixing.of(self.source[kept], self.target[kept], self.weight[kept], size=self.size)
+
+    @staticmethod
+    def combine(parts: Iterable[tuple[Mixing, NDArray[np.int64]]], size: int) -> Mixing:
+        """One mixing over ``size`` rows from those of disjoint groups of rows.
+
+        Each part is a group's mixing and the rows, shape=(group,), that its members stand in.
+        Rows of no group keep themselves.
+        """
+        listed = list(parts)
+        none = np.empty(0, dtype=np.int64)
+        return Mixing.of(
+            np.concatenate([none, *(rows[mixing.source] for mixing, rows in listed)]),
+            np.concatenate([none, *(rows[mixing.target] for mixing, rows in listed)]),
+            np.concatenate([none.astype(float), *(mixing.weight for mixing, _ in listed)]),
+            size=size,
+        )
+
+    def apply(self, matrix: torch.Tensor) -> torch.Tensor:
+        """W @ ``matrix`` for a floating-point matrix of shape (n, P), on its device, as a new one.
+
+        Each row is a weighted sum over a bag of rows: itself, then its sources by rising index.
+        ``embedding_bag`` adds them in that order on any device, without atomics, so that equal
+        input gives equal bits.
+        """
+        sources, starts, weights = self._bags_for(matrix)
+        with torch.no_grad():
+            return torch.nn.functional.embedding_bag(
+                sources, matrix, starts, mode="sum", per_sample_weights=weights
+            )
+
+    def _bags_for(self, matrix: torch.Tensor) -> _Bags:
+        key = (matrix.device, matrix.dtype)
+        if key not in self._bags:
+            own = np.arange(self.size)
+            source = np.concatenate([own, self.source])
+            target = np.concatenate([own, self.target])
+            weight = np.concatenate([self.self_weight, self.weight])
+            by_row = np.lexsort((source, source != target, target))
+            starts = np.searchsorted(target[by_row], own)
+            self._bags[key] = (
+                torch.from_numpy(source[by_row]).to(matrix.device),
+                torch.from_numpy(starts).to(matrix.device),
+                torch.from_numpy(weight[by_row]).to(matrix),
+            )
+        return self._bags[key]
+
+
+def spectral_gap(mixing: Mixing) -> float:
+    """1 - |λ₂|: the share of all disagreement that a round removes at least; 0 if disconnected."""
+    if mixing.size < 2:
+        return 1.0
+    if mixing.size <= DENSE_UP_TO:
+        moduli = np.abs(np.linalg.eigvals(mixing.dense()))
+    else:
+        moduli = np.abs(_two_largest_eigenvalues(mixing))
+    return max(0.0, float(1.0 - np.sort(moduli)[-2]))
+
+
+def _two_largest_eigenvalues(mixing: Mixing) -> NDArray[np.complex128]:
+    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse.linalg import ArpackNoConvergence, eigs
+
+    edges = coo_array((mixing.weight, (mixing.target, mixing.source)), shape=(mixing.size,) * 2)
+    matrix = (edges + diags_array(mixing.self_weight)).tocsc()
+    options = {"k": 2, "return_eigenvectors": False}
+    options["v0"] = np.random.default_rng(0).random(mixing.size)  # ARPACK's own is not seeded
+    try:
+        found = eigs(matrix, which="LM", maxiter=50, **options)
+    except ArpackNoConvergence:
+        # Slow overlays, as a long ring, crowd their eigenvalues below 1: look for those around
+        # it, by a sparse factorisation, which such thin graphs make cheap.
+        found = eigs(matrix, sigma=1.0 + 1e-5, **options)
+    return np.asarray(found, dtype=np.complex128)
