@@ -14,5 +14,5 @@ from parse_dfl.objectives import joint_loss
 
 def dsgd(name: str) -> Method:
     """``local``, ``dsgd-task``, ``dsgd-modality`` or ``dsgd-hybrid``."""
-    stage = Stage(objective=joint_loss, sharing=RULES[name])
+    stage = Stage(objective=joint_loss, sharing=RULES[name.removeprefix("dsgd-")])
     return Method(name=name, network=MonolithicNetwork, stages=(stage,))

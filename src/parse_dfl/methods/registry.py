@@ -11,7 +11,7 @@ from parse_dfl.methods.dsgd import dsgd
 from parse_dfl.methods.gradient_surgery import gradient_surgery
 from parse_dfl.methods.harmony import HarmonyOptions, harmony
 from parse_dfl.methods.method import Method
-from parse_dfl.methods.names import check_method
+from parse_dfl.methods.names import split_method
 from parse_dfl.methods.oracle import oracle
 from parse_dfl.methods.parse import ParseOptions, parse_method
 from parse_dfl.methods.sharing import RULES
@@ -43,12 +43,11 @@ def build_method(name: str, options: Mapping[str, object] | None = None) -> Meth
         ConfigError: the method, its rule or an option is unknown, or an option's value is no
             number.
     """
-    canonical = check_method(name)
-    base, at, rule = canonical.partition("@")
+    base, rule = split_method(name)
     kind, build = _BUILDERS[base]
-    chosen = _options(canonical, kind, options or {})
-    if at:
-        return parse_method(chosen, name=canonical, sharing=RULES[rule])
+    chosen = _options(name, kind, options or {})
+    if rule:
+        return parse_method(chosen, name=name, sharing=RULES[rule])
     return build(chosen)
 
 

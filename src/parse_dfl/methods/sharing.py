@@ -39,8 +39,8 @@ def partial_alignment(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: 
 
 RULES: Mapping[str, SharingRule] = {
     "local": nothing,
-    "dsgd-task": by_task,
-    "dsgd-modality": by_modality,
-    "dsgd-hybrid": hybrid,
-    "parse": partial_alignment,
+    "task": by_task,
+    "modality": by_modality,
+    "hybrid": hybrid,
 }
+"""The rules that any network can be trained under, as in ``parse@hybrid``."""

@@ -61,8 +61,7 @@ class Mixing:
         doubly stochastic, a reversible one keeps its stationary distribution; of a directed one
         only the rows still sum to one.
         """
-        kept = ~(absent[self.source] | absent[self.target])
-        return Mixing.of(self.source[kept], self.target[kept], self.weight[kept], size=self.size)
+        return self.keep_edges(~(absent[self.source] | absent[self.target]))
 
     @staticmethod
     def combine(parts: Iterable[tuple[Mixing, NDArray[np.int64]]], size: int) -> Mixing:
@@ -78,6 +77,19 @@ class Mixing:
             np.concatenate([none, *(rows[mixing.target] for mixing, rows in listed)]),
             np.concatenate([none.astype(float), *(mixing.weight for mixing, _ in listed)]),
             size=size,
+        )
+
+    def keep_edges(self, kept: NDArray[np.bool_]) -> Mixing:
+        """The mixing over the ``kept`` edges, shape=(E,), only; what is missing goes to self."""
+        return Mixing.of(self.source[kept], self.target[kept], self.weight[kept], size=self.size)
+
+    def edge_tensors(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sources, targets and weights, each shape=(E,), on the device and with the dtype of
+        ``like``."""
+        return (
+            torch.from_numpy(self.source).to(like.device),
+            torch.from_numpy(self.target).to(like.device),
+            torch.from_numpy(self.weight).to(like),
         )
 
     def apply(self, matrix: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from parse_dfl.branches import Branch
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.edges import Edges
-from parse_dfl.overlays.mixing import Mixing, combine
+from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.overlays.weights import metropolis
 from parse_dfl.training.rows import BranchRows
@@ -48,9 +48,9 @@ class OverlayBook:
         for overlay, index in self.overlays(rows, stage).items():
             edges = self.edges(overlay, round)
             counts = [self._samples[overlay.seed, name] for name in overlay.members]
-            weights = np.array(counts, dtype=np.float64) if self._by_samples else None
+            weights = np.array(counts) if self._by_samples else None
             parts.append((metropolis(edges, samples=weights), index))
-        mixing = combine(parts, size=len(rows.agents))
+        mixing = Mixing.combine(parts, size=len(rows.agents))
         if not self.topology.time_varying:
             self._mixings[key] = mixing
         return mixing
