@@ -1,0 +1,204 @@
+"""A trained agent in a file: its parameters, its standardisation, and how to build its network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.data.kinds import Kind
+from parse_dfl.data.standardise import Standardiser
+from parse_dfl.errors import CheckpointError, DataError, nearest
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.registry import build_method
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
+from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from parse_dfl.training.cohort import Cohort
+
+FORMAT = "parse-dfl agent 1"
+
+
+class TrainedAgent:
+    """An agent that has learnt: predicts from any of the modalities that it was trained with."""
+
+    def __init__(
+        self,
+        spec: AgentSpec,
+        method: Method,
+        network: Network,
+        samples: Mapping[str, SampleShape],
+        standardisers: Mapping[str, Standardiser],
+        label_names: tuple[str, ...],
+    ) -> None:
+        self.spec = spec
+        self.label_names = label_names
+        self._predict = method.stages[-1].predict
+        self._network = network.eval()
+        self._samples = samples
+        self._standardisers = standardisers
+
+    def predict(self, inputs: Mapping[str, ArrayLike]) -> NDArray[np.int64]:
+        """Class numbers, shape=(B,), from arrays of shape (B, *sample shape) per modality.
+
+        A modality that is missing is left out of the prediction.
+
+        Raises:
+            DataError: no modality, an unknown one, a wrong shape, unequal lengths, or values
+                that are not finite.
+        """
+        return np.asarray(self.predict_probability(inputs).argmax(1), dtype=np.int64)
+
+    def predict_probability(self, inputs: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
+        """Class probabilities, shape=(B, C); see :meth:`predict`."""
+        probability = self._predict(self.outputs(inputs)).softmax(-1)
+        return np.asarray(probability.numpy(), dtype=np.float32)
+
+    @torch.no_grad()
+    def outputs(self, inputs: Mapping[str, ArrayLike]) -> Outputs:
+        """Everything the network says: logits, slices, and logits per slice and modality."""
+        return self._network(self._checked(inputs))
+
+    def _checked(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
+        if not inputs:
+            raise DataError(f"no modality given; agent {self.spec.name!r} has {self.spec.group}")
+        tensors = {name: self._tensor(name, values) for name, values in inputs.items()}
+        lengths = {name: len(values) for name, values in tensors.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"modalities of unequal length: {lengths}; give the same samples of each")
+        return tensors
+
+    def _tensor(self, name: str, values: ArrayLike) -> Tensor:
+        if name not in self.spec.modalities:
+            raise DataError(
+                f"agent {self.spec.name!r} has no modality {name!r}"
+                f"{nearest(name, self.spec.modalities)}"
+            )
+        array = np.asarray(values, dtype=np.float32)
+        expected = self._samples[name].shape
+        if array.shape[1:] != expected:
+            raise DataError(
+                f"samples of {name!r} have shape {array.shape[1:]}, the agent was trained on {expected}"
+            )
+        if not np.isfinite(array).all():
+            raise DataError(f"modality {name!r} holds NaN or infinite values")
+        return torch.from_numpy(self._standardisers[name].apply(array))
+
+
+def save_agent(
+    path: Path, cohort: Cohort, row: int, *, method: str, blueprint: Blueprint, label_names: tuple[str, ...]
+) -> None:
+    """Write one agent of a cohort.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    agent = cohort.agents[row]
+    tensors: dict[str, Tensor] = {}
+    for label, rows in cohort.rows.items():
+        for column in rows.columns:
+            values = rows.theta[cohort.blocks[label]][row, column.slice]
+            tensors[f"{label}|{column.name}"] = values.reshape(column.shape).float()
+    for name, own in cohort.data.standardisers[row].items():
+        tensors[f"standardise|{name}|mean"] = torch.from_numpy(own.mean)
+        tensors[f"standardise|{name}|scale"] = torch.from_numpy(own.scale)
+    header = {
+        "format": FORMAT,
+        "method": method,
+        "agent": asdict(agent),
+        "samples": {n: asdict(blueprint.samples[n]) for n in agent.modalities},
+        "classes": blueprint.classes,
+        "network": asdict(blueprint.config),
+        "label_names": list(label_names),
+    }
+    write_tensors(path, tensors, header)
+
+
+def load_agent(
+    path: str | Path,
+    *,
+    encoders: Mapping[str, EncoderBuilder] | None = None,
+    method: Method | None = None,
+) -> TrainedAgent:
+    """Read an agent that a run wrote (``DIR/agents/NAME.safetensors``).
+
+    Args:
+        path: the file.
+        encoders: the builders of your own encoders by name, if it was trained with such.
+        method: your own method, if it was trained with one.
+
+    Raises:
+        CheckpointError: the file is damaged or of another kind, or its parameters do not fit
+            the network (an own encoder that is missing or has changed).
+        ConfigError: it names an encoder that is not given.
+    """
+    tensors, header = read_tensors(Path(path))
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is no agent file ({FORMAT!r}); it says {header.get('format')!r}")
+    try:
+        spec, blueprint = _spec(header), _blueprint(header, encoders or {})
+        label_names = tuple(str(name) for name in header["label_names"])
+        name = str(header["method"])
+    except (KeyError, TypeError, ValueError) as reason:
+        raise CheckpointError(f"{path} is damaged: its header lacks or garbles {reason}") from reason
+    method = method or build_method(name)
+    network = method.network(blueprint, spec)
+    _load(network, tensors, path)
+    own = {
+        name: Standardiser(
+            tensors[f"standardise|{name}|mean"].numpy(), tensors[f"standardise|{name}|scale"].numpy()
+        )
+        for name in spec.modalities
+    }
+    return TrainedAgent(spec, method, network, blueprint.samples, own, label_names)
+
+
+def _spec(header: Mapping[str, Any]) -> AgentSpec:
+    agent = header["agent"]
+    return AgentSpec(
+        name=str(agent["name"]),
+        modalities=tuple(agent["modalities"]),
+        seed=int(agent["seed"]),
+        encoders=tuple((str(modality), str(name)) for modality, name in agent["encoders"]),
+    )
+
+
+def _blueprint(header: Mapping[str, Any], encoders: Mapping[str, EncoderBuilder]) -> Blueprint:
+    network = dict(header["network"])
+    network["split"] = tuple(network["split"])
+    samples = {
+        name: SampleShape(name, Kind(entry["kind"]), tuple(entry["shape"]))
+        for name, entry in header["samples"].items()
+    }
+    return Blueprint(
+        samples=samples,
+        classes=int(header["classes"]),
+        config=NetworkConfig(**network),
+        own_encoders=encoders,
+    )
+
+
+def _load(network: Network, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Copy the parameters into the network, each of them exactly once."""
+    for label, part in network.parts.items():
+        for name, parameter in part.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            value = tensors.get(f"{label}|{name}")
+            if value is None or value.shape != parameter.shape:
+                found = "is missing" if value is None else f"has shape {tuple(value.shape)}"
+                raise CheckpointError(
+                    f"{path}: parameter {name} of {label} {found}, the network needs "
+                    f"{tuple(parameter.shape)}; was the agent trained with other encoders?"
+                )
+            with torch.no_grad():
+                parameter.copy_(value)
