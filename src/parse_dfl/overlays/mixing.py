@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -139,12 +140,12 @@ def _two_largest_eigenvalues(mixing: Mixing) -> NDArray[np.complex128]:
 
     edges = coo_array((mixing.weight, (mixing.target, mixing.source)), shape=(mixing.size,) * 2)
     matrix = (edges + diags_array(mixing.self_weight)).tocsc()
-    options = {"k": 2, "return_eigenvectors": False}
-    options["v0"] = np.random.default_rng(0).random(mixing.size)  # ARPACK's own is not seeded
+    start = np.random.default_rng(0).random(mixing.size)  # ARPACK's own is not seeded
+    two_largest = partial(eigs, matrix, k=2, v0=start, return_eigenvectors=False)
     try:
-        found = eigs(matrix, which="LM", maxiter=50, **options)
+        found = two_largest(which="LM", maxiter=300)
     except ArpackNoConvergence:
         # Slow overlays, as a long ring, crowd their eigenvalues below 1: look for those around
         # it, by a sparse factorisation, which such thin graphs make cheap.
-        found = eigs(matrix, sigma=1.0 + 1e-5, **options)
+        found = two_largest(sigma=1.0 + 1e-5)
     return np.asarray(found, dtype=np.complex128)
