@@ -78,7 +78,7 @@ _ADAPTERS: Mapping[str, _Adapter] = {
 def load(
     name_or_path: str | Path,
     *,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     kinds: Mapping[str, str] | None = None,
     subject_key: str | None = None,
     modalities: Iterable[str] = (),
@@ -105,7 +105,7 @@ def load(
     return with_subject(data, subject_key) if subject_key else data
 
 
-def available(data_dir: Path | None = None) -> list[Entry]:
+def available(data_dir: str | Path | None = None) -> list[Entry]:
     """Every set that can be loaded by name from here."""
     built_in = [
         Entry(name=name, description=description, where="built in")
@@ -143,13 +143,14 @@ def _read(name: str, folder: Path | None, modalities: Iterable[str]) -> Multimod
     )
 
 
-def _folder(data_dir: Path | None) -> Path | None:
+def _folder(data_dir: str | Path | None) -> Path | None:
     if data_dir is None:
         variable = os.environ.get(DATA_VARIABLE)
         return Path(variable).expanduser() if variable else None
-    if not data_dir.is_dir():
-        raise DataError(f"data folder {str(data_dir)!r} does not exist")
-    return data_dir
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"data folder {str(folder)!r} does not exist")
+    return folder
 
 
 def _where(folder: Path | None) -> str:

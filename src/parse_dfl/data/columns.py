@@ -15,10 +15,17 @@ _TEXT = "US"
 
 
 def as_array(values: object) -> NDArray[Any]:
-    """A numpy array of anything array-like; torch tensors leave their device and graph."""
-    if hasattr(values, "detach"):  # a torch tensor, without importing torch
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    """A numpy array of anything array-like; torch tensors leave their device and graph.
+
+    Raises:
+        DataError: ragged lists, or a tensor of a type that numpy lacks.
+    """
+    try:
+        if hasattr(values, "detach"):  # a torch tensor, without importing torch
+            values = values.detach().cpu().numpy()
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"cannot be read as an array: {error}") from error
 
 
 def column(name: str, values: object, samples: int) -> NDArray[Any]:

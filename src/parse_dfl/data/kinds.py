@@ -69,6 +69,7 @@ def arrange(name: str, values: NDArray[Any], declared: str | None) -> tuple[NDAr
 
 
 def _kind_named(modality: str, kind: str) -> Kind:
-    if kind not in list(Kind):
-        raise DataError(f"unknown kind {kind!r} of modality {modality!r}{nearest(kind, Kind)}")
+    known = [each.value for each in Kind]
+    if kind not in known:
+        raise DataError(f"unknown kind {kind!r} of modality {modality!r}{nearest(kind, known)}")
     return Kind(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -29,14 +29,25 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """
     if not path.is_file():
         raise DataError(f"no file {str(path)!r}")
+    with _open(path) as file, _archive(path, file) as archive:
+        return {name: _read_array(path, archive, name) for name in archive.files}
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        opened = np.load(path, allow_pickle=False)
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot open {str(path)!r}: {_reason(error)}") from error
+
+
+def _archive(path: Path, file: BinaryIO) -> NpzFile:
+    try:
+        opened = np.load(file, allow_pickle=False)
     except _DAMAGE as error:
         raise DataError(f"{str(path)!r} is not a readable .npz file: {_reason(error)}") from error
     if not isinstance(opened, NpzFile):
         raise DataError(f"{str(path)!r} is not a .npz file but a single array; use numpy.savez")
-    with opened as archive:
-        return {name: _read_array(path, archive, name) for name in archive.files}
+    return opened
 
 
 def _read_array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:

@@ -157,7 +157,8 @@ def _apportion(members: Indices, share: float, rng: np.random.Generator) -> Indi
     counts = np.floor(exact).astype(np.int64)
     order = np.lexsort((rng.random(len(members)), counts - exact))
     counts[order[: round(exact.sum()) - counts.sum()]] += 1
-    return np.clip(counts, members >= 3, np.maximum(members - 1, 0))
+    held: Indices = np.clip(counts, members >= 3, np.maximum(members - 1, 0))
+    return held
 
 
 def _named_subjects(data: MultimodalData, argument: str) -> Cut:
