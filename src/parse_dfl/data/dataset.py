@@ -25,6 +25,8 @@ class MultimodalData:
     label: NDArray[np.int64]  # shape=(samples,), 0 .. classes-1
     label_names: tuple[str, ...]
     subject: NDArray[np.int64] | None = None  # shape=(samples,)
+    subject_names: tuple[str, ...] = ()
+    """The names of subjects 0, 1, … where the set names them; empty where it numbers them."""
     is_test: NDArray[np.bool_] | None = None  # shape=(samples,)
     keys: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     """Further columns of one value a sample, such as ``actor``, for ``--subject-key``."""

@@ -1,0 +1,25 @@
+"""What every adapter does first: read a file and check that it holds what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from parse_dfl.data.npz import read_npz
+from parse_dfl.errors import DataError, nearest
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The named arrays of the file.
+
+    Raises:
+        DataError: the file cannot be read, or lacks one of ``names``.
+    """
+    arrays = read_npz(path)
+    for name in names:
+        if name not in arrays:
+            raise DataError(f"{str(path)!r} lacks the array {name!r}{nearest(name, arrays)}")
+    return {name: arrays[name] for name in names}

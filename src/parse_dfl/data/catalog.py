@@ -1,0 +1,176 @@
+"""The catalog: data sets by name or by path.
+
+Names are, in this order: the two built-in sets (``digits``, ``synthetic``), the sets that need
+an adapter, and any folder ``NAME/data.npz`` or file ``NAME.npz`` of the convention in the data
+folder (``--data-dir``, or the environment variable ``PARSE_DFL_DATA``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from parse_dfl.data.adapters import avdigits, cremad_votes, utd_mhad
+from parse_dfl.data.adjust import require, with_kinds, with_subject
+from parse_dfl.data.convention import read_convention
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.digits import digits_from_text
+from parse_dfl.data.synthetic import synthetic_from_text
+from parse_dfl.errors import DataError, nearest
+
+__all__ = ["DATA_VARIABLE", "Entry", "available", "load", "require"]
+
+DATA_VARIABLE = "PARSE_DFL_DATA"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A set that can be loaded by name."""
+
+    name: str
+    description: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Adapter:
+    folder: str
+    description: str
+    read: Callable[[Path], MultimodalData]
+
+
+_BUILT_IN: Mapping[str, tuple[Callable[[str], MultimodalData], str]] = {
+    "digits": (
+        digits_from_text,
+        "scikit-learn's handwritten digits, cut in top and bottom halves (digits:4 for 4 bands)",
+    ),
+    "synthetic": (
+        synthetic_from_text,
+        "labels of redundant, unique and synergistic bits (synthetic:noise=0.3,samples=4000)",
+    ),
+}
+_ADAPTERS: Mapping[str, _Adapter] = {
+    "avdigits": _Adapter(
+        folder="avdigits",
+        description="spoken digits paired with handwritten ones",
+        read=avdigits.read,
+    ),
+    "avdigits-hard": _Adapter(
+        folder="avdigits",
+        description="the same, noisy audio and images of four principal components",
+        read=avdigits.read_hard,
+    ),
+    "cremad_votes": _Adapter(
+        folder="cremad_votes",
+        description="emotions that people heard, saw, or both, in clips of 91 actors",
+        read=cremad_votes.read,
+    ),
+    "utd_mhad": _Adapter(
+        folder="utd_mhad",
+        description="27 actions of 8 people: depth video, inertial sensor, skeleton",
+        read=utd_mhad.read,
+    ),
+}
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    kinds: Mapping[str, str] | None = None,
+    subject_key: str | None = None,
+    modalities: Iterable[str] = (),
+) -> MultimodalData:
+    """A data set by its name (``digits:4``, ``motionsense``) or by the path of its ``.npz``.
+
+    Args:
+        name_or_path: a name of :func:`available`, or a path that ends in ``.npz``.
+        data_dir: where named sets lie (None: the environment's ``PARSE_DFL_DATA``).
+        kinds: the user's own kind for some modalities.
+        subject_key: the column to take as subject.
+        modalities: what the caller means to use; checked, and one-dimensional arrays among them
+            are read as modalities of one feature instead of columns.
+
+    Raises:
+        DataError: an unknown name (the nearest are offered), a file that cannot be used, an
+            unknown modality, kind or column.
+    """
+    wanted = tuple(modalities)
+    data = _read(str(name_or_path), _folder(data_dir), wanted)
+    require(data, wanted)
+    if kinds:
+        data = with_kinds(data, kinds)
+    return with_subject(data, subject_key) if subject_key else data
+
+
+def available(data_dir: str | Path | None = None) -> list[Entry]:
+    """Every set that can be loaded by name from here."""
+    built_in = [
+        Entry(name=name, description=description, where="built in")
+        for name, (_, description) in _BUILT_IN.items()
+    ]
+    folder = _folder(data_dir)
+    if folder is None:
+        return built_in
+    adapted = [
+        Entry(name=name, description=adapter.description, where=str(folder / adapter.folder))
+        for name, adapter in _ADAPTERS.items()
+        if (folder / adapter.folder).is_dir()
+    ]
+    plain = [
+        Entry(name=name, description=_first_line(path), where=str(path))
+        for name, path in _convention_files(folder).items()
+    ]
+    return built_in + sorted(adapted + plain, key=lambda entry: entry.name)
+
+
+def _read(name: str, folder: Path | None, modalities: Iterable[str]) -> MultimodalData:
+    if name.endswith(".npz"):
+        return read_convention(Path(name).expanduser(), modalities=modalities)
+    base, _, options = name.partition(":")
+    if base in _BUILT_IN:
+        return _BUILT_IN[base][0](options)
+    files = {} if folder is None else _convention_files(folder)
+    if name in files:
+        return read_convention(files[name], name=name, modalities=modalities)
+    if name in _ADAPTERS and folder and (folder / _ADAPTERS[name].folder).is_dir():
+        return _ADAPTERS[name].read(folder / _ADAPTERS[name].folder)
+    raise DataError(
+        f"unknown data set {name!r}{nearest(name, {*_BUILT_IN, *_ADAPTERS, *files})}; "
+        f"{_where(folder)}, or give the path of a .npz file"
+    )
+
+
+def _folder(data_dir: str | Path | None) -> Path | None:
+    if data_dir is None:
+        variable = os.environ.get(DATA_VARIABLE)
+        return Path(variable).expanduser() if variable else None
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"data folder {str(folder)!r} does not exist")
+    return folder
+
+
+def _where(folder: Path | None) -> str:
+    if folder is None:
+        return f"no data folder is set (use --data-dir or {DATA_VARIABLE})"
+    return f"looked in {str(folder)!r}"
+
+
+def _convention_files(folder: Path) -> dict[str, Path]:
+    """The sets of ``folder`` that follow the convention, by name."""
+    files = {path.stem: path for path in sorted(folder.glob("*.npz"))}
+    folders = {path.parent.name: path for path in sorted(folder.glob("*/data.npz"))}
+    taken = {*_BUILT_IN, *_ADAPTERS}
+    return {name: path for name, path in {**files, **folders}.items() if name not in taken}
+
+
+def _first_line(path: Path) -> str:
+    """What the README beside the file opens with, or nothing."""
+    readme = path.with_name("README.md")
+    if path.name != "data.npz" or not readme.is_file():
+        return ""
+    lines = readme.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[0].lstrip("# ").strip() if lines else ""

@@ -1,0 +1,180 @@
+"""``synthetic``: labels of bits whose redundant, unique and synergistic parts are known.
+
+The label is the concatenation of independent fair bits:
+
+- redundant bits, seen by every modality;
+- unique bits, each seen by one modality;
+- synergistic bits, each the exclusive or (the product, in signs) of two private *keys*, one in
+  each of two neighbouring modalities (a with b, b with c, …).  A key alone says nothing about
+  the label, and no sum of what the two modalities say separately gives the bit.
+
+A modality's vector is a fixed random two-layer mixing of its bits b, as signs, in noise:
+x = tanh((b + noise · ε) A + c) B with ε ~ N(0, I).  The noise enters before the mixing, so that
+no reader, however good, gets a bit that one modality sees right more often than Φ(1 / noise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.kinds import Kind
+from parse_dfl.data.mapping import from_mapping
+from parse_dfl.errors import DataError, nearest
+
+Bits = NDArray[np.int64]  # shape=(samples,), 0 or 1
+
+MOST_LABEL_BITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticConfig:
+    """``redundant``: label bits that all see; ``unique``: label bits per modality; ``synergy``:
+    label bits per pair of neighbouring modalities; ``modalities``: how many, named a, b, c, …;
+    ``dims``: features per modality; ``noise``: its standard deviation (a bit is ±1)."""
+
+    redundant: int = 1
+    unique: int = 1
+    synergy: int = 1
+    modalities: int = 2
+    samples: int = 4000
+    dims: int = 16
+    noise: float = 0.3
+    seed: int = 0
+
+    @property
+    def label_bits(self) -> int:
+        """Number of bits of the label; there are two to that power classes."""
+        pairs = self.modalities - 1
+        return self.redundant + self.modalities * self.unique + pairs * self.synergy
+
+
+def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic") -> MultimodalData:
+    """Draw the data; the true bits come back as ``factors``.
+
+    Factors are called ``redundant``, ``unique_a``, ``synergy``, ``key_a``, ``key_b``; with more
+    than two modalities synergy and keys name their pair (``synergy_ab``, ``key_ab_a``); several
+    bits of a sort are numbered from 1 (``redundant1``, ``redundant2``).
+
+    Raises:
+        DataError: a setting out of its range.
+    """
+    config = config or SyntheticConfig()
+    _check(config)
+    rng = np.random.default_rng(config.seed)
+    names = tuple(ascii_lowercase[: config.modalities])
+    classes = 2**config.label_bits
+    label = rng.permutation(np.arange(config.samples) % classes)  # every class, equally often
+    factors, seen = _factors(config, names, _bits_of(label, config.label_bits), rng)
+    return from_mapping(
+        name,
+        {modality: _mix(config, np.stack(bits, axis=1), rng) for modality, bits in seen.items()},
+        label,
+        label_names=[format(value, f"0{config.label_bits}b") for value in range(classes)],
+        kinds=dict.fromkeys(names, Kind.VECTOR),
+        factors=factors,
+    )
+
+
+def synthetic_from_text(options: str) -> MultimodalData:
+    """The data by the text after ``synthetic:``, such as ``"noise=0.3,samples=4000"``.
+
+    Raises:
+        DataError: an unknown option or a value that is not a number of its type.
+    """
+    types = {key: type(default) for key, default in asdict(SyntheticConfig()).items()}
+    values: dict[str, Any] = {}
+    for part in filter(None, options.split(",")):
+        key, _, text = (piece.strip() for piece in part.partition("="))
+        if key not in types:
+            raise DataError(f"unknown option {key!r} of synthetic{nearest(key, types)}")
+        try:
+            values[key] = types[key](text)
+        except ValueError as error:
+            raise DataError(
+                f"option {key}={text} of synthetic is not of type {types[key].__name__}"
+            ) from error
+    name = f"synthetic:{options}" if options else "synthetic"
+    return synthetic(SyntheticConfig(**values), name=name)
+
+
+def _check(config: SyntheticConfig) -> None:
+    ranges: Mapping[str, tuple[float, float]] = {
+        "redundant": (0, MOST_LABEL_BITS),
+        "unique": (0, MOST_LABEL_BITS),
+        "synergy": (0, MOST_LABEL_BITS),
+        "modalities": (2, 8),
+        "dims": (1, 4096),
+        "noise": (0, 100),
+        "seed": (0, 2**63),
+        "samples": (1, 10**7),
+    }
+    for key, (least, most) in ranges.items():
+        value = getattr(config, key)
+        if not least <= value <= most:
+            raise DataError(f"{key}={value} of synthetic must lie between {least:g} and {most:g}")
+    if not 1 <= config.label_bits <= MOST_LABEL_BITS:
+        raise DataError(
+            f"synthetic labels of {config.label_bits} bits cannot be made; "
+            f"use 1 to {MOST_LABEL_BITS}"
+        )
+    if config.samples < 2**config.label_bits:
+        raise DataError(
+            f"samples={config.samples} of synthetic do not cover {2**config.label_bits} classes"
+        )
+
+
+def _bits_of(label: NDArray[np.int64], count: int) -> list[Bits]:
+    """The label's bits, the most significant first."""
+    return [label >> (count - 1 - bit) & 1 for bit in range(count)]
+
+
+def _factors(
+    config: SyntheticConfig,
+    names: tuple[str, ...],
+    label_bits: list[Bits],
+    rng: np.random.Generator,
+) -> tuple[dict[str, Bits], dict[str, list[Bits]]]:
+    """All true bits by name, and the bits that each modality sees."""
+    queue = iter(label_bits)
+    factors: dict[str, Bits] = {}
+    seen: dict[str, list[Bits]] = {name: [] for name in names}
+    for suffix in _numbers(config.redundant):
+        bit = factors[f"redundant{suffix}"] = next(queue)
+        for name in names:
+            seen[name].append(bit)
+    for name in names:
+        for suffix in _numbers(config.unique):
+            bit = factors[f"unique_{name}{suffix}"] = next(queue)
+            seen[name].append(bit)
+    for first, second in pairwise(names):
+        pair = f"_{first}{second}" if len(names) > 2 else ""
+        for suffix in _numbers(config.synergy):
+            bit = factors[f"synergy{pair}{suffix}"] = next(queue)
+            key = rng.integers(0, 2, len(bit))
+            factors[f"key{pair}_{first}{suffix}"] = key
+            factors[f"key{pair}_{second}{suffix}"] = key ^ bit
+            seen[first].append(key)
+            seen[second].append(key ^ bit)
+    return factors, seen
+
+
+def _numbers(count: int) -> list[str]:
+    return [""] if count == 1 else [str(number + 1) for number in range(count)]
+
+
+def _mix(config: SyntheticConfig, bits: Bits, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A modality's vectors, shape (samples, dims), of its bits, shape (samples, count)."""
+    count, hidden = max(bits.shape[1], 1), 2 * config.dims
+    signs = 2.0 * bits - 1.0
+    noisy = signs + config.noise * rng.standard_normal(signs.shape)
+    inner = rng.standard_normal((bits.shape[1], hidden)) / np.sqrt(count)
+    outer = rng.standard_normal((hidden, config.dims)) / np.sqrt(hidden)
+    return np.asarray(np.tanh(noisy @ inner + 0.5 * rng.standard_normal(hidden)) @ outer)
