@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from parse_dfl.cli.options import add_options, configuration, positive
+from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
+from parse_dfl.cli.readers import positive
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import PLACES
 from parse_dfl.methods.names import check_method

@@ -43,7 +43,7 @@ def build() -> tuple[Parser, Commands]:
         epilog="Each command teaches its own options: parse-dfl run --help",
     )
     parser.add_argument("--version", action="version", version=f"parse-dfl {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
     return parser, commands

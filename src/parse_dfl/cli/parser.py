@@ -58,14 +58,14 @@ def parse(parser: Parser, commands: Commands, argv: Sequence[str]) -> argparse.N
     Raises:
         ConfigError: an unknown command or option, or a value of the wrong type.
     """
-    if not argv:
-        raise ConfigError(f"give a command: {', '.join(commands.choices)}; see parse-dfl --help")
-    first = argv[0]
+    first = argv[0] if argv else "--"
     if not first.startswith("-") and first not in commands.choices:
         raise unknown("command", first, commands.choices)
     args, rest = parser.parse_known_args(argv)
     if rest:
         raise _surplus(rest[0], commands.choices.get(first, parser), first)
+    if not hasattr(args, "execute"):
+        raise ConfigError(f"give a command: {', '.join(commands.choices)}; see parse-dfl --help")
     return args
 
 

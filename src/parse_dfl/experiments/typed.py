@@ -56,8 +56,9 @@ def from_plain(hint: Hint, value: Any, name: str = "") -> Any:
         return {
             key: from_plain(arguments[1], entry, f"{name}.{key}") for key, entry in value.items()
         }
-    elif hint is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
+    elif hint is float:
+        if type(value) in (int, float) and math.isfinite(value):
+            return float(value)
     elif type(value) is hint:
         return value
     raise ConfigError(f"{name} must be {_words(hint)}, not {value!r}")
