@@ -1,0 +1,94 @@
+"""``parse-dfl data``: which sets there are, and what one of them holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.parser import Commands, add_command
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EXAMPLES = (
+    "parse-dfl data",
+    "parse-dfl data digits",
+    "parse-dfl data recordings.npz --kind m=series --subject-key actor --test subject:3,7",
+)
+READING = ("data.test", "data.data_dir", "data.kind", "data.subject_key")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "data",
+        execute,
+        usage="[NAME|FILE] [options]",
+        summary="List the data sets, or show the modalities, sizes, classes and parts of one",
+        examples=EXAMPLES,
+    )
+    parser.add_argument(
+        "data.data",
+        nargs="?",
+        default=argparse.SUPPRESS,
+        metavar="NAME|FILE",
+        help="a name of the list, or the path of a .npz",
+    )
+    add_options(parser, READING)
+
+
+def execute(args: argparse.Namespace) -> None:
+    """Print the list, or the description of one set."""
+    from rich.console import Console
+
+    config = configuration(args).data
+    folder = Path(config.data_dir) if config.data_dir else None
+    if not hasattr(args, "data.data"):
+        from parse_dfl.data.catalog import available
+
+        entries = available(folder)
+        rows = [(entry.name, entry.description, entry.where) for entry in entries]
+        Console().print(_table("data sets", ("name", "what", "where"), rows))
+        return
+    from parse_dfl.data.catalog import load
+    from parse_dfl.data.describe import describe
+    from parse_dfl.data.splits import split
+
+    data = load(config.data, data_dir=folder, kinds=config.kind, subject_key=config.subject_key)
+    for table in _description(describe(data, split(data, config.test))):
+        Console().print(table)
+
+
+def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
+    modalities = [
+        (name, about["kind"], " × ".join(map(str, about["shape"])))
+        for name, about in facts["modalities"].items()
+    ]
+    yield _table(f"{facts['name']}: modalities", ("name", "kind", "shape"), modalities)
+    sizes = [
+        ("samples", facts["samples"]),
+        *facts["split"].items(),
+        ("classes", facts["classes"]),
+        ("subjects", "–" if facts["subjects"] is None else facts["subjects"]),
+        ("further columns", ", ".join(facts["keys"]) or "–"),
+        ("true factors", ", ".join(facts["factors"]) or "–"),
+    ]
+    yield _table("sizes", ("what", "value"), sizes)
+    yield _table("classes", ("label", "samples"), facts["label_counts"].items())
+
+
+def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

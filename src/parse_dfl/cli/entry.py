@@ -1,0 +1,69 @@
+"""The entry of ``parse-dfl``: parses, runs a command, and turns what went wrong into a line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from parse_dfl import __version__
+from parse_dfl.cli import compare, data, report, run
+from parse_dfl.cli.output import Interrupted
+from parse_dfl.cli.parser import Commands, Parser, parse
+from parse_dfl.errors import ParseDflError
+
+COMMANDS = (run, compare, data, report)
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 2 on bad input, 130 after Ctrl-C."""
+    parser, commands = build()
+    try:
+        args = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+        with _warnings_in_a_line():
+            args.execute(args)
+    except ParseDflError as error:
+        _say(str(error))
+        return BAD_INPUT
+    except (KeyboardInterrupt, Interrupted) as stop:
+        _say(f"interrupted; {stop}" if str(stop) else "interrupted")
+        return INTERRUPTED
+    return 0
+
+
+def build() -> tuple[Parser, Commands]:
+    """The parser of everything, and its commands."""
+    parser = Parser(
+        prog="parse-dfl",
+        description="Multimodal decentralized federated learning: PARSE and its rivals.",
+        epilog="Each command teaches its own options: parse-dfl run --help",
+    )
+    parser.add_argument("--version", action="version", version=f"parse-dfl {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return parser, commands
+
+
+def _say(text: str) -> None:
+    print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show each warning once, as one line, without the place in the source that raised it."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_place: Any, **_more: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            print(f"warning: {text}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

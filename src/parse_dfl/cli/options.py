@@ -1,0 +1,77 @@
+"""The options of the table, on a parser and back into a configuration."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.cli.readers import is_repeatable, reader
+from parse_dfl.cli.table import GROUPS, Option
+from parse_dfl.experiments.config import (
+    PLACES,
+    RunConfig,
+    load_toml,
+    validate,
+    value_at,
+    with_values,
+)
+
+
+def add_options(parser: argparse.ArgumentParser, places: Collection[str] = tuple(PLACES)) -> None:
+    """Add ``--config`` and the options of the table that set one of ``places``."""
+    defaults = RunConfig()
+    for title, options in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            if option.place in places:
+                _add(group, option, _shown(value_at(defaults, option.place)))
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="experiment file; options overrule it"
+    )
+
+
+def configuration(args: argparse.Namespace) -> RunConfig:
+    """Defaults, overruled by ``--config``, overruled by the options given.
+
+    Raises:
+        ConfigError: the file cannot be used, or a value is out of its range.
+    """
+    config = load_toml(args.config) if args.config else RunConfig()
+    values = {place: getattr(args, place) for place in given(args).values()}
+    config = with_values(config, {place: _joined(value) for place, value in values.items()})
+    validate(config)
+    return config
+
+
+def given(args: argparse.Namespace) -> dict[str, str]:
+    """Flag → place of every option of the table that stands on the command line."""
+    table = {option.flag: option.place for options in GROUPS.values() for option in options}
+    return {flag: place for flag, place in table.items() if hasattr(args, place)}
+
+
+def _add(group: Any, option: Option, default: str) -> None:
+    hint = PLACES[option.place]
+    text = f"{option.help}{f' (default: {default})' if default else ''}".replace("%", "%%")
+    settings = {"dest": option.place, "default": argparse.SUPPRESS, "help": text}
+    if hint is bool:
+        group.add_argument(option.flag, action=argparse.BooleanOptionalAction, **settings)
+        return
+    if is_repeatable(hint):
+        settings["action"] = "append"
+    group.add_argument(option.flag, type=reader(hint), metavar=option.metavar, **settings)
+
+
+def _joined(value: Any) -> Any:
+    """Pairs given one option at a time become a table."""
+    is_pairs = isinstance(value, list) and all(isinstance(entry, tuple) for entry in value)
+    return dict(value) if is_pairs else value
+
+
+def _shown(default: Any) -> str:
+    if default is None or default is False or default in ((), {}):
+        return ""
+    if isinstance(default, tuple):
+        return ",".join(_shown(entry) for entry in default)
+    return f"{default:g}" if isinstance(default, float) else str(default)

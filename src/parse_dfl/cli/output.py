@@ -1,0 +1,49 @@
+"""Where the output goes, and what a person is told about it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.records import is_ours
+
+RUNS = Path("runs")
+
+
+class Interrupted(Exception):
+    """Ctrl-C; its text says how to go on."""
+
+
+def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) -> None:
+    """Add ``--out``, ``--overwrite``, ``--resume`` and ``--quiet``."""
+    group = parser.add_argument_group("output")
+    place = group.add_mutually_exclusive_group()
+    place.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
+    place.add_argument("--resume", type=Path, metavar="DIR", help=resume)
+    group.add_argument("--overwrite", action="store_true", help="replace what is in --out")
+    group.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def default_out(config: RunConfig, what: str) -> Path:
+    """``runs/digits-parse-seed0``."""
+    name = Path(config.data.data).stem.replace(":", "-")
+    return RUNS / f"{name}-{what}-seed{config.seed}"
+
+
+@contextmanager
+def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
+    """Turn Ctrl-C into :class:`Interrupted` with a line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise Interrupted(how_to_go_on if is_ours(out) else "nothing was written") from stop
+
+
+def list_files(folder: Path) -> str:
+    """``runs/x: agents/, metrics.jsonl, summary.json``"""
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+    return f"{folder}: {', '.join(name for name in names if not name.startswith('.'))}"

@@ -1,0 +1,70 @@
+"""How the text of an option becomes a value of its setting's type."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+
+def is_repeatable(hint: Any) -> bool:
+    """Whether the option may stand several times: a table or a list of any length."""
+    origin: Any = get_origin(hint)
+    return origin is Mapping or get_args(hint)[1:] == (Ellipsis,)
+
+
+def reader(hint: Any) -> Callable[[str], Any]:
+    """How the text of an option becomes a value of the type ``hint``."""
+    origin: Any = get_origin(hint)
+    if origin is UnionType:
+        return reader(get_args(hint)[0])
+    if origin is Mapping:
+        return _pair_of_text if get_args(hint)[1] is str else _pair
+    if origin is tuple and not is_repeatable(hint):
+        return _numbers
+    readers: dict[Any, Callable[[str], Any]] = {int: _whole_number, float: _number}
+    return readers.get(hint, str)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def _numbers(text: str) -> list[float]:
+    return [_number(part) for part in text.split(",")]
+
+
+def _pair_of_text(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _pair(text: str) -> tuple[str, float | str | bool]:
+    name, value = _pair_of_text(text)
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def positive(text: str) -> int:
+    """A whole number of at least one, for argparse."""
+    number = _whole_number(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
+    return number

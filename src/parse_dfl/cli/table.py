@@ -1,0 +1,93 @@
+"""Every option that sets something of the configuration, in one table.
+
+An option's type and default come from the dataclass field that it names; the table adds the
+flag and the sentence that ``--help`` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option: ``place`` is the setting's place in the configuration (``training.lr``)."""
+
+    flag: str
+    place: str
+    metavar: str
+    help: str
+
+
+def _option(flag: str, place: str, metavar: str, text: str) -> Option:
+    return Option(flag=flag, place=place, metavar=metavar, help=text)
+
+
+GROUPS: Mapping[str, tuple[Option, ...]] = {
+    "data and agents": (
+        _option("--data", "data.data", "NAME|FILE", "a name that 'data' lists, or a .npz file"),
+        _option("--agents", "agents", "MIX", "agents per modality set, as acc=5,gyro=5,acc+gyro=5"
+                " (two modalities a, b: a=5,b=5,a+b=5)"),
+        _option("--partition", "data.partition", "RULE",
+                "samples over agents: iid, dirichlet:ALPHA or subject"),
+        _option("--samples-per-agent", "data.samples_per_agent", "COUNT",
+                "training samples of each agent (at most 64 where not given)"),
+        _option("--test", "data.test", "RULE",
+                "test part: auto, is_test, subject:3,7 or fraction:0.2"),
+        _option("--evaluate-on", "data.evaluate_on", "PART",
+                "test, or validation while you are still tuning"),
+        _option("--data-dir", "data.data_dir", "DIR", "folder of the named sets"
+                " (else the environment's PARSE_DFL_DATA)"),
+        _option("--kind", "data.kind", "MODALITY=KIND", "kind that the shape does not tell: vector,"
+                " series, image or video; repeatable"),
+        _option("--subject-key", "data.subject_key", "KEY", "column that says whose a sample is"),
+    ),
+    "method and network": (
+        _option("--method", "method", "NAME", "one of the methods listed below, or parse@RULE"),
+        _option("--option", "method_options", "NAME=VALUE", "an option of the method; repeatable"),
+        _option("--latent", "network.latent", "D", "width of a modality's latent"),
+        _option("--hidden", "network.hidden", "WIDTH", "width of hidden layers"),
+        _option("--split", "network.split", "R,U,S",
+                "relative widths of the redundant, unique and synergistic slice; 0 leaves one out"),
+        _option("--fusion", "network.fusion", "NAME", "concat, sum, product, gated or attention"),
+        _option("--dropout", "network.dropout", "P", "share of units dropped in training"),
+        _option("--encoder", "network.encoders", "[SET:]MODALITY=NAME",
+                "encoder of a modality, for all agents or those of one set; repeatable"),
+    ),
+    "local training": (
+        _option("--rounds", "training.rounds", "T", "rounds of local training and mixing"),
+        _option("--local-epochs", "training.local_epochs", "E", "passes over the samples a round"),
+        _option("--local-steps", "training.local_steps", "K",
+                "batches a round, in place of --local-epochs"),
+        _option("--batch-size", "training.batch_size", "B", "samples a batch"),
+        _option("--optimizer", "training.optimizer", "NAME", "adam, adamw or sgd"),
+        _option("--lr", "training.lr", "RATE", "learning rate (else the method's own)"),
+        _option("--schedule", "training.schedule", "NAME", "of the rate: cosine or constant"),
+        _option("--momentum", "training.momentum", "M", "momentum of sgd"),
+        _option("--weight-decay", "training.weight_decay", "W", "weight decay"),
+        _option("--prior-correction", "training.prior_correction", "TAU",
+                "logit adjustment by local label counts; 0: plain cross-entropy"),
+        _option("--dtype", "training.dtype", "NAME", "float32 or float64"),
+    ),
+    "exchange": (
+        _option("--topology", "overlay.topology", "NAME",
+                "overlay of each branch, as ring, regular:4, erdos-renyi:0.3, file:PATH"),
+        _option("--by-samples", "overlay.by_samples", "", "weight agents by their sample counts"),
+        _option("--share-moments", "training.share_moments", "NAME",
+                "none, or second: average Adam's second moment too, at twice the payload"),
+        _option("--absence", "overlay.absence", "P", "probability that an agent misses a round"),
+        _option("--event", "events", "ROUND:AGENT:+MODALITY",
+                "an agent gains (+) or loses (-) a modality before a round; repeatable"),
+    ),
+    "evaluation and machine": (
+        _option("--eval-every", "eval_every", "ROUNDS", "rounds between evaluations"),
+        _option("--eval-samples", "eval_samples", "COUNT",
+                "test samples used while training; the end uses all"),
+        _option("--checkpoint-every", "checkpoint_every", "ROUNDS", "rounds between checkpoints"),
+        _option("--seed", "seed", "N", "seed of everything random"),
+        _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),
+        _option("--compile", "compile", "", "compile the training step; 10 to 40 s at the start"),
+        _option("--engine", "engine", "NAME", "simulate: all agents in this process"),
+    ),
+}  # fmt: skip

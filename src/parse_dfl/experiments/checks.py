@@ -1,0 +1,116 @@
+"""What each setting may be, as tables: whoever adds a setting adds a line here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parse_dfl.agents import parse_mix
+from parse_dfl.data.config import EVALUATION_PARTS
+from parse_dfl.data.kinds import Kind
+from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.experiments.events import parse_event
+from parse_dfl.methods.names import check_method
+from parse_dfl.modalities import modality_set
+from parse_dfl.networks.config import FUSIONS
+from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
+
+ENGINES = ("simulate",)
+DEVICES = ("cpu", "cuda")
+
+_AT_LEAST = {
+    "seed": 0,
+    "eval_every": 1,
+    "eval_samples": 1,
+    "checkpoint_every": 1,
+    "network.latent": 1,
+    "network.hidden": 1,
+    "training.rounds": 1,
+    "training.local_epochs": 1,
+    "training.local_steps": 1,
+    "training.batch_size": 1,
+    "training.weight_decay": 0,
+    "training.prior_correction": 0,
+}
+
+_FRACTIONS = ("network.dropout", "training.momentum", "overlay.absence")
+"""From 0 up to, but not including, 1."""
+
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "engine": ENGINES,
+    "network.fusion": FUSIONS,
+    "training.optimizer": OPTIMIZERS,
+    "training.schedule": SCHEDULES,
+    "training.share_moments": SHARED_MOMENTS,
+    "training.dtype": DTYPES,
+    "data.evaluate_on": EVALUATION_PARTS,
+}
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Check every setting, ``values`` by place, such as ``training.lr``; None is not checked.
+
+    Raises:
+        ConfigError: a value is out of its range or names something unknown.
+    """
+    given = {place: value for place, value in values.items() if value is not None}
+    _check_ranges(given)
+    for place, known in _CHOICES.items():
+        if given[place] not in known:
+            raise unknown(_name(place).replace("_", " "), given[place], known)
+    check_method(given["method"])
+    _check_device(given["device"])
+    _check_split(given["network.split"])
+    _check_encoders(given["network.encoders"])
+    _check_kinds(given["data.kind"])
+    for text in given["events"]:
+        parse_event(text)
+    if "agents" in given:
+        parse_mix(given["agents"])
+
+
+def _check_ranges(given: Mapping[str, Any]) -> None:
+    for place, least in _AT_LEAST.items():
+        if given.get(place, least) < least:
+            raise ConfigError(f"{_name(place)} must be at least {least}, not {given[place]}")
+    for place in _FRACTIONS:
+        if not 0 <= given[place] < 1:
+            raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
+    if given.get("training.lr", 1.0) <= 0:
+        raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
+
+
+def _check_kinds(kinds: Mapping[str, str]) -> None:
+    known = [kind.value for kind in Kind]
+    for kind in kinds.values():
+        if kind not in known:
+            raise unknown("kind of modality", kind, known)
+
+
+def _check_device(device: str) -> None:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise unknown("device", device, DEVICES)
+
+
+def _check_split(split: Sequence[float]) -> None:
+    shown = ",".join(f"{ratio:g}" for ratio in split)
+    if min(split) < 0:
+        raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")
+    if sum(split) == 0:
+        raise ConfigError(f"split {shown} sums to zero; give one slice at least a width, as 1,1,1")
+
+
+def _check_encoders(encoders: Mapping[str, str]) -> None:
+    for place in encoders:
+        group, _, modality = place.rpartition(":")
+        modality_set([modality])
+        if group and modality not in modality_set(group):
+            raise ConfigError(
+                f"encoder for {place!r}: agents of {group!r} have no modality {modality!r}; "
+                "write MODALITY or GROUP:MODALITY, such as 'acc+gyro:acc'"
+            )
+
+
+def _name(place: str) -> str:
+    return place.rpartition(".")[2]

@@ -1,0 +1,151 @@
+"""The configuration of a run: one frozen value that says everything needed to run it again."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.data.config import DataConfig
+from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.experiments.checks import check_values
+from parse_dfl.experiments.typed import from_plain, hints, to_plain
+from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: a method, trained by a mix of agents, on a data set, over an overlay.
+
+    ``agents`` None means ``a=5,b=5,a+b=5`` for data of exactly two modalities a and b.
+    ``events`` are changes of an agent's modalities, ``ROUND:AGENT:+MODALITY`` or ``-MODALITY``.
+    Accuracy is measured every ``eval_every`` rounds on ``eval_samples`` test samples, at the
+    end on all of them.  A checkpoint is written every ``checkpoint_every`` rounds.
+    """
+
+    agents: str | None = None
+    method: str = "parse"
+    method_options: Mapping[str, float | str | bool] = field(default_factory=dict)
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    events: tuple[str, ...] = ()
+    eval_every: int = 10
+    eval_samples: int = 512
+    checkpoint_every: int = 10
+    device: str = "cpu"
+    compile: bool = False
+    engine: str = "simulate"
+
+
+def to_dict(config: RunConfig) -> dict[str, Any]:
+    """``config`` as JSON values; :func:`from_dict` gives an equal configuration back."""
+    return dict(to_plain(config))
+
+
+def from_dict(mapping: Mapping[str, Any]) -> RunConfig:
+    """The configuration that ``mapping`` describes; what it leaves out keeps its default.
+
+    Raises:
+        ConfigError: a setting is unknown or has the wrong type.
+    """
+    config = from_plain(RunConfig, mapping)
+    assert isinstance(config, RunConfig)
+    return config
+
+
+def load_toml(path: Path) -> RunConfig:
+    """Read an experiment file: settings by name alone, or under ``[data]``, ``[network]``, ….
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML (the line is named), or holds a setting
+            that is unknown, given twice, or of the wrong type.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        return from_dict(_into_sections(settings))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML file: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """``config`` with some settings changed, named by their place: ``{"training.lr": 0.01}``.
+
+    A table, such as ``network.encoders``, keeps the entries that the new one does not name.
+
+    Raises:
+        ConfigError: a setting is unknown or has the wrong type.
+    """
+    settings = to_dict(config)
+    for place, value in values.items():
+        section, dot, name = place.rpartition(".")
+        table = settings.setdefault(section, {}) if dot else settings
+        old = table.get(name)
+        both_tables = isinstance(old, dict) and isinstance(value, Mapping)
+        table[name] = {**old, **value} if both_tables and isinstance(old, dict) else value
+    return from_dict(settings)
+
+
+def validate(config: RunConfig) -> None:
+    """Check every setting that can be judged without the data.
+
+    Raises:
+        ConfigError: a value is out of its range or names something unknown.
+    """
+    check_values({place: value_at(config, place) for place in PLACES})
+
+
+def _places() -> dict[str, Any]:
+    places: dict[str, Any] = {}
+    for name, hint in hints(RunConfig).items():
+        if is_dataclass(hint) and isinstance(hint, type):
+            places |= {f"{name}.{inner}": each for inner, each in hints(hint).items()}
+        else:
+            places[name] = hint
+    return places
+
+
+PLACES = _places()
+"""Every setting by its place (``seed``, ``training.lr``) → its type annotation."""
+
+_SECTION_OF = {place.rpartition(".")[2]: place.rpartition(".")[0] for place in PLACES}
+"""A setting's name → its section ("" for none); no name stands in two sections."""
+
+
+def value_at(config: RunConfig, place: str) -> Any:
+    """The setting at ``place``, such as ``training.lr``."""
+    section, _, name = place.rpartition(".")
+    return getattr(getattr(config, section) if section else config, name)
+
+
+def _into_sections(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Move settings that stand at the top of a file into the section that they belong to."""
+    sections = {section for section in _SECTION_OF.values() if section}
+    nested: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in sections and isinstance(value, Mapping):
+            nested.setdefault(name, {})
+            _fill(nested[name], value)
+        elif name in _SECTION_OF:
+            section = _SECTION_OF[name]
+            _fill(nested.setdefault(section, {}) if section else nested, {name: value})
+        else:
+            raise unknown("setting", name, {*_SECTION_OF, *sections})
+    return nested
+
+
+def _fill(table: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if name in table:
+            raise ConfigError(f"{name!r} is given twice; keep one of them")
+        table[name] = value

@@ -1,0 +1,178 @@
+"""The folder of a run or comparison: who may write there, and its JSON files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.errors import CheckpointError, ConfigError, OutputError
+from parse_dfl.files import cannot_write, write_atomically
+
+MARKS = ("config.json", "summary.json", "comparison.json", "metrics.jsonl")
+"""A folder that holds one of these is taken for a run or comparison of ours."""
+
+Row = dict[str, Any]
+
+
+def prepare_output(out: Path, *, overwrite: bool, resume: bool) -> Path:
+    """Make ``out`` a folder that can be written to, and return it.
+
+    ``overwrite`` empties a folder that holds a run or comparison, ``resume`` keeps it.
+
+    Raises:
+        OutputError: it is a file, is not empty, holds something else, or cannot be written.
+        CheckpointError: there is nothing to resume.
+        ConfigError: both ``overwrite`` and ``resume`` are asked for.
+    """
+    if overwrite and resume:
+        raise ConfigError("--overwrite and --resume exclude each other; give one of them")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file; name a folder for the output")
+    if resume:
+        _check_resumable(out)
+    elif out.is_dir() and any(out.iterdir()):
+        if not overwrite:
+            raise OutputError(
+                f"{out} is not empty; add --overwrite to replace what is there, "
+                "--resume to go on with it, or name another --out"
+            )
+        _empty(out)
+    _check_writable(out)
+    return out
+
+
+def _check_resumable(out: Path) -> None:
+    if not is_ours(out):
+        raise CheckpointError(f"nothing to resume: {out} holds none of {', '.join(MARKS)}")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether ``folder`` looks like the output of a run or comparison."""
+    return any((folder / mark).is_file() for mark in MARKS)
+
+
+def _empty(out: Path) -> None:
+    if not is_ours(out) or Path.cwd().is_relative_to(out.resolve()):
+        raise OutputError(
+            f"{out} is no run or comparison of this program's; it is not deleted, "
+            "name another --out or empty it yourself"
+        )
+    try:
+        for entry in out.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def _check_writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content``, whole or not at all; numbers that are not finite become null.
+
+    Raises:
+        OutputError: the folder is read-only or the disk is full.
+    """
+    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def read_json(path: Path) -> Row:
+    """Read what :func:`write_json` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, cannot be read, or is no JSON object.
+    """
+    try:
+        content = json.loads(_text(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no JSON file: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no JSON object")
+    return content
+
+
+def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add a line a row; numbers that are not finite become null.
+
+    Raises:
+        OutputError: the folder is read-only or the disk is full.
+    """
+    text = _lines(rows)
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def read_jsonl(path: Path) -> list[Row]:
+    """The rows of a file, without a last line that a kill cut short.
+
+    Raises:
+        CheckpointError: the file is missing, cannot be read, or a line is no JSON object.
+    """
+    rows = []
+    *whole, _cut = _text(path).split("\n")
+    for number, line in enumerate(whole, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise CheckpointError(f"line {number} of {path} is no JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise CheckpointError(f"line {number} of {path} holds no JSON object")
+        rows.append(row)
+    return rows
+
+
+def rewrite_jsonl(path: Path, keep: Callable[[Row], bool]) -> None:
+    """Drop the rows that a resumed run will write again; a missing file stays missing.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        OutputError: the folder is read-only or the disk is full.
+    """
+    if path.exists():
+        write_atomically(path, _lines(row for row in read_jsonl(path) if keep(row)).encode())
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    lines = (json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path} is no text file: {error}") from error
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands in."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from parse_dfl.cli.options import add_options, configuration, given
+from parse_dfl.cli.parser import Parser
+from parse_dfl.cli.table import GROUPS
+from parse_dfl.errors import ConfigError
+from parse_dfl.experiments.config import PLACES, RunConfig
+
+OPTIONS = [option for options in GROUPS.values() for option in options]
+
+
+def read(*argv):
+    parser = Parser(prog="parse-dfl run")
+    add_options(parser)
+    return configuration(parser.parse_args(argv))
+
+
+def test_every_setting_has_one_option():
+    assert sorted(option.place for option in OPTIONS) == sorted(PLACES)
+
+
+def test_no_option_is_no_change():
+    assert read() == RunConfig()
+
+
+def test_each_type_is_read():
+    config = read(
+        *("--rounds", "7", "--lr", "1e-3", "--split", "1,2,0", "--data", "x.npz", "--compile"),
+        *("--kind", "m=series", "--kind", "n=image", "--encoder", "acc+gyro:acc=mlp"),
+        *("--option", "tau=0.3", "--option", "on=true", "--option", "how=x"),
+        *("--event", "3:acc-0:+gyro", "--event", "4:acc-0:-acc", "--samples-per-agent", "64"),
+    )
+    assert config.training.rounds == 7
+    assert config.training.lr == 1e-3
+    assert config.network.split == (1, 2, 0)
+    assert config.compile
+    assert config.data.kind == {"m": "series", "n": "image"}
+    assert config.data.samples_per_agent == "64"
+    assert config.network.encoders == {"acc+gyro:acc": "mlp"}
+    assert config.method_options == {"tau": 0.3, "on": True, "how": "x"}
+    assert config.events == ("3:acc-0:+gyro", "4:acc-0:-acc")
+
+
+def test_options_overrule_the_file_which_overrules_defaults(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("rounds = 7\nbatch_size = 8\ncompile = true\n")
+    config = read("--config", str(path), "--rounds", "9", "--no-compile")
+    assert (config.training.rounds, config.training.batch_size, config.seed) == (9, 8, 0)
+    assert not config.compile
+
+
+def test_what_was_given_is_known_by_its_flag():
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    assert given(parser.parse_args(["--lr", "1"])) == {"--lr": "training.lr"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--rounds", "ten"],
+            "argument --rounds: 'ten' is no whole number; see parse-dfl run --help",
+        ),
+        (["--split", "1,x"], "argument --split: 'x' is no number"),
+        (["--lr", "fast"], "argument --lr: 'fast' is no number"),
+        (["--kind", "m"], "argument --kind: 'm' is not NAME=VALUE"),
+        (["--lr"], "argument --lr: expected one argument"),
+        (["--lr", "nan"], "training.lr must be a finite number, not nan"),
+        (["--rounds", "0"], "rounds must be at least 1, not 0"),
+    ],
+)
+def test_what_cannot_be_read_is_named(argv, message):
+    with pytest.raises(ConfigError, match=message):
+        read(*argv)
+
+
+def test_help_shows_the_defaults():
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    shown = " ".join(parser.format_help().split())
+    assert "rounds of local training and mixing (default: 100)" in shown
+    assert "(default: 1,1,1)" in shown

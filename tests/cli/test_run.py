@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from parse_dfl.cli import main
+from parse_dfl.cli.output import default_out
+from parse_dfl.experiments.config import RunConfig, with_values
+
+
+@pytest.fixture
+def engine(stand_in, tmp_path, monkeypatch):
+    """A stand-in engine that writes an empty summary and remembers how it was called."""
+    monkeypatch.chdir(tmp_path)
+    calls = []
+
+    def run(config, *, out, overwrite, listener):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "summary.json").touch()
+        (out / "agents").mkdir(exist_ok=True)
+        calls.append((config, out, overwrite))
+
+    def resume_run(directory, listener):
+        calls.append(directory)
+
+    stand_in("parse_dfl.experiments.run", run=run, resume_run=resume_run)
+    stand_in("parse_dfl.report.reading", read_run=lambda out: SimpleNamespace(summary=str(out)))
+    stand_in("parse_dfl.report.tables", run_table=lambda summary: f"table of {summary}")
+    return calls
+
+
+def test_a_run_ends_with_its_table_and_its_files(engine, capsys):
+    assert main(["run", "--rounds", "3", "--out", "x", "--overwrite"]) == 0
+    assert engine == [(with_values(RunConfig(), {"training.rounds": 3}), Path("x"), True)]
+    assert capsys.readouterr().out == "table of x\nx: agents/, summary.json\n"
+
+
+def test_the_folder_has_a_name_that_says_what_it_holds(engine):
+    assert main(["run", "--method", "local", "--seed", "4", "--quiet"]) == 0
+    assert engine[0][1] == Path("runs/digits-local-seed4")
+    config = with_values(RunConfig(), {"data.data": "some/where/x.npz"})
+    assert default_out(config, "parse") == Path("runs/x-parse-seed0")
+
+
+def test_resume_takes_everything_from_the_folder(engine, capsys):
+    Path("x").mkdir()
+    assert main(["run", "--resume", "x", "--quiet"]) == 0
+    assert engine == [Path("x")]
+    for surplus in (["--lr", "1"], ["--config", "y"], ["--overwrite"]):
+        assert main(["run", "--resume", "x", *surplus]) == 2
+        line = f"parse-dfl: --resume takes every setting from x; leave out {surplus[0]}\n"
+        assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_ctrl_c_says_how_to_go_on(engine, stand_in, capsys, has_begun):
+    def run(config, *, out, overwrite, listener):
+        if has_begun:
+            out.mkdir()
+            (out / "config.json").touch()
+        raise KeyboardInterrupt
+
+    stand_in("parse_dfl.experiments.run", run=run)
+    assert main(["run", "--out", "my run"]) == 130
+    hint = "go on with parse-dfl run --resume 'my run'" if has_begun else "nothing was written"
+    assert capsys.readouterr().err == f"parse-dfl: interrupted; {hint}\n"
