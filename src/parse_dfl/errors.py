@@ -5,6 +5,7 @@
     ├── DataError          a data set that cannot be read or split as asked
     ├── OverlayError       a topology that cannot be built over its members
     ├── CheckpointError    a checkpoint or agent file that does not fit
+    ├── RecordError        a run record that is missing or cannot be read
     └── OutputError        a folder that cannot be written to
 
 The command line turns each into one line on stderr and exit status 2.  A message names the
@@ -35,6 +36,10 @@ class OverlayError(ParseDflError):
 
 class CheckpointError(ParseDflError):
     """A checkpoint or agent file that does not fit."""
+
+
+class RecordError(ParseDflError):
+    """A run record that is missing or cannot be read."""
 
 
 class OutputError(ParseDflError):

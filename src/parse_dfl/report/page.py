@@ -1,0 +1,87 @@
+"""The report: one HTML page that needs neither network nor script."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from parse_dfl.report.pictures import SavedPicture, save_pictures
+from parse_dfl.report.reading import read_record
+from parse_dfl.report.records import Collection, Comparison, Record, Run
+from parse_dfl.report.sections import tables_of
+from parse_dfl.report.writing import write_whole
+
+PAGE = "report.html"
+
+
+def write_report(directory: Path) -> Path:
+    """Write ``directory/report.html``, and its figures into ``directory/figures``.
+
+    ``directory`` is a run, finished or not, a comparison, or a folder of comparisons.
+
+    Raises:
+        RecordError: the folder holds no record, or a corrupt one.
+        OutputError: the folder cannot be written to.
+    """
+    record = read_record(directory)
+    html = _page(record, save_pictures(record))
+    return write_whole(directory / PAGE, html.encode())
+
+
+def _page(record: Record, saved: list[SavedPicture]) -> str:
+    templates = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(
+        loader=templates,
+        autoescape=True,  # names and labels are whatever a user wrote
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=_title(record),
+        tables=tables_of(record),
+        figures=[
+            {"title": one.picture.title, "caption": one.picture.caption, "source": _inline(one.svg)}
+            for one in saved
+        ],
+        configurations={
+            name: json.dumps(config, indent=2, ensure_ascii=False, default=str)
+            for name, config in _configurations(record).items()
+        },
+        command=shlex.join(["parse-dfl", "report", str(record.directory)]),
+    )
+
+
+def _title(record: Record) -> str:
+    match record:
+        case Run(summary=None):
+            return f"{record.name}, unfinished"
+        case Run(summary=summary):
+            return f"{record.name} on {summary.data}" if summary else record.name
+        case Comparison():
+            return f"{len(record.methods)} methods on {record.data}"
+        case Collection():
+            return f"{len(record.comparisons)} comparisons"
+
+
+def _configurations(record: Record) -> Mapping[str, Mapping[str, Any]]:
+    match record:
+        case Run(summary=summary):
+            return {"Configuration": summary.config} if summary else {}
+        case Comparison():
+            return {"Configuration": record.config}
+        case Collection():
+            return {
+                f"Configuration of {one.directory.name}": one.config for one in record.comparisons
+            }
+
+
+def _inline(svg: bytes) -> str:
+    """An image's source that holds the image; apart from the page, so ids never clash."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

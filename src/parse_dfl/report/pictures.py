@@ -1,0 +1,61 @@
+"""Figures as files: PNG and SVG, the same bytes for the same record."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import rc_context
+
+from parse_dfl.report.reading import read_record
+from parse_dfl.report.records import Record
+from parse_dfl.report.sections import pictures_of
+from parse_dfl.report.style import Picture
+from parse_dfl.report.writing import write_whole
+
+FOLDER = "figures"
+DOTS_PER_INCH = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPicture:
+    """A picture whose files are written."""
+
+    picture: Picture
+    png: Path
+    svg: bytes
+
+
+def figures(directory: Path) -> list[Path]:
+    """Draw every figure of the record in ``directory`` into ``directory/figures``.
+
+    Returns the PNG files; an SVG of the same name lies beside each.
+
+    Raises:
+        RecordError: the folder holds no record, or a corrupt one.
+        OutputError: the folder cannot be written to.
+    """
+    return [saved.png for saved in save_pictures(read_record(directory))]
+
+
+def save_pictures(record: Record) -> list[SavedPicture]:
+    """Draw and write every figure of ``record``."""
+    return [_save(picture, record.directory / FOLDER) for picture in pictures_of(record)]
+
+
+def _save(picture: Picture, folder: Path) -> SavedPicture:
+    svg = _rendered(picture, "svg")
+    write_whole(folder / f"{picture.name}.svg", svg)
+    png = write_whole(folder / f"{picture.name}.png", _rendered(picture, "png"))
+    return SavedPicture(picture=picture, png=png, svg=svg)
+
+
+def _rendered(picture: Picture, kind: str) -> bytes:
+    stream = io.BytesIO()
+    with rc_context({"svg.hashsalt": picture.name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        metadata = {"Date": None} if kind == "svg" else None
+        picture.figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    return stream.getvalue()

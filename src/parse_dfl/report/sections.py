@@ -1,0 +1,40 @@
+"""What a report shows, in order: for each kind of record a list of tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from parse_dfl.report.collection_grid import collection_grid
+from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.figures.final_accuracy import final_accuracy
+from parse_dfl.report.figures.heat_map import heat_map
+from parse_dfl.report.figures.learning_curves import learning_curves
+from parse_dfl.report.figures.overlays import overlays
+from parse_dfl.report.figures.payload import payload
+from parse_dfl.report.figures.slice_maps import slice_maps
+from parse_dfl.report.grid import Grid
+from parse_dfl.report.records import Collection, Comparison, Record, Run
+from parse_dfl.report.run_grids import agents_grid, run_status
+from parse_dfl.report.style import Picture
+
+TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
+    Run: (run_status, agents_grid),
+    Comparison: (comparison_grid,),
+    Collection: (collection_grid,),
+}
+FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
+    Run: (learning_curves, overlays, slice_maps),
+    Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps),
+    Collection: (heat_map,),
+}
+
+
+def tables_of(record: Record) -> list[Grid]:
+    """The tables of a record, those left out for which it holds nothing."""
+    return [grid for build in TABLES[type(record)] if (grid := build(record))]
+
+
+def pictures_of(record: Record) -> list[Picture]:
+    """The figures of a record, those left out for which it holds nothing."""
+    return [picture for draw in FIGURES[type(record)] if (picture := draw(record))]

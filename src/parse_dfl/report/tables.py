@@ -1,0 +1,52 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from parse_dfl.report.collection_grid import collection_grid
+from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.grid import Cell, Grid
+from parse_dfl.report.records import Collection, Comparison, Summary
+from parse_dfl.report.run_grids import run_grid
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """A row per method; ``*`` marks the best of each column, the oracle apart."""
+    return grid_table(comparison_grid(comparison))
+
+
+def run_table(summary: Summary) -> Table:
+    """A row per modality set of one finished run."""
+    return grid_table(run_grid(summary))
+
+
+def collection_table(collection: Collection) -> Table:
+    """A row per method, a column per comparison."""
+    return grid_table(collection_grid(collection))
+
+
+def grid_table(grid: Grid) -> Table:
+    """Any grid as a rich table, its notes below; names are never read as markup."""
+    table = Table(
+        title=Text(grid.title, style="bold"),
+        title_justify="left",
+        caption=Text("\n".join(grid.notes)),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    marks = [any(row[index].best for row in grid.rows) for index in range(len(grid.header))]
+    for index, name in enumerate(grid.header):
+        table.add_column(Text(name), justify="right" if index else "left", no_wrap=index == 0)
+    for row in grid.rows:
+        table.add_row(*(_text(cell, mark) for cell, mark in zip(row, marks, strict=True)))
+    return table
+
+
+def _text(cell: Cell, column_has_mark: bool) -> Text:
+    """The mark takes its own place, so that numbers stay aligned."""
+    if not column_has_mark:
+        return Text(cell.text)
+    return Text(f"{cell.text}{'*' if cell.best else ' '}", style="bold" if cell.best else "")
