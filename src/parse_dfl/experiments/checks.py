@@ -10,7 +10,7 @@ from parse_dfl.agents import parse_mix
 from parse_dfl.data.config import EVALUATION_PARTS
 from parse_dfl.data.kinds import Kind
 from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.experiments.events import parse_event
+from parse_dfl.events import parse_event
 from parse_dfl.methods.names import check_method
 from parse_dfl.modalities import modality_set
 from parse_dfl.networks.config import FUSIONS

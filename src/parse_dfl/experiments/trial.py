@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parse_dfl.agents import AgentMix, AgentSpec
+from parse_dfl.agents import AgentMix, AgentSpec, parse_mix
 from parse_dfl.data.catalog import load
-from parse_dfl.data.config import DataConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import Split, split
 from parse_dfl.errors import ConfigError
+from parse_dfl.events import parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
@@ -58,14 +58,15 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
-    data = own.data or load_data(config.data, config.agents)
+    data = own.data or load_data(config)
     mix = mix_for(config.agents, data.modalities)
     parts = split(data, config.data.test)
-    method = own.method or build_method(config.method, config.method_options)
+    method = own.method or build_method(config.method, options_of(config))
     shards = [shard for seed in seeds for shard in _deal(config, data, parts, mix, seed)]
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
-    check_events(config.events, mix.agents(), mix.modalities)
+    events = [parse_event(text) for text in config.events]
+    check_events(events, mix.agents(), mix.modalities)
     weights = {shard.agent: 1 for shard in shards}
     if method.centralised:
         shards, weights = merge_shards(shards)
@@ -78,22 +79,24 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         training=config.training,
         overlay=config.overlay,
         topology=topology,
-        events=config.events,
+        events=events,
     )
     return Trial(config, tuple(seeds), simulator, parts, mix, weights)
 
 
-def load_data(config: DataConfig, agents: str | None) -> MultimodalData:
-    """The data set that the configuration names.
+def load_data(config: RunConfig) -> MultimodalData:
+    """The data set that the configuration names, with the modalities that its agents own.
 
     Raises:
         DataError, ConfigError: as :func:`parse_dfl.data.catalog.load`.
     """
+    source = config.data
     return load(
-        config.data,
-        data_dir=Path(config.data_dir) if config.data_dir else None,
-        kinds=config.kind,
-        subject_key=config.subject_key,
+        source.data,
+        data_dir=Path(source.data_dir) if source.data_dir else None,
+        kinds=source.kind,
+        subject_key=source.subject_key,
+        modalities=parse_mix(config.agents).modalities if config.agents else (),
     )
 
 
@@ -134,14 +137,25 @@ def merge_shards(shards: Sequence[Shard]) -> tuple[list[Shard], dict[AgentSpec, 
     return union, {agent: len(parts) for agent, parts in groups.items()}
 
 
+def options_of(config: RunConfig) -> dict[str, object]:
+    """The options meant for the configuration's method: ``tau`` or ``harmony.tau``, not
+    ``parse.head_weight`` in a run of harmony."""
+    chosen: dict[str, object] = {}
+    for key, value in config.method_options.items():
+        method, dot, name = key.rpartition(".")
+        if not dot or method == config.method:
+            chosen[name] = value
+    return chosen
+
+
 def torch_device(name: str) -> torch.device:
     """The device, made deterministic where it is not by itself.
 
     Raises:
         ConfigError: there is no CUDA device.
     """
-    if name == "cuda":
+    if name.startswith("cuda"):
         if not torch.cuda.is_available():
-            raise ConfigError("device 'cuda' is not available on this machine; use --device cpu")
+            raise ConfigError(f"device {name!r} is not available on this machine; use --device cpu")
         torch.use_deterministic_algorithms(True)
     return torch.device(name)

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.errors import ConfigError, nearest
+from parse_dfl.events import ModalityEvent
 from parse_dfl.modalities import modality_set
 from parse_dfl.networks.randomness import hash_counters
 from parse_dfl.training.batches import agent_key
-
-_EVENT = re.compile(r"(\d+):([^:]+):([+-])([A-Za-z0-9_]+)")
-
-
-@dataclass(frozen=True)
-class ModalityEvent:
-    """From ``round`` on (before its local training) ``agent`` has gained or lost ``modality``."""
-
-    round: int
-    agent: str
-    modality: str
-    gained: bool
-
-
-def parse_event(text: str) -> ModalityEvent:
-    """Read ``ROUND:AGENT:+MODALITY`` or ``ROUND:AGENT:-MODALITY``, such as ``40:acc-0:+gyro``.
-
-    Raises:
-        ConfigError: the text has another form, or the round is below one.
-    """
-    match = _EVENT.fullmatch(text.strip())
-    if not match or int(match[1]) < 1:
-        raise ConfigError(f"event {text!r} is not ROUND:AGENT:+MODALITY, such as '40:acc-0:+gyro'")
-    return ModalityEvent(int(match[1]), match[2], match[4], match[3] == "+")
 
 
 def check_events(

@@ -12,11 +12,12 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.errors import CheckpointError
+from parse_dfl.events import ModalityEvent
 from parse_dfl.methods.method import Method, Stage
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.simulation.churn import ModalityEvent, absent_agents, apply_event
+from parse_dfl.simulation.churn import absent_agents, apply_event
 from parse_dfl.simulation.exchange import Exchanger, Payload
 from parse_dfl.simulation.overlays import OverlayBook
 from parse_dfl.training.batches import local_steps

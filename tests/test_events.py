@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.events import ModalityEvent, parse_event
+from parse_dfl.events import ModalityEvent, parse_event
 
 
 def test_a_gain_and_a_loss():

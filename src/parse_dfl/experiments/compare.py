@@ -1,0 +1,147 @@
+"""Several methods on the same data, agents and seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.errors import CheckpointError, ConfigError
+from parse_dfl.experiments.config import RunConfig, to_dict, validate
+from parse_dfl.experiments.listeners import SILENT, Listener
+from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.records import prepare_output, read_json, write_json
+from parse_dfl.experiments.run import CONFIG
+from parse_dfl.experiments.session import CHECKPOINT, Session
+from parse_dfl.experiments.trial import build_trial
+
+COMPARISON = "comparison.json"
+Summary = dict[str, Any]
+
+
+def compare(
+    config: RunConfig,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    listener: Listener = SILENT,
+    own: Own = NOTHING_OWN,
+) -> dict[str, Any]:
+    """Run every method with all seeds side by side; each method is written when it is done.
+
+    Returns:
+        The comparison, as in ``comparison.json``.
+
+    Raises:
+        ParseDflError: bad settings, data or folder; what is finished stays.
+    """
+    configs = {name: method_config(config, name) for name in methods}
+    for single in configs.values():
+        validate(single)
+    if out is not None:
+        prepare_output(out, overwrite=overwrite, resume=resume)
+        _claim(out, config)
+    summaries: dict[str, list[Summary]] = {}
+    for name, single in configs.items():
+        folder = out / name if out else None
+        summaries[name] = _run_seeds(single, seeds, folder, listener, own)
+        if out is not None:
+            write_json(out / COMPARISON, comparison(config, summaries))
+    return comparison(config, summaries)
+
+
+def method_config(config: RunConfig, method: str) -> RunConfig:
+    """The configuration of one method: ``METHOD.lr`` among the options is its learning rate.
+
+    Raises:
+        ConfigError: the learning rate is no number.
+    """
+    options = dict(config.method_options)
+    lr = options.pop(f"{method}.lr", config.training.lr)
+    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
+        raise ConfigError(f"option {method}.lr must be a number, not {lr!r}")
+    return replace(
+        config,
+        method=method,
+        method_options=options,
+        training=replace(config.training, lr=lr),
+    )
+
+
+def _claim(out: Path, config: RunConfig) -> None:
+    """Write the configuration, or refuse to mix two experiments in one folder."""
+    told = to_dict(config)
+    path = out / CONFIG
+    if path.exists() and read_json(path) != told:
+        raise CheckpointError(
+            f"{out} holds a comparison with other settings; give the options that it was started "
+            "with, or start anew with --overwrite"
+        )
+    write_json(path, told)
+
+
+def _run_seeds(
+    config: RunConfig, seeds: Sequence[int], folder: Path | None, listener: Listener, own: Own
+) -> list[Summary]:
+    if folder is None:
+        done = Session(build_trial(config, seeds, own), {}, None, listener).run()
+        return [done[seed] for seed in seeds]
+    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+    left = [seed for seed in seeds if not (folders[seed] / "summary.json").exists()]
+    if left:
+        trial = build_trial(config, left, own)
+        for seed in left:
+            prepare_output(folders[seed], overwrite=False, resume=folders[seed].exists())
+            write_json(folders[seed] / CONFIG, to_dict(replace(config, seed=seed)))
+        own_folders = {seed: folders[seed] for seed in left}
+        session = Session(trial, own_folders, folder / CHECKPOINT, listener)
+        session.resume()
+        session.run()
+    return [read_json(folders[seed] / "summary.json") for seed in seeds]
+
+
+def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
+    """``comparison.json`` (contract, *Files*); values are in the order of the seeds."""
+    return {
+        "data": next(iter(summaries.values()))[0]["data"],
+        "config": to_dict(config),
+        "seeds": [summary["seed"] for summary in next(iter(summaries.values()))],
+        "methods": {name: _method(rows) for name, rows in summaries.items()},
+    }
+
+
+def _method(rows: Sequence[Summary]) -> dict[str, Any]:
+    groups = {
+        key: {
+            score: statistics([row["groups"][key][score] for row in rows])
+            for score in ("accuracy", "macro_f1", "local_accuracy")
+        }
+        for key in rows[0]["groups"]
+    }
+    return {
+        "groups": groups,
+        "mean_accuracy": statistics([row["mean_accuracy"] for row in rows]),
+        "payload_bytes_per_link": {
+            "mean": sum(row["payload_bytes_per_link"]["mean"] for row in rows) / len(rows),
+            "max": max(row["payload_bytes_per_link"]["max"] for row in rows),
+        },
+        "seconds": sum(row["wall_seconds"] for row in rows),
+        "lr": rows[0]["lr"],
+    }
+
+
+def statistics(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, half-width of the 95 % interval (Student's t; None for one value), and the values."""
+    from scipy.stats import t
+
+    count, mean = len(values), sum(values) / len(values)
+    if count < 2:
+        return {"mean": mean, "ci95": None, "values": list(values)}
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
+    half = float(t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+    return {"mean": mean, "ci95": half, "values": list(values)}

@@ -1,0 +1,60 @@
+"""One run: one method, one seed, one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.errors import CheckpointError
+from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
+from parse_dfl.experiments.listeners import SILENT, Listener
+from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.records import prepare_output, read_json, write_json
+from parse_dfl.experiments.session import CHECKPOINT, Session
+from parse_dfl.experiments.trial import build_trial
+
+CONFIG = "config.json"
+
+
+def run(
+    config: RunConfig,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    listener: Listener = SILENT,
+    own: Own = NOTHING_OWN,
+) -> dict[str, Any]:
+    """Train, evaluate, and write the records to ``out`` (None: keep nothing).
+
+    Returns:
+        The summary, as in ``summary.json``.
+
+    Raises:
+        ParseDflError: bad settings, data or folder; nothing is lost.
+    """
+    validate(config)
+    trial = build_trial(config, [config.seed], own)
+    folders: dict[int, Path] = {}
+    if out is not None:
+        prepare_output(out, overwrite=overwrite, resume=resume)
+        write_json(out / CONFIG, to_dict(config))
+        folders = {config.seed: out}
+    session = Session(trial, folders, out / CHECKPOINT if out else None, listener)
+    if resume:
+        session.resume()
+    return session.run()[config.seed]
+
+
+def resume_run(directory: Path, listener: Listener = SILENT, own: Own = NOTHING_OWN) -> dict[str, Any]:
+    """Go on with a run that was stopped; one that is finished gives its summary again.
+
+    Raises:
+        CheckpointError: the folder holds no run, or its checkpoint is damaged.
+    """
+    if (directory / "summary.json").is_file():
+        return read_json(directory / "summary.json")
+    if not (directory / CONFIG).is_file():
+        raise CheckpointError(f"nothing to resume: {directory} holds no {CONFIG} of a run")
+    config = from_dict(read_json(directory / CONFIG))
+    return run(config, out=directory, resume=True, listener=listener, own=own)

@@ -1,0 +1,199 @@
+"""The life of a trial on disk: rounds, evaluations, checkpoints, and what stays at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.experiments.config import to_dict
+from parse_dfl.experiments.keepsakes import save_agents, save_slices
+from parse_dfl.experiments.listeners import Listener
+from parse_dfl.experiments.outcome import (
+    AgentScore,
+    agent_scores,
+    group_means,
+    metric_rows,
+    summarise,
+)
+from parse_dfl.experiments.payload import PayloadMeter
+from parse_dfl.experiments.records import append_jsonl, rewrite_jsonl, write_json
+from parse_dfl.experiments.trial import Trial
+from parse_dfl.simulation.best_rows import BestRows
+from parse_dfl.training.checkpoint import read_tensors, write_tensors
+
+CHECKPOINT = "checkpoint.safetensors"
+EVALUATION_SEED = 0
+"""The samples that are evaluated while training are the same for all runs on one data set."""
+
+
+class Session:
+    """Runs a trial to its end.
+
+    ``folders`` maps a seed to the folder of its records, none to keep nothing; ``checkpoint``
+    is the file that a stopped session goes on from.
+    """
+
+    def __init__(
+        self, trial: Trial, folders: Mapping[int, Path], checkpoint: Path | None, listener: Listener
+    ) -> None:
+        self.trial, self._folders, self._listener = trial, folders, listener
+        self._checkpoint = checkpoint
+        self._seconds = 0.0
+        self._payload = PayloadMeter(trial.simulator)
+        self._best = self._early_stopping()
+        samples = trial.evaluation_samples
+        some = np.random.default_rng(EVALUATION_SEED).permutation(samples)
+        self._all = torch.from_numpy(samples)
+        self._some = torch.from_numpy(np.sort(some[: trial.config.eval_samples]))
+
+    def _early_stopping(self) -> BestRows | None:
+        if not self.trial.simulator.method.centralised:
+            return None
+        validation = torch.from_numpy(self.trial.split.validation)
+        return BestRows(self.trial.simulator, validation, list(self.trial.seeds))
+
+    def run(self) -> dict[int, dict[str, Any]]:
+        """All rounds that are left; the summary of each seed.
+
+        Raises:
+            OutputError: what the run must leave cannot be written.
+        """
+        simulator, config = self.trial.simulator, self.trial.config
+        rounds = config.training.rounds
+        self._listener.start(simulator.method.name, rounds, simulator.round)
+        while simulator.round < rounds:
+            begin = time.perf_counter()
+            simulator.step()
+            self._payload.count()
+            accuracy = self._evaluate_if_due()
+            self._seconds += time.perf_counter() - begin
+            self._listener.round(simulator.round, accuracy)
+            if simulator.round % config.checkpoint_every == 0 and simulator.round < rounds:
+                self._save()
+        summaries = self._finish()
+        self._listener.finish()
+        return summaries
+
+    def _evaluate_if_due(self) -> dict[str, float] | None:
+        simulator, config = self.trial.simulator, self.trial.config
+        if simulator.round % config.eval_every or simulator.round == config.training.rounds:
+            return None
+        if self._best:
+            self._best.update()
+        scores = agent_scores(self.trial, simulator.evaluate(self._some))
+        self._record(simulator.round, scores)
+        return _accuracies(scores)
+
+    def _record(self, round: int, scores: list[AgentScore]) -> None:
+        for seed, folder in self._folders.items():
+            own = [score for score in scores if score.agent.seed == seed]
+            append_jsonl(folder / "metrics.jsonl", metric_rows(round, seed, own))
+
+    def _finish(self) -> dict[int, dict[str, Any]]:
+        """Evaluate on all samples and write what stays."""
+        simulator = self.trial.simulator
+        begin = time.perf_counter()
+        if self._best:
+            self._best.update()
+            self._best.put_back()
+        scores = agent_scores(self.trial, simulator.evaluate(self._all))
+        self._seconds += time.perf_counter() - begin
+        self._listener.round(simulator.round, _accuracies(scores))
+        self._record(simulator.round, scores)
+        summaries = {
+            seed: summarise(self.trial, seed, scores, self._spent()) for seed in self.trial.seeds
+        }
+        for seed, folder in self._folders.items():
+            save_agents(self.trial, seed, folder / "agents")
+            save_slices(self.trial, seed, folder)
+            write_json(folder / "summary.json", summaries[seed])
+        if self._checkpoint:
+            self._checkpoint.unlink(missing_ok=True)
+        return summaries
+
+    def _spent(self) -> dict[str, Any]:
+        """Payload and seconds; the seconds of seeds side by side are shared out evenly."""
+        share = 1 / len(self.trial.seeds)
+        clock, rounds = self.trial.simulator.clock, self.trial.config.training.rounds
+        return {
+            **self._payload.summary(len(self.trial.seeds)),
+            "wall_seconds": self._seconds * share,
+            "seconds_per_round": {
+                part: seconds * share / rounds for part, seconds in vars(clock).items()
+            },
+        }
+
+    def _save(self) -> None:
+        """Write a checkpoint; a full disk stops the checkpoint, not the training."""
+        if not self._checkpoint:
+            return
+        tensors = self.trial.simulator.tensors()
+        tensors |= self._best.tensors() if self._best else {}
+        header = {
+            "round": self.trial.simulator.round,
+            "experiment": fingerprint(self.trial),
+            "seconds": self._seconds,
+            "clock": vars(self.trial.simulator.clock),
+            "payload": self._payload.state(),
+        }
+        try:
+            write_tensors(self._checkpoint, tensors, header)
+        except OutputError as reason:
+            self._listener.note(f"no checkpoint of round {self.trial.simulator.round}: {reason}")
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one.
+
+        Raises:
+            CheckpointError: it is damaged, or of another experiment.
+        """
+        kept = 0
+        if self._checkpoint and self._checkpoint.exists():
+            tensors, header = read_tensors(self._checkpoint)
+            self._restore(tensors, header)
+            kept = self.trial.simulator.round
+        for folder in self._folders.values():
+            rewrite_jsonl(folder / "metrics.jsonl", lambda row: row["round"] <= kept)
+
+    def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        simulator = self.trial.simulator
+        if header.get("experiment") != fingerprint(self.trial):
+            raise CheckpointError(
+                f"{self._checkpoint} is the checkpoint of another experiment; resume it with the "
+                "settings that it was started with, or start anew with --overwrite"
+            )
+        best = {name: value for name, value in tensors.items() if name.startswith("best")}
+        own = {name: value for name, value in tensors.items() if name not in best}
+        simulator.restore(own, header["round"])
+        if self._best:
+            self._best.restore(best)
+        self._seconds = header["seconds"]
+        vars(simulator.clock).update(header["clock"])
+        self._payload.restore(header["payload"])
+
+
+def fingerprint(trial: Trial) -> str:
+    """A hash of all that the numbers depend on: configuration, seeds, method, data."""
+    config = to_dict(trial.config)
+    for free in ("eval_every", "eval_samples", "checkpoint_every", "seed"):
+        config.pop(free)
+    config["data"].pop("data_dir")
+    data = trial.simulator.data.source
+    shapes = {name: values.shape for name, values in data.modalities.items()}
+    label = hashlib.blake2b(data.label.tobytes(), digest_size=8).hexdigest()
+    told = json.dumps(config, sort_keys=True, default=str)
+    parts = (told, trial.seeds, trial.simulator.method.name, sorted(shapes.items()), label)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _accuracies(scores: list[AgentScore]) -> dict[str, float]:
+    return {key: means["accuracy"] for key, means in group_means(scores).items()}
