@@ -40,8 +40,9 @@ def catalog(stand_in):
 def test_without_a_name_the_sets_are_listed(catalog, capsys):
     assert main(["data"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "name what where" in shown
-    assert "digits halves built in" in shown
+    assert "name what" in shown
+    assert "digits halves" in shown
+    assert "more by name" in shown
 
 
 def test_a_set_is_described(catalog, capsys):
@@ -58,3 +59,11 @@ def test_a_set_is_described(catalog, capsys):
 def test_an_unknown_set_is_one_line(catalog, capsys):
     assert main(["data", "digts"]) == 2
     assert capsys.readouterr() == ("", "parse-dfl: unknown data set 'digts'\n")
+
+
+def test_the_real_digits_are_described(capsys):
+    pytest.importorskip("parse_dfl.data.splits", reason="the data room is not built yet")
+    assert main(["data", "digits"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "bottom vector 32" in shown
+    assert "samples 1797" in shown

@@ -67,7 +67,6 @@ def test_a_fraction_lies_below_one(place, value):
         ),
         ("network.encoders", {"a b": "mlp"}, "'a b' is no modality name"),
         ("data.evaluate_on", "tests", "unknown evaluate on 'tests'; did you mean 'test'"),
-        ("data.kind", {"m": "serie"}, "unknown kind of modality 'serie'; did you mean 'series'"),
         ("device", "gpu", "unknown device 'gpu'.*cpu"),
         ("engine", "simulat", "unknown engine 'simulat'; did you mean 'simulate'"),
         ("method", "pars", "unknown method 'pars'; did you mean 'parse'"),

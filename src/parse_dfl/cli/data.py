@@ -18,6 +18,7 @@ EXAMPLES = (
     "parse-dfl data digits",
     "parse-dfl data recordings.npz --kind m=series --subject-key actor --test subject:3,7",
 )
+BUILT_IN = "built in"
 READING = ("data.test", "data.data_dir", "data.kind", "data.subject_key")
 
 
@@ -51,8 +52,10 @@ def execute(args: argparse.Namespace) -> None:
         from parse_dfl.data.catalog import available
 
         entries = available(folder)
-        rows = [(entry.name, entry.description, entry.where) for entry in entries]
-        Console().print(_table("data sets", ("name", "what", "where"), rows))
+        rows = [(entry.name, entry.description) for entry in entries]
+        Console().print(_table("data sets", ("name", "what"), rows))
+        if all(entry.where == BUILT_IN for entry in entries):
+            print("more by name: put .npz sets in a folder, give it by --data-dir")
         return
     from parse_dfl.data.catalog import load
     from parse_dfl.data.describe import describe

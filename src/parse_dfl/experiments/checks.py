@@ -8,7 +8,6 @@ from typing import Any
 
 from parse_dfl.agents import parse_mix
 from parse_dfl.data.config import EVALUATION_PARTS
-from parse_dfl.data.kinds import Kind
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
 from parse_dfl.methods.names import check_method
@@ -63,7 +62,6 @@ def check_values(values: Mapping[str, Any]) -> None:
     _check_device(given["device"])
     _check_split(given["network.split"])
     _check_encoders(given["network.encoders"])
-    _check_kinds(given["data.kind"])
     for text in given["events"]:
         parse_event(text)
     if "agents" in given:
@@ -79,13 +77,6 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
     if given.get("training.lr", 1.0) <= 0:
         raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
-
-
-def _check_kinds(kinds: Mapping[str, str]) -> None:
-    known = [kind.value for kind in Kind]
-    for kind in kinds.values():
-        if kind not in known:
-            raise unknown("kind of modality", kind, known)
 
 
 def _check_device(device: str) -> None:
