@@ -81,7 +81,9 @@ def parse_mix(text: str) -> AgentMix:
                 "write a mix like 'acc=5,gyro=5,acc+gyro=5'"
             )
         if int(number) < 1:
-            raise ConfigError(f"{part.strip()!r} in the agent mix asks for {number} agents; use 1 or more")
+            raise ConfigError(
+                f"{part.strip()!r} in the agent mix asks for {number} agents; use 1 or more"
+            )
         counts.append((modality_set(names), int(number)))
     _refuse_repeats([owned for owned, _ in counts], text)
     return AgentMix(tuple(counts))
@@ -90,4 +92,6 @@ def parse_mix(text: str) -> AgentMix:
 def _refuse_repeats(sets: Sequence[ModalitySet], text: str) -> None:
     for owned in sets:
         if sets.count(owned) > 1:
-            raise ConfigError(f"{key(owned)!r} stands twice in the agent mix {text!r}; name each set once")
+            raise ConfigError(
+                f"{key(owned)!r} stands twice in the agent mix {text!r}; name each set once"
+            )

@@ -56,7 +56,9 @@ def save_slices(trial: Trial, seed: int, folder: Path) -> None:
         group = cohort.agents[row].group
         if any(name.startswith(f"{group}/") for name in arrays):
             continue
-        agent = trained_agent(cohort, row, trial.simulator.method, trial.simulator.blueprint)
+        agent = trained_agent(
+            cohort, row, trial.simulator.method, trial.simulator.blueprint, source.label_names
+        )
         inputs = {name: source.modalities[name][samples] for name in agent.spec.modalities}
         for name, values in agent.outputs(inputs).slices.items():
             arrays[f"{group}/{name}"] = values.numpy().astype(np.float32)

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-
-
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import to_dict
 from parse_dfl.experiments.trial import Trial
@@ -69,7 +66,9 @@ def metric_rows(round: int, seed: int, scores: Sequence[AgentScore]) -> list[dic
     ]
 
 
-def summarise(trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(
+    trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any]
+) -> dict[str, Any]:
     """``summary.json`` of one seed (contract, *Files*)."""
     config = trial.config
     own = [score for score in scores if score.agent.seed == seed]
@@ -136,5 +135,3 @@ def peak_memory_bytes() -> int:
     """The largest resident set of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-

@@ -46,7 +46,9 @@ def run(
     return session.run()[config.seed]
 
 
-def resume_run(directory: Path, listener: Listener = SILENT, own: Own = NOTHING_OWN) -> dict[str, Any]:
+def resume_run(
+    directory: Path, listener: Listener = SILENT, own: Own = NOTHING_OWN
+) -> dict[str, Any]:
     """Go on with a run that was stopped; one that is finished gives its summary again.
 
     Raises:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from parse_dfl.errors import CheckpointError, OutputError
 from parse_dfl.experiments.config import to_dict
+from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import save_agents, save_slices
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.outcome import (
@@ -66,22 +67,30 @@ class Session:
 
         Raises:
             OutputError: what the run must leave cannot be written.
+            KeyboardInterrupt: Ctrl-C; the round under way was finished and a checkpoint written.
         """
         simulator, config = self.trial.simulator, self.trial.config
         rounds = config.training.rounds
         self._listener.start(simulator.method.name, rounds, simulator.round)
-        while simulator.round < rounds:
-            begin = time.perf_counter()
-            simulator.step()
-            self._payload.count()
-            accuracy = self._evaluate_if_due()
-            self._seconds += time.perf_counter() - begin
-            self._listener.round(simulator.round, accuracy)
-            if simulator.round % config.checkpoint_every == 0 and simulator.round < rounds:
-                self._save()
+        with interrupt_after_round() as stop:
+            while simulator.round < rounds:
+                self._round()
+                due = simulator.round % config.checkpoint_every == 0 and simulator.round < rounds
+                if due or stop.asked:
+                    self._save()
+                if stop.asked:
+                    raise KeyboardInterrupt
         summaries = self._finish()
         self._listener.finish()
         return summaries
+
+    def _round(self) -> None:
+        begin = time.perf_counter()
+        self.trial.simulator.step()
+        self._payload.count()
+        accuracy = self._evaluate_if_due()
+        self._seconds += time.perf_counter() - begin
+        self._listener.round(self.trial.simulator.round, accuracy)
 
     def _evaluate_if_due(self) -> dict[str, float] | None:
         simulator, config = self.trial.simulator, self.trial.config

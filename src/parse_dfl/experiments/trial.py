@@ -20,7 +20,6 @@ from parse_dfl.events import parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.encoders import SampleShape

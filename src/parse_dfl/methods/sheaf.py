@@ -111,7 +111,5 @@ def _rule(branch: Branch, agent: AgentSpec) -> str | None:
 
 def sheaf_dmfl(options: SheafOptions) -> Method:
     """Encoders averaged by modality, heads coupled by the sheaf; fusion stays local."""
-    stage = Stage(
-        objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)}
-    )
+    stage = Stage(objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)})
     return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,))

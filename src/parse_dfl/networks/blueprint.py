@@ -23,11 +23,11 @@ class Blueprint:
 
     samples: Mapping[str, SampleShape]
     classes: int
-    config: NetworkConfig = NetworkConfig()
+    config: NetworkConfig = field(default_factory=NetworkConfig)
     own_encoders: Mapping[str, EncoderBuilder] = field(default_factory=dict)
 
     def trunk(self, agent: AgentSpec, modality: str) -> nn.Module:
-        """A fresh trunk for ``modality`` as ``agent`` has it, ``(B, *shape)`` to ``(B, hidden)``."""
+        """A fresh trunk for an agent's modality, ``(B, *shape)`` to ``(B, hidden)``."""
         sample = self.samples[modality]
         build = encoder_builder(self._encoder_name(agent, modality), sample, self.own_encoders)
         return build(sample, self.config.hidden, self.config.dropout)

@@ -87,7 +87,7 @@ def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     """Two strided convolutions, flattened; for images."""
-    height, width = (-(-(-(-size // 2)) // 2) for size in sample.shape[:2])
+    height, width = (_halved_twice(size) for size in sample.shape[:2])
     return nn.Sequential(
         ChannelsFirst(2, has_channels=sample.has_channels),
         Conv2d(sample.channels, 16, 3, stride=2, padding=1),
@@ -104,7 +104,7 @@ def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     """Two strided convolutions over frames and space, flattened; for video."""
-    sizes = [-(-(-(-size // 2)) // 2) for size in sample.shape[:3]]
+    sizes = [_halved_twice(size) for size in sample.shape[:3]]
     return nn.Sequential(
         ChannelsFirst(3, has_channels=sample.has_channels),
         Conv3d(sample.channels, 8, 3, stride=2, padding=1),
@@ -117,6 +117,11 @@ def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
         nn.ReLU(),
         Dropout(dropout),
     )
+
+
+def _halved_twice(size: int) -> int:
+    """What two convolutions of kernel 3, stride 2 and padding 1 leave of an axis."""
+    return (size + 3) // 4
 
 
 ENCODERS: Mapping[str, EncoderBuilder] = {
@@ -150,6 +155,6 @@ def encoder_builder(
     if name not in own and _FITS.get(name, sample.kind) is not sample.kind:
         raise ConfigError(
             f"encoder {name!r} reads {_FITS[name]} samples, but modality {sample.modality!r} is a "
-            f"{sample.kind} of shape {sample.shape}; use {DEFAULT_ENCODER[sample.kind]}, mlp or mlp2"
+            f"{sample.kind} of shape {sample.shape}; use mlp, mlp2 or {DEFAULT_ENCODER[sample.kind]}"
         )
     return known[name]

@@ -81,7 +81,7 @@ class _RowConv(nn.Module):
         return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
 
     def _grouped(self, input: Tensor) -> Tensor:
-        rows, batch = input.shape[:2]
+        rows = len(input)
         flat = input.transpose(0, 1).flatten(1, 2)
         out = self._convolve(flat, self.weight.flatten(0, 1), self.bias.flatten(), groups=rows)
         return out.unflatten(1, (rows, -1)).transpose(0, 1)
@@ -91,21 +91,21 @@ class _RowConv(nn.Module):
         return torch.stack([self._convolve(x, weight, bias) for x, weight, bias in rows])
 
 
-class Conv1d(_RowConv, nn.Conv1d):
+class Conv1d(_RowConv, nn.Conv1d):  # type: ignore[misc]
     """1-d convolution on ``(B, C, T)`` or ``(n, B, C, T)``."""
 
     axes = 1
     convolve = staticmethod(functional.conv1d)
 
 
-class Conv2d(_RowConv, nn.Conv2d):
+class Conv2d(_RowConv, nn.Conv2d):  # type: ignore[misc]
     """2-d convolution on ``(B, C, H, W)`` or ``(n, B, C, H, W)``."""
 
     axes = 2
     convolve = staticmethod(functional.conv2d)
 
 
-class Conv3d(_RowConv, nn.Conv3d):
+class Conv3d(_RowConv, nn.Conv3d):  # type: ignore[misc]
     """3-d convolution on ``(B, C, T, H, W)`` or ``(n, B, C, T, H, W)``."""
 
     axes = 3

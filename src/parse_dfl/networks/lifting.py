@@ -50,8 +50,8 @@ def _refuse_batch_norm(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, _BatchNorm):
             raise ConfigError(
-                f"{type(part).__name__} at {name or 'the root'!r} of {type(module).__name__}: batch "
-                "statistics cannot be averaged between agents; use torch.nn.GroupNorm instead"
+                f"{type(part).__name__} at {name or 'the root'!r} of {type(module).__name__}: "
+                "batch statistics cannot be averaged between agents; use torch.nn.GroupNorm instead"
             )
 
 
@@ -94,7 +94,7 @@ class RowMap(nn.Module):
         return output
 
     def _mapped(self, stacked: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-        axes = ({name: 0 for name in stacked}, *[0] * len(inputs))
+        axes = (dict.fromkeys(stacked, 0), *[0] * len(inputs))
         return vmap(self._call, in_dims=axes, randomness="different")(stacked, *inputs)
 
     def _looped(self, stacked: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:

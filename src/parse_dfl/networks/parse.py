@@ -89,8 +89,8 @@ class ParseNetwork(Network):
         self.pairs = pairs(agent.modalities) if synergistic else []
         if not (redundant or unique or self.pairs):
             raise ConfigError(
-                f"split {','.join(f'{part:g}' for part in config.split)} leaves agent {agent.name!r} "
-                "nothing to predict with; give the redundant or the unique slice a width"
+                f"split {config.split} leaves agent {agent.name!r} nothing to predict with; "
+                "give the redundant or the unique slice a width"
             )
         for first, second in self.pairs:
             self.add(

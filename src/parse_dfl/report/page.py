@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from parse_dfl.files import write_atomically
 from parse_dfl.report.pictures import SavedPicture, save_pictures
 from parse_dfl.report.reading import read_record
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.sections import tables_of
-from parse_dfl.report.writing import write_whole
 
 PAGE = "report.html"
 
@@ -31,7 +31,8 @@ def write_report(directory: Path) -> Path:
     """
     record = read_record(directory)
     html = _page(record, save_pictures(record))
-    return write_whole(directory / PAGE, html.encode())
+    write_atomically(directory / PAGE, html.encode())
+    return directory / PAGE
 
 
 def _page(record: Record, saved: list[SavedPicture]) -> str:

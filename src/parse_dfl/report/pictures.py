@@ -9,11 +9,11 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
+from parse_dfl.files import cannot_write, write_atomically
 from parse_dfl.report.reading import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture
-from parse_dfl.report.writing import write_whole
 
 FOLDER = "figures"
 DOTS_PER_INCH = 160
@@ -47,8 +47,13 @@ def save_pictures(record: Record) -> list[SavedPicture]:
 
 def _save(picture: Picture, folder: Path) -> SavedPicture:
     svg = _rendered(picture, "svg")
-    write_whole(folder / f"{picture.name}.svg", svg)
-    png = write_whole(folder / f"{picture.name}.png", _rendered(picture, "png"))
+    png = folder / f"{picture.name}.png"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    write_atomically(folder / f"{picture.name}.svg", svg)
+    write_atomically(png, _rendered(picture, "png"))
     return SavedPicture(picture=picture, png=png, svg=svg)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.errors import ConfigError, nearest
+from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import ModalityEvent
 from parse_dfl.modalities import modality_set
 from parse_dfl.networks.randomness import hash_counters
@@ -27,15 +27,15 @@ def check_events(
     known = set(modalities)
     for event in sorted(events, key=lambda event: event.round):
         if event.agent not in owned:
-            raise ConfigError(f"unknown agent {event.agent!r} in an event{nearest(event.agent, owned)}")
+            raise unknown("agent in an event:", event.agent, owned)
         if event.modality not in known:
-            raise ConfigError(
-                f"unknown modality {event.modality!r} in an event{nearest(event.modality, known)}"
-            )
+            raise unknown("modality in an event:", event.modality, known)
         own = owned[event.agent]
         if event.gained == (event.modality in own):
             verb = "already has" if event.gained else "does not have"
-            raise ConfigError(f"agent {event.agent!r} {verb} {event.modality!r} in round {event.round}")
+            raise ConfigError(
+                f"agent {event.agent!r} {verb} {event.modality!r} in round {event.round}"
+            )
         own.symmetric_difference_update({event.modality})
         if not own:
             raise ConfigError(

@@ -31,7 +31,10 @@ class OverlayBook:
     """Computes overlays and keeps those that do not change from round to round."""
 
     def __init__(
-        self, config: OverlayConfig, topology: Topology | None, samples: Mapping[tuple[int, str], int]
+        self,
+        config: OverlayConfig,
+        topology: Topology | None,
+        samples: Mapping[tuple[int, str], int],
     ) -> None:
         self.topology = topology or parse_topology(config.topology)
         self._by_samples = config.by_samples

@@ -126,6 +126,11 @@ class Simulator:
             self.layout, self.stage, self.stage_number, round=round, absent=absent
         )
 
+    @property
+    def varies(self) -> bool:
+        """Whether overlays change from round to round, or agents miss rounds."""
+        return self.book.topology.time_varying or bool(self._absence)
+
     def evaluate(self, samples: Tensor) -> list[tuple[Cohort, Scores]]:
         """The scores of every cohort on the samples numbered ``samples``."""
         begin = time.perf_counter()
@@ -183,8 +188,8 @@ class Simulator:
         self.round = round
         grouped: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
-            branch, _, name = key.rpartition("|")
-            grouped.setdefault(branch, {})[name] = value
+            label, _, name = key.rpartition("|")
+            grouped.setdefault(label, {})[name] = value
         if set(grouped) != {str(branch) for branch in self.layout.branches}:
             raise CheckpointError("the checkpoint holds the branches of another experiment")
         for branch, rows in self.layout.branches.items():
@@ -231,5 +236,3 @@ def _move_rows(old: Mapping[Branch, BranchRows], new: Mapping[Branch, BranchRows
         state = source.row_state()
         for name, value in target.row_state().items():
             value[after] = state[name][before]
-
-

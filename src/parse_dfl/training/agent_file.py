@@ -74,7 +74,9 @@ class TrainedAgent:
         tensors = {name: self._tensor(name, values) for name, values in inputs.items()}
         lengths = {name: len(values) for name, values in tensors.items()}
         if len(set(lengths.values())) > 1:
-            raise DataError(f"modalities of unequal length: {lengths}; give the same samples of each")
+            raise DataError(
+                f"modalities of unequal length: {lengths}; give the same samples of each"
+            )
         return tensors
 
     def _tensor(self, name: str, values: ArrayLike) -> Tensor:
@@ -94,8 +96,36 @@ class TrainedAgent:
         return torch.from_numpy(self._standardisers[name].apply(array))
 
 
+def row_parameters(cohort: Cohort, row: int) -> dict[str, Tensor]:
+    """One agent's parameters, as float32 on the CPU, under ``BRANCH LABEL|NAME``."""
+    values: dict[str, Tensor] = {}
+    for label, rows in cohort.rows.items():
+        own = rows.theta[cohort.blocks[label]][row]
+        for column in rows.columns:
+            part = own[column.slice].reshape(column.shape)
+            values[f"{label}|{column.name}"] = part.float().cpu()
+    return values
+
+
+def trained_agent(
+    cohort: Cohort, row: int, method: Method, blueprint: Blueprint, label_names: tuple[str, ...]
+) -> TrainedAgent:
+    """One agent of a cohort, on its own."""
+    agent = cohort.agents[row]
+    network = method.network(blueprint, agent)
+    _load(network, row_parameters(cohort, row), agent.name)
+    own = cohort.data.standardisers[row]
+    return TrainedAgent(agent, method, network, blueprint.samples, own, label_names)
+
+
 def save_agent(
-    path: Path, cohort: Cohort, row: int, *, method: str, blueprint: Blueprint, label_names: tuple[str, ...]
+    path: Path,
+    cohort: Cohort,
+    row: int,
+    *,
+    method: str,
+    blueprint: Blueprint,
+    label_names: tuple[str, ...],
 ) -> None:
     """Write one agent of a cohort.
 
@@ -103,11 +133,7 @@ def save_agent(
         OutputError: the folder cannot be written to.
     """
     agent = cohort.agents[row]
-    tensors: dict[str, Tensor] = {}
-    for label, rows in cohort.rows.items():
-        for column in rows.columns:
-            values = rows.theta[cohort.blocks[label]][row, column.slice]
-            tensors[f"{label}|{column.name}"] = values.reshape(column.shape).float()
+    tensors = row_parameters(cohort, row)
     for name, own in cohort.data.standardisers[row].items():
         tensors[f"standardise|{name}|mean"] = torch.from_numpy(own.mean)
         tensors[f"standardise|{name}|scale"] = torch.from_numpy(own.scale)
@@ -143,19 +169,24 @@ def load_agent(
     """
     tensors, header = read_tensors(Path(path))
     if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no agent file ({FORMAT!r}); it says {header.get('format')!r}")
+        raise CheckpointError(
+            f"{path} is no agent file ({FORMAT!r}); it says {header.get('format')!r}"
+        )
     try:
         spec, blueprint = _spec(header), _blueprint(header, encoders or {})
         label_names = tuple(str(name) for name in header["label_names"])
         name = str(header["method"])
     except (KeyError, TypeError, ValueError) as reason:
-        raise CheckpointError(f"{path} is damaged: its header lacks or garbles {reason}") from reason
+        raise CheckpointError(
+            f"{path} is damaged: its header lacks or garbles {reason}"
+        ) from reason
     method = method or build_method(name)
     network = method.network(blueprint, spec)
     _load(network, tensors, path)
     own = {
         name: Standardiser(
-            tensors[f"standardise|{name}|mean"].numpy(), tensors[f"standardise|{name}|scale"].numpy()
+            tensors[f"standardise|{name}|mean"].numpy(),
+            tensors[f"standardise|{name}|scale"].numpy(),
         )
         for name in spec.modalities
     }

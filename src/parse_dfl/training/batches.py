@@ -44,13 +44,16 @@ class BatchPlan:
         count = steps * self._taken  # samples a round, per agent
         begin = (round - 1) * count
         stream = np.zeros((len(self._keys), steps, self.width), dtype=np.int64)
-        for size, taken in {(int(s), int(t)) for s, t in zip(self._sizes, self._taken, strict=True)}:
-            rows = np.flatnonzero((self._sizes == size) & (self._taken == taken))
+        for size in np.unique(self._sizes).tolist():
+            rows = np.flatnonzero(self._sizes == size)
+            taken = int(self._taken[rows[0]])
             walk = self._walk(rows, size, int(begin[rows[0]]), steps * taken)
             stream[rows, :, :taken] = walk.reshape(len(rows), steps, taken)
         return stream
 
-    def _walk(self, rows: NDArray[np.int64], size: int, begin: int, count: int) -> NDArray[np.int64]:
+    def _walk(
+        self, rows: NDArray[np.int64], size: int, begin: int, count: int
+    ) -> NDArray[np.int64]:
         """``count`` entries of each row's endless permutations from entry ``begin``."""
         epochs = range(begin // size, (begin + count - 1) // size + 1)
         parts = [self._permutation(rows, size, epoch) for epoch in epochs]

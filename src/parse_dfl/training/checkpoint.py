@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.errors import CheckpointError
+from parse_dfl.files import write_atomically
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write to a temporary file, flush it to disk, and only then replace ``path``.
+    """Write the tensors and the header, whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written to, or the disk is full; ``path`` is untouched.
@@ -25,16 +25,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         metadata={"header": json.dumps(header)},
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as reason:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {reason.strerror}") from reason
+    write_atomically(path, content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -50,7 +41,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
     except (OSError, SafetensorError, KeyError, ValueError) as reason:
-        raise CheckpointError(f"{path} is no file of parse-dfl, or is damaged: {reason}") from reason
+        raise CheckpointError(
+            f"{path} is no file of parse-dfl, or is damaged: {reason}"
+        ) from reason
     if not isinstance(header, dict):
         raise CheckpointError(f"{path} is no file of parse-dfl: its header is not an object")
     return tensors, header

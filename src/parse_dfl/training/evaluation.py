@@ -64,9 +64,7 @@ def _confusion(
         label = data.label[chunk].expand(rows, -1)
         cells = offset + label * classes + logits.argmax(-1)
         counts += torch.bincount(cells.flatten(), minlength=len(counts))
-        losses = functional.cross_entropy(
-            logits.flatten(0, 1), label.flatten(), reduction="none"
-        )
+        losses = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
         loss += losses.view_as(label).sum(1)
     return counts.view(rows, classes, classes), loss / len(samples)
 

@@ -84,7 +84,9 @@ def _branch_rows(
 ) -> BranchRows:
     agents = [agent for cohort in owners for agent in cohort.agents]
     columns = columns_of(owners[0].network.parts[branch.label])
-    starts = [initial.row(cohort, branch, agent.seed) for cohort in owners for agent in cohort.agents]
+    starts = [
+        initial.row(cohort, branch, agent.seed) for cohort in owners for agent in cohort.agents
+    ]
     theta = torch.stack(starts)
     rows = BranchRows(
         branch,
