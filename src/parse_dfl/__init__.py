@@ -1,3 +1,76 @@
-"""Multimodal decentralized federated learning: PARSE and its rivals."""
+"""Multimodal decentralized federated learning: PARSE and its rivals.
+
+The public names are loaded when they are first used, so that importing the package, and asking
+the command line for help, costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parse_dfl.data.catalog import load as load_data
+    from parse_dfl.data.config import DataConfig
+    from parse_dfl.data.mapping import from_mapping, from_torch_dataset
+    from parse_dfl.errors import ParseDflError
+    from parse_dfl.experiments.compare import compare
+    from parse_dfl.experiments.config import RunConfig
+    from parse_dfl.experiments.own import Own
+    from parse_dfl.experiments.run import resume_run, run
+    from parse_dfl.networks.config import NetworkConfig
+    from parse_dfl.overlays.config import OverlayConfig
+    from parse_dfl.report.page import write_report
+    from parse_dfl.training.agent_file import TrainedAgent, load_agent
+    from parse_dfl.training.config import TrainingConfig
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DataConfig": "data.config",
+    "NetworkConfig": "networks.config",
+    "OverlayConfig": "overlays.config",
+    "Own": "experiments.own",
+    "ParseDflError": "errors",
+    "RunConfig": "experiments.config",
+    "TrainedAgent": "training.agent_file",
+    "TrainingConfig": "training.config",
+    "compare": "experiments.compare",
+    "from_mapping": "data.mapping",
+    "from_torch_dataset": "data.mapping",
+    "load_agent": "training.agent_file",
+    "load_data": "data.catalog",
+    "resume_run": "experiments.run",
+    "run": "experiments.run",
+    "write_report": "report.page",
+}
+_NAMES = {"load_data": "load"}
+"""Where a public name differs from the one at home."""
+
+__all__ = [
+    "DataConfig",
+    "NetworkConfig",
+    "OverlayConfig",
+    "Own",
+    "ParseDflError",
+    "RunConfig",
+    "TrainedAgent",
+    "TrainingConfig",
+    "__version__",
+    "compare",
+    "from_mapping",
+    "from_torch_dataset",
+    "load_agent",
+    "load_data",
+    "resume_run",
+    "run",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'parse_dfl' has no attribute {name!r}")
+    return getattr(import_module(f"parse_dfl.{_HOMES[name]}"), _NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return __all__

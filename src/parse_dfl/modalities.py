@@ -1,12 +1,23 @@
-"""Modality sets: which sensors an agent owns, and the keys by which files name them."""
+"""Modalities: their kinds, and sets of them with the keys by which files name them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from itertools import combinations
 
 from parse_dfl.errors import ConfigError
+
+
+class Kind(StrEnum):
+    """How a modality's samples are laid out, which decides its default encoder."""
+
+    VECTOR = "vector"  # (features,)
+    SERIES = "series"  # (time, channels)
+    IMAGE = "image"  # (height, width) or (height, width, channels)
+    VIDEO = "video"  # (frames, height, width) or (frames, height, width, channels)
+
 
 ModalitySet = tuple[str, ...]
 """Sorted, distinct modality names, such as ``("acc", "gyro")``."""

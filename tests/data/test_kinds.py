@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from parse_dfl.data.kinds import Kind, arrange, kind_of_shape
+from parse_dfl.data.kinds import arrange, kind_of_shape
 from parse_dfl.errors import DataError
+from parse_dfl.modalities import Kind
 
 
 @pytest.mark.parametrize(

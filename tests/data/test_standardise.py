@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from parse_dfl.data.kinds import Kind
 from parse_dfl.data.standardise import LEAST_SCALE, fit
+from parse_dfl.modalities import Kind
 
 
 @pytest.mark.parametrize(

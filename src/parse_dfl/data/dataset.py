@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.data.kinds import Kind
+from parse_dfl.modalities import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

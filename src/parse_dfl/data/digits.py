@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import Kind
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError
+from parse_dfl.modalities import Kind
 
 PARTS = (2, 4, 8)
 """Numbers of equal horizontal bands that eight rows can be cut into."""

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from numpy.typing import NDArray
 
 from parse_dfl.errors import DataError, nearest
+from parse_dfl.modalities import Kind
 
 LONGEST_CHANNEL_AXIS = 16
 """A 2-d sample whose second axis is at most this is a series (time, channels), else an image."""
-
-
-class Kind(StrEnum):
-    """How a modality's samples are laid out, which decides its default encoder."""
-
-    VECTOR = "vector"  # (features,)
-    SERIES = "series"  # (time, channels)
-    IMAGE = "image"  # (height, width) or (height, width, channels)
-    VIDEO = "video"  # (frames, height, width) or (frames, height, width, channels)
 
 
 def kind_of_shape(name: str, shape: tuple[int, ...]) -> Kind:

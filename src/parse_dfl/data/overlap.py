@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import Kind
+from parse_dfl.modalities import Kind
 
 LEAST_SHARE = 0.1
 """Windows count as overlapping if this share of all neighbours in the file overlap alike; less

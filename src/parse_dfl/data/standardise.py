@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.data.kinds import Kind
+from parse_dfl.modalities import Kind
 
 LEAST_SCALE = 0.1
 """A scale is at least this share of the root mean square of all scales.  A feature that happens

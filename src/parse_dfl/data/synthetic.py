@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import Kind
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError, nearest
+from parse_dfl.modalities import Kind
 
 Bits = NDArray[np.int64]  # shape=(samples,), 0 or 1
 

@@ -12,8 +12,8 @@ from math import prod
 
 from torch import nn
 
-from parse_dfl.data.kinds import Kind
 from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.modalities import Kind
 from parse_dfl.networks.layers import (
     ChannelsFirst,
     Conv1d,
@@ -154,7 +154,7 @@ def encoder_builder(
         raise unknown("encoder", name, known)
     if name not in own and _FITS.get(name, sample.kind) is not sample.kind:
         raise ConfigError(
-            f"encoder {name!r} reads {_FITS[name]} samples, but modality {sample.modality!r} is a "
-            f"{sample.kind} of shape {sample.shape}; use mlp, mlp2 or {DEFAULT_ENCODER[sample.kind]}"
+            f"encoder {name!r} reads {_FITS[name]} samples, but {sample.modality!r} is a "
+            f"{sample.kind} {sample.shape}; use mlp, mlp2 or {DEFAULT_ENCODER[sample.kind]}"
         )
     return known[name]

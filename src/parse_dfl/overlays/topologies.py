@@ -40,7 +40,7 @@ class Topology:
     directed: bool = False
     time_varying: bool = False
 
-    def edges(self, members: Sequence[str], *, round: int, seed: int, label: str) -> Edges:  # noqa: A002
+    def edges(self, members: Sequence[str], *, round: int, seed: int, label: str) -> Edges:
         """The edges between ``members`` in a round of the overlay ``label``.
 
         The order in which the members are given does not matter.  One member has no edge.

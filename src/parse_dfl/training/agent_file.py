@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.data.kinds import Kind
 from parse_dfl.data.standardise import Standardiser
 from parse_dfl.errors import CheckpointError, DataError, nearest
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
+from parse_dfl.modalities import Kind
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
@@ -89,7 +89,7 @@ class TrainedAgent:
         expected = self._samples[name].shape
         if array.shape[1:] != expected:
             raise DataError(
-                f"samples of {name!r} have shape {array.shape[1:]}, the agent was trained on {expected}"
+                f"samples of {name!r} have shape {array.shape[1:]}, not {expected} as in training"
             )
         if not np.isfinite(array).all():
             raise DataError(f"modality {name!r} holds NaN or infinite values")

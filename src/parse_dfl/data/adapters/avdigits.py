@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from parse_dfl.data.adapters.files import read_arrays
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import Kind
 from parse_dfl.data.mapping import from_mapping
+from parse_dfl.modalities import Kind
 
 BRIGHTEST = np.float32(255.0)
 _IMAGE, _AUDIO = 0, 1  # columns of a pair
