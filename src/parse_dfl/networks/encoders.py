@@ -73,13 +73,13 @@ def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     """Two strided convolutions over time, pooled; for series."""
     return nn.Sequential(
         ChannelsFirst(1, has_channels=sample.has_channels),
-        Conv1d(sample.channels, hidden // 2, 5, stride=2, padding=2),
+        Conv1d(sample.channels, 16, 5, stride=2, padding=2),
         nn.ReLU(),
-        Conv1d(hidden // 2, hidden, 5, stride=2, padding=2),
-        GroupNorm(1, hidden, axes=1),
+        Conv1d(16, 32, 5, stride=2, padding=2),
+        GroupNorm(1, 32, axes=1),
         nn.ReLU(),
         GlobalPool(1),
-        Linear(2 * hidden, hidden),
+        Linear(64, hidden),
         nn.ReLU(),
         Dropout(dropout),
     )
