@@ -18,7 +18,7 @@ class NetworkConfig:
     default of the modality's kind.
     """
 
-    latent: int = 48
+    latent: int = 96
     hidden: int = 64
     split: tuple[float, float, float] = (1.0, 1.0, 1.0)
     fusion: str = "concat"

@@ -83,9 +83,9 @@ class ParseNetwork(Network):
                 ),
             )
             if unique:
-                self.add(modality, "unique", lambda: Linear(unique, blueprint.classes))
+                self.add(modality, "unique", lambda: _head(unique, blueprint.classes))
         if redundant:
-            self.add(ANY, "redundant", lambda: Linear(redundant, blueprint.classes))
+            self.add(ANY, "redundant", lambda: _head(redundant, blueprint.classes))
         self.pairs = pairs(agent.modalities) if synergistic else []
         if not (redundant or unique or self.pairs):
             raise ConfigError(
@@ -148,6 +148,11 @@ class ParseNetwork(Network):
             if self.has(name, "unique"):
                 by_slice[f"unique.{name}"] = self.part(name, "unique")(slices[f"unique.{name}"])
         return list(by_slice.values()), by_slice
+
+
+def _head(width: int, classes: int) -> nn.Module:
+    """A slice's head: rectified first, as deep as the rivals' heads."""
+    return nn.Sequential(nn.ReLU(), Linear(width, classes))
 
 
 def _total(logits: list[Tensor]) -> Tensor:
