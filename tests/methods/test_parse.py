@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
+from torch import nn
 
 from parse_dfl.methods.parse import ParseOptions, parse_method, parse_objective
 from parse_dfl.methods.sharing import hybrid
+from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.parse import ParseNetwork
 from parse_dfl.objectives import Batch, cross_entropy, modality_loss, supervised_contrastive
+from parse_dfl.training.agent_file import trained_agent
 
 ROWS, BATCH = 2, 5
 
@@ -83,14 +84,40 @@ def test_full_overlays_bring_each_branch_to_one_value_and_only_owners_have_syner
     assert owners == {"a": 4, "b": 4}
 
 
-def test_an_own_encoder_of_plain_torch_layers_trains():
-    def plain(sample, hidden, dropout):
-        return torch.nn.Sequential(torch.nn.Linear(sample.shape[0], hidden), torch.nn.ReLU())
+class Own(nn.Module):
+    """A user's encoder: torch's layers, one of our dropouts, nothing that knows of rows."""
 
-    blueprint = tiny_blueprint({"plain": plain})
-    blueprint = replace(blueprint, config=replace(blueprint.config, encoders={"a": "plain"}))
-    simulator = tiny_simulator("parse", "a=2,a+b=2", blueprint=blueprint)
-    before = thetas(simulator, "backbone")["a"]
-    simulator.step()
-    after = thetas(simulator, "backbone")["a"]
+    def __init__(self, features, hidden):
+        super().__init__()
+        self.linear, self.dropout = nn.Linear(features, hidden), Dropout(0.3)
+
+    def forward(self, input):
+        return self.dropout(self.linear(input.squeeze(-1).flatten(1))).relu()
+
+
+def frozen(sample, hidden, dropout):
+    return Own(sample.shape[0], hidden).requires_grad_(False)
+
+
+def trainable(sample, hidden, dropout):
+    return Own(sample.shape[0], hidden)
+
+
+@pytest.mark.parametrize("build", [trainable, frozen])
+@pytest.mark.parametrize("method", ["parse", "dsgd-hybrid", "harmony"])
+def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method, build):
+    blueprint = tiny_blueprint({"own": build}, encoders={"a": "own"})
+    simulator = tiny_simulator(method, "a=2,a+b=2", blueprint=blueprint, rounds=2)
+    component = "backbone" if method == "parse" else "encoder"
+    before = thetas(simulator, component)["a"]
+    for _ in range(2):
+        simulator.step()
+    after = thetas(simulator, component)["a"]
     assert all((after[name] != before[name]).any() for name in before)
+    samples = torch.arange(20)
+    for cohort, scores in simulator.evaluate(samples):
+        for row in range(len(cohort.agents)):
+            alone = trained_agent(cohort, row, simulator.method, blueprint, ("x", "y", "z"))
+            source = simulator.data.source
+            said = alone.predict({m: source.modalities[m][:20] for m in alone.spec.modalities})
+            assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))
