@@ -63,5 +63,7 @@ def _options(method: str, kind: type[Any], values: Mapping[str, object]) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"option {name} of {method} must be a number, not {value!r}")
         integral = isinstance(known[name].default, int)
+        if integral and not float(value).is_integer():
+            raise ConfigError(f"option {name} of {method} must be a whole number, not {value!r}")
         chosen[name] = int(value) if integral else float(value)
     return kind(**chosen)

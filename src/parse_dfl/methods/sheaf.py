@@ -47,42 +47,44 @@ class SheafCoupling(Exchange):
     def send(self, rows: Rows, mixing: Mixing) -> Sent:
         """P_ij θ_i for every directed edge i → j."""
         source, _, _ = mixing.edge_tensors(rows.theta)
-        maps = self._maps(rows, mixing)
+        maps = self._maps(rows, self._places(rows, mixing))
         return {"edge:projection": (maps @ rows.theta[source].unsqueeze(2)).squeeze(2)}
 
     def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:
         """Step the heads towards agreement, then the maps."""
         source, _, _ = mixing.edge_tensors(rows.theta)
-        maps, theta = rows.memory["maps"], rows.theta
+        places, theta = self._places(rows, mixing), rows.theta
+        maps = self._maps(rows, places)
         projection = sent["edge:projection"]
         residual = projection - projection[_reverse(mixing).to(source.device)]
         pull = (maps.transpose(1, 2) @ residual.unsqueeze(2)).squeeze(2)
         moved = theta.index_add(0, source, pull, alpha=-self.options.head_step)
         step = residual.unsqueeze(2) * theta[source].unsqueeze(1)
-        rows.memory["maps"] = maps - self.options.map_step * step
+        stepped = maps - self.options.map_step * step
+        rows.memory["maps"] = rows.memory["maps"].index_copy(0, places, stepped)
         return moved
 
-    def _maps(self, rows: Rows, mixing: Mixing) -> Tensor:
-        """The maps in the order of the mixing's edges; new edges get the initial map."""
-        ids = [stable_hash(agent.seed, agent.name) for agent in rows.agents]
-        names = torch.tensor(
-            [[ids[i], ids[j]] for i, j in zip(mixing.source, mixing.target, strict=True)]
-        ).reshape(-1, 2)
-        known = rows.memory.get("edges")
-        if known is None or not torch.equal(known, names):
-            rows.memory["maps"] = self._aligned(rows, names, known)
-            rows.memory["edges"] = names
-        return rows.memory["maps"]
+    def _maps(self, rows: Rows, places: Tensor) -> Tensor:
+        return rows.memory["maps"][places]
 
-    def _aligned(self, rows: Rows, names: Tensor, known: Tensor | None) -> Tensor:
-        fresh = _orthonormal(self.floats(rows.theta.shape[1]), rows.theta)
-        maps = fresh.expand(len(names), *fresh.shape).clone()
-        if known is not None:
-            place = {tuple(edge): index for index, edge in enumerate(known.tolist())}
-            for index, edge in enumerate(names.tolist()):
-                if tuple(edge) in place:
-                    maps[index] = rows.memory["maps"][place[tuple(edge)]]
-        return maps
+    def _places(self, rows: Rows, mixing: Mixing) -> Tensor:
+        """Where in memory the maps of the mixing's edges lie, shape=(E,).
+
+        An edge keeps its map while one of its ends is absent; a new one gets the initial map.
+        """
+        ids = [stable_hash(agent.seed, agent.name) for agent in rows.agents]
+        edges = [(ids[i], ids[j]) for i, j in zip(mixing.source, mixing.target, strict=True)]
+        memory = rows.memory
+        known = memory["edges"].tolist() if "edges" in memory else []
+        place = {tuple(edge): index for index, edge in enumerate(known)}
+        new = [edge for edge in edges if edge not in place]
+        if new:
+            fresh = _orthonormal(self.floats(rows.theta.shape[1]), rows.theta)
+            maps = fresh.expand(len(new), *fresh.shape).clone()
+            memory["maps"] = torch.cat([memory["maps"], maps]) if known else maps
+            memory["edges"] = torch.tensor([*place, *new])
+            place |= {edge: len(place) + index for index, edge in enumerate(new)}
+        return torch.tensor([place[edge] for edge in edges], device=rows.theta.device)
 
 
 def _orthonormal(width: int, like: Tensor) -> Tensor:

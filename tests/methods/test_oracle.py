@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import torch
+from tests.federation import tiny_blueprint, tiny_simulator
+
+from parse_dfl.methods.oracle import oracle
+from parse_dfl.methods.parse import ParseOptions
+
+
+def test_centralised_training_keeps_all_rows_of_a_branch_bit_equal():
+    simulator = tiny_simulator(
+        oracle(ParseOptions()), "a=1,b=2,a+b=1", blueprint=tiny_blueprint(dropout=0.2)
+    )
+    start = {branch: rows.theta.clone() for branch, rows in simulator.layout.branches.items()}
+    for _ in range(4):
+        simulator.step()
+        for branch, rows in simulator.layout.branches.items():
+            assert torch.equal(rows.theta, rows.theta[:1].expand_as(rows.theta))
+            assert (rows.theta != start[branch]).any()
+    assert simulator.payload().total_bytes == 0

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from tests.federation import tiny_simulator
+
+from parse_dfl.errors import ConfigError
+from parse_dfl.methods.names import METHODS, RULES
+from parse_dfl.methods.registry import build_method
+from parse_dfl.networks.parse import ParseNetwork
+
+NAMES = [*METHODS, *(f"parse@{rule}" for rule in RULES)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_builds_a_method_that_trains(name):
+    method = build_method(name)
+    assert method.name == name
+    assert (method.network is ParseNetwork) == name.startswith(("parse", "oracle"))
+    simulator = tiny_simulator(method, "a=1,b=1,a+b=2", rounds=2)
+    before = simulator.tensors()
+    before = {key: value.clone() for key, value in before.items() if key.endswith("|theta")}
+    for _ in range(2):
+        simulator.step()
+    after = simulator.tensors()
+    changed = [bool((after[key] != value).any()) for key, value in before.items()]
+    assert all(changed)
+    assert all(after[key].isfinite().all() for key in before)
+
+
+def test_options_reach_their_method():
+    assert build_method("harmony", {"first_stage": 0.25}).stages[0].share == 0.25
+    coupling = build_method("sheaf-dmfl", {"edge_width": 3, "head_step": 1}).stages[0].exchanges
+    assert coupling["head"].options.edge_width == 3
+    assert coupling["head"].options.head_step == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("prase", {}, "unknown method 'prase'; did you mean 'parse'"),
+        ("parse@tsk", {}, "unknown sharing rule 'tsk'; did you mean 'task'"),
+        ("harmony", {"tua": 1}, "method 'harmony' has no option 'tua'; did you mean 'tau'"),
+        ("parse@task", {"tau": 1}, "method 'parse@task' has no option 'tau'.* known: "),
+        ("dsgd-task", {"tau": 1}, "method 'dsgd-task' has no option 'tau'; it has none"),
+        ("harmony", {"tau": "big"}, "option tau of harmony must be a number, not 'big'"),
+        ("harmony", {"tau": True}, "option tau of harmony must be a number, not True"),
+        ("harmony", {"first_stage": 1.0}, r"first_stage 1.0 must lie between 0 and 1"),
+        ("sheaf-dmfl", {"edge_width": 2.5}, "edge_width of sheaf-dmfl must be a whole number"),
+        ("sheaf-dmfl", {"edge_width": float("inf")}, "must be a whole number, not inf"),
+    ],
+)
+def test_what_is_unknown_or_no_number_is_refused(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        build_method(name, options)
