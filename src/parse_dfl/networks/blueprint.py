@@ -11,6 +11,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.networks.config import FUSIONS, NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
+from parse_dfl.networks.lifting import lift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +28,12 @@ class Blueprint:
     own_encoders: Mapping[str, EncoderBuilder] = field(default_factory=dict)
 
     def trunk(self, agent: AgentSpec, modality: str) -> nn.Module:
-        """A fresh trunk for an agent's modality, ``(B, *shape)`` to ``(B, hidden)``."""
+        """A fresh trunk for an agent's modality, ``(B, *shape)`` to ``(B, hidden)``, which takes
+        a cohort's rows too."""
         sample = self.samples[modality]
         build = encoder_builder(self._encoder_name(agent, modality), sample, self.own_encoders)
-        return build(sample, self.config.hidden, self.config.dropout)
+        trunk = build(sample, self.config.hidden, self.config.dropout)
+        return lift(trunk, sample_axes=len(sample.shape))
 
     def _encoder_name(self, agent: AgentSpec, modality: str) -> str | None:
         chosen = self.config.encoders

@@ -11,12 +11,13 @@ for overlapping 2-d and 3-d ones, patches by reshaping where windows do not over
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from parse_dfl.errors import ConfigError
 from parse_dfl.networks.randomness import current_draws
 
 
@@ -27,10 +28,14 @@ class Linear(nn.Linear):
         """Apply to an input ``(…, B, in)``."""
         if self.weight.dim() == 2:
             return functional.linear(input, self.weight, self.bias)
-        weight = self.weight.transpose(1, 2)
-        if self.bias is None:
-            return torch.bmm(input, weight)
-        return torch.baddbmm(self.bias.unsqueeze(1), input, weight)
+        return _product(input, self.weight.transpose(1, 2), self.bias)
+
+
+def _product(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Row by row ``x W + b``: (n, B, in), (n, in, out) and (n, out) to (n, B, out)."""
+    if bias is None:
+        return torch.bmm(input, weight)
+    return torch.baddbmm(bias.unsqueeze(1), input, weight)
 
 
 class _RowConv(nn.Module):
@@ -39,10 +44,21 @@ class _RowConv(nn.Module):
     axes: ClassVar[int]
     convolve: ClassVar[Callable[..., Tensor]]
     weight: Tensor
-    bias: Tensor
+    bias: Tensor | None
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: tuple[int, ...]
+    padding: tuple[int, ...] | str
+    dilation: tuple[int, ...]
+    groups: int
+    padding_mode: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.padding_mode != "zeros":
+            raise ConfigError(
+                f"{type(self).__name__} pads with zeros only, not {self.padding_mode!r}; "
+                f"use torch.nn.{type(self).__name__}"
+            )
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply to an input ``(…, B, channels, *space)``."""
@@ -58,14 +74,23 @@ class _RowConv(nn.Module):
         out = self._convolve(flat, self.weight, self.bias)
         return out.reshape(*batch, *out.shape[1:])
 
-    def _convolve(self, input: Tensor, weight: Tensor, bias: Tensor, groups: int = 1) -> Tensor:
+    def _convolve(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, rows: int = 1
+    ) -> Tensor:
         return type(self).convolve(
-            input, weight, bias, stride=self.stride, padding=self.padding, groups=groups
+            input,
+            weight,
+            bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups * rows,
         )
 
     def _is_patchwise(self, input: Tensor) -> bool:
         fits = all(size % k == 0 for size, k in zip(input.shape[3:], self.kernel_size, strict=True))
-        return fits and self.kernel_size == self.stride and not any(self.padding)
+        plain = self.groups == 1 and set(self.dilation) == {1} and not any(self.padding)
+        return fits and plain and self.kernel_size == self.stride
 
     def _patches(self, input: Tensor) -> Tensor:
         """Windows that do not overlap: reshape to patches, one batched product."""
@@ -77,17 +102,19 @@ class _RowConv(nn.Module):
         inner = [4 + 2 * axis for axis in range(self.axes)]
         patches = view.permute(0, 1, *outer, 2, *inner).reshape(rows, -1, self.weight[0, 0].numel())
         weight = self.weight.flatten(2).transpose(1, 2)
-        out = torch.baddbmm(self.bias.unsqueeze(1), patches, weight)
+        out = _product(patches, weight, self.bias)
         return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
 
     def _grouped(self, input: Tensor) -> Tensor:
         rows = len(input)
         flat = input.transpose(0, 1).flatten(1, 2)
-        out = self._convolve(flat, self.weight.flatten(0, 1), self.bias.flatten(), groups=rows)
+        bias = None if self.bias is None else self.bias.flatten()
+        out = self._convolve(flat, self.weight.flatten(0, 1), bias, rows)
         return out.unflatten(1, (rows, -1)).transpose(0, 1)
 
     def _looped(self, input: Tensor) -> Tensor:
-        rows = zip(input.unbind(0), self.weight.unbind(0), self.bias.unbind(0), strict=True)
+        biases = [None] * len(input) if self.bias is None else self.bias.unbind(0)
+        rows = zip(input.unbind(0), self.weight.unbind(0), biases, strict=True)
         return torch.stack([self._convolve(x, weight, bias) for x, weight, bias in rows])
 
 
@@ -161,7 +188,7 @@ class Dropout(nn.Module):
         draws = current_draws()
         if not self.training or self.p == 0 or draws is None:
             return input
-        keep = round((1 - self.p) * 256) / 256
+        keep = max(1, round((1 - self.p) * 256)) / 256
         return input * draws.keep(keep, input.shape) / keep
 
     def extra_repr(self) -> str:

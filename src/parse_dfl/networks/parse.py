@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import ANY
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import pairs
+from parse_dfl.modalities import key, pairs
 from parse_dfl.networks.blueprint import Blueprint, check_fusion, slice_widths
 from parse_dfl.networks.fusion import fusion_operator
 from parse_dfl.networks.layers import Linear
@@ -105,7 +105,11 @@ class ParseNetwork(Network):
         return " ".join(str(self.branches[f"{name}/backbone"]) for name in (first, second))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
-        """ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab over the modalities given (spec, equation 3)."""
+        """ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab over the modalities given (spec, equation 3).
+
+        Raises:
+            ConfigError: there is only a synergistic slice, and no pair of modalities for it.
+        """
         present = [name for name in self.modalities if name in inputs]
         features: dict[str, Tensor] = {}
         slices: dict[str, Tensor] = {}
@@ -121,6 +125,11 @@ class ParseNetwork(Network):
                 slices[f"synergistic.{pair}"] = fused
                 slice_logits[f"synergistic.{pair}"] = logits
                 joint.append(logits)
+        if not joint:
+            raise ConfigError(
+                f"split 0,0,1 leaves only synergy, which {key(present)!r} alone cannot predict "
+                "from; give the redundant or the unique slice a width"
+            )
         return Outputs(_total(joint), modality_logits, slices, slice_logits)
 
     def _alone(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:

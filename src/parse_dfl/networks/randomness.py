@@ -66,14 +66,20 @@ class Draws:
         counters = torch.arange(count, device=self._keys.device)
         return hash_tensor(site.unsqueeze(1), counters)
 
+    def keys(self) -> Tensor:
+        """A fresh key per row, shape=(n,), for draws of its own inside a row."""
+        return self._words(1)[:, 0]
+
     def keep(self, probability: float, shape: torch.Size) -> Tensor:
-        """A mask of ``shape`` (rows first) that is True with ``probability``, in steps of 1/256.
+        """A mask of ``shape`` (rows first) that is True with ``probability``, in steps of 1/256
+        from 1/256 to 1.
 
         A byte decides an entry: eight decisions a hash.
         """
         entries = prod(shape) // len(self._keys)
         draws = self._words(-(-entries // 8)).view(torch.uint8)[:, :entries]
-        return (draws < round(probability * 256)).reshape(shape)
+        largest = round(probability * 256) - 1  # a byte cannot be compared with 256
+        return (draws <= largest).reshape(shape)
 
     def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Standard normal draws of ``shape`` (rows first), by the Box-Muller transform."""
