@@ -10,8 +10,8 @@ from parse_dfl.report.tables import grid_table
 
 def test_a_comparison_of_two_modalities_fits_eighty_characters_without_wrapping_a_cell():
     header = ("method", "bottom", "top", "bottom+top", "mean", "bytes/link", "time")
-    accuracies = [Cell("84.1 ± 3.3", best=True)] * 4
-    row = (Cell("dsgd-modality"), *accuracies, Cell("120.9 kB"), Cell("12.6 s"))
+    accuracies = [Cell(text="84.1 ± 3.3", best=True)] * 4
+    row = (Cell(text="dsgd-modality"), *accuracies, Cell(text="12.9 kB"), Cell(text="2.6 s"))
     console = Console(width=80)
     with console.capture() as capture:
         console.print(grid_table(Grid(title="title", header=header, rows=(row,), notes=())))
