@@ -26,7 +26,7 @@ def compare(
     methods: Sequence[str],
     seeds: Sequence[int],
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = SILENT,
@@ -43,15 +43,16 @@ def compare(
     configs = {name: method_config(config, name) for name in methods}
     for single in configs.values():
         validate(single)
-    if out is not None:
-        prepare_output(out, overwrite=overwrite, resume=resume)
-        _claim(out, config)
+    base = None if out is None else Path(out)
+    if base is not None:
+        prepare_output(base, overwrite=overwrite, resume=resume)
+        _claim(base, config)
     summaries: dict[str, list[Summary]] = {}
     for name, single in configs.items():
-        folder = out / name if out else None
+        folder = base / name if base else None
         summaries[name] = _run_seeds(single, seeds, folder, listener, own)
-        if out is not None:
-            write_json(out / COMPARISON, comparison(config, summaries))
+        if base is not None:
+            write_json(base / COMPARISON, comparison(config, summaries))
     return comparison(config, summaries)
 
 
