@@ -33,13 +33,13 @@ clean:  ## remove what the targets made
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The build backend is installed first, pinned like all else, so that the build needs no
-# environment of its own.
+# environment of its own.  Most modules are never imported, so compiling them all would only wait.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
 		"parse-dfl needs Python 3.11 or newer, and $(PYTHON) is %d.%d; " \
 		"name a newer one: make PYTHON=python3.12" % sys.version_info[:2])'
 	@echo "Setting up .venv with pinned packages (a minute or so, longer where they must be downloaded)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling editables
-	@$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[dev]"
+	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt hatchling editables
+	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt --no-build-isolation -e ".[dev]"
 	@touch $@
