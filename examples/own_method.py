@@ -14,17 +14,16 @@ from parse_dfl import (
     Method,
     Mixing,
     Outputs,
-    Own,
     ParseNetwork,
     Rows,
     RunConfig,
     Sent,
     Stage,
     TrainingConfig,
+    compare,
     cross_entropy,
     modality_loss,
     partial_alignment,
-    run,
 )
 
 
@@ -65,6 +64,9 @@ stage = Stage(
 mine = Method(name="mine", network=ParseNetwork, stages=(stage,))
 
 config = RunConfig(agents="top=3,bottom=3,bottom+top=3", training=TrainingConfig(rounds=20))
-for summary in (run(config, own=Own(method=mine)), run(config)):
-    sent = summary["payload_bytes_per_link"]["mean"]
-    print(f"{summary['method']:6} {summary['mean_accuracy']:.3f}  {sent:,.0f} bytes per link")
+results = compare(config, [mine, "parse", "local"], seeds=[0, 1])["methods"]
+for name, result in results.items():
+    accuracy, sent = result["mean_accuracy"], result["payload_bytes_per_link"]["mean"]
+    print(f"{name:6} {accuracy['mean']:.3f} ± {accuracy['ci95']:.3f}  {sent:,.0f} bytes per link")
+
+# For one run: run(config, own=Own(method=mine)); its agents: load_agent(path, method=mine).
