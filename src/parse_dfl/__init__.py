@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parse_dfl.agents import AgentSpec
+    from parse_dfl.branches import Branch
     from parse_dfl.data.catalog import load as load_data
     from parse_dfl.data.config import DataConfig
     from parse_dfl.data.mapping import from_mapping, from_torch_dataset
@@ -16,8 +18,17 @@ if TYPE_CHECKING:
     from parse_dfl.experiments.config import RunConfig
     from parse_dfl.experiments.own import Own
     from parse_dfl.experiments.run import resume_run, run
+    from parse_dfl.methods.exchange import Exchange, Rows, Sent
+    from parse_dfl.methods.method import Method, Stage
+    from parse_dfl.methods.sharing import partial_alignment
     from parse_dfl.networks.config import NetworkConfig
+    from parse_dfl.networks.encoders import SampleShape
+    from parse_dfl.networks.layers import Dropout
+    from parse_dfl.networks.network import Outputs
+    from parse_dfl.networks.parse import ParseNetwork
+    from parse_dfl.objectives import Batch, cross_entropy, modality_loss
     from parse_dfl.overlays.config import OverlayConfig
+    from parse_dfl.overlays.mixing import Mixing
     from parse_dfl.report.page import write_report
     from parse_dfl.training.agent_file import TrainedAgent, load_agent
     from parse_dfl.training.config import TrainingConfig
@@ -25,19 +36,35 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AgentSpec": "agents",
+    "Batch": "objectives",
+    "Branch": "branches",
     "DataConfig": "data.config",
+    "Dropout": "networks.layers",
+    "Exchange": "methods.exchange",
+    "Method": "methods.method",
+    "Mixing": "overlays.mixing",
     "NetworkConfig": "networks.config",
+    "Outputs": "networks.network",
     "OverlayConfig": "overlays.config",
     "Own": "experiments.own",
     "ParseDflError": "errors",
+    "ParseNetwork": "networks.parse",
+    "Rows": "methods.exchange",
     "RunConfig": "experiments.config",
+    "SampleShape": "networks.encoders",
+    "Sent": "methods.exchange",
+    "Stage": "methods.method",
     "TrainedAgent": "training.agent_file",
     "TrainingConfig": "training.config",
     "compare": "experiments.compare",
+    "cross_entropy": "objectives",
     "from_mapping": "data.mapping",
     "from_torch_dataset": "data.mapping",
     "load_agent": "training.agent_file",
     "load_data": "data.catalog",
+    "modality_loss": "objectives",
+    "partial_alignment": "methods.sharing",
     "resume_run": "experiments.run",
     "run": "experiments.run",
     "write_report": "report.page",
@@ -46,20 +73,36 @@ _NAMES = {"load_data": "load"}
 """Where a public name differs from the one at home."""
 
 __all__ = [
+    "AgentSpec",
+    "Batch",
+    "Branch",
     "DataConfig",
+    "Dropout",
+    "Exchange",
+    "Method",
+    "Mixing",
     "NetworkConfig",
+    "Outputs",
     "OverlayConfig",
     "Own",
     "ParseDflError",
+    "ParseNetwork",
+    "Rows",
     "RunConfig",
+    "SampleShape",
+    "Sent",
+    "Stage",
     "TrainedAgent",
     "TrainingConfig",
     "__version__",
     "compare",
+    "cross_entropy",
     "from_mapping",
     "from_torch_dataset",
     "load_agent",
     "load_data",
+    "modality_loss",
+    "partial_alignment",
     "resume_run",
     "run",
     "write_report",

@@ -16,6 +16,7 @@ from parse_dfl.experiments.records import prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial
+from parse_dfl.methods.method import Method
 
 COMPARISON = "comparison.json"
 Summary = dict[str, Any]
@@ -23,10 +24,10 @@ Summary = dict[str, Any]
 
 def compare(
     config: RunConfig,
-    methods: Sequence[str],
+    methods: Sequence[str | Method],
     seeds: Sequence[int],
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = SILENT,
@@ -34,25 +35,41 @@ def compare(
 ) -> dict[str, Any]:
     """Run every method with all seeds side by side; each method is written when it is done.
 
+    ``methods`` are names, or methods of your own.
+
     Returns:
         The comparison, as in ``comparison.json``.
 
     Raises:
         ParseDflError: bad settings, data or folder; what is finished stays.
     """
-    configs = {name: method_config(config, name) for name in methods}
-    for single in configs.values():
+    if own.method is not None:
+        raise ConfigError(
+            f"own.method {own.method.name!r} would take the place of every method; give it among "
+            "the methods to compare"
+        )
+    entries = dict(_entry(config, method, own) for method in methods)
+    for single, _ in entries.values():
         validate(single)
-    if out is not None:
-        prepare_output(out, overwrite=overwrite, resume=resume)
-        _claim(out, config)
+    base = None if out is None else Path(out)
+    if base is not None:
+        prepare_output(base, overwrite=overwrite, resume=resume)
+        _claim(base, config)
     summaries: dict[str, list[Summary]] = {}
-    for name, single in configs.items():
-        folder = out / name if out else None
-        summaries[name] = _run_seeds(single, seeds, folder, listener, own)
-        if out is not None:
-            write_json(out / COMPARISON, comparison(config, summaries))
+    for name, (single, ingredients) in entries.items():
+        folder = base / name if base else None
+        summaries[name] = _run_seeds(single, seeds, folder, listener, ingredients)
+        if base is not None:
+            write_json(base / COMPARISON, comparison(config, summaries))
     return comparison(config, summaries)
+
+
+def _entry(config: RunConfig, method: str | Method, own: Own) -> tuple[str, tuple[RunConfig, Own]]:
+    """A method's name, its configuration and what of the user's own it is trained with."""
+    if isinstance(method, str):
+        return method, (method_config(config, method), own)
+    single = replace(method_config(config, method.name), method=config.method)
+    return method.name, (single, replace(own, method=method))
 
 
 def method_config(config: RunConfig, method: str) -> RunConfig:

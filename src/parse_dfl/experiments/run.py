@@ -19,7 +19,7 @@ CONFIG = "config.json"
 def run(
     config: RunConfig,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = SILENT,
@@ -35,25 +35,26 @@ def run(
     """
     validate(config)
     trial = build_trial(config, [config.seed], own)
-    folders: dict[int, Path] = {}
-    if out is not None:
-        prepare_output(out, overwrite=overwrite, resume=resume)
-        write_json(out / CONFIG, to_dict(config))
-        folders = {config.seed: out}
-    session = Session(trial, folders, out / CHECKPOINT if out else None, listener)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        prepare_output(folder, overwrite=overwrite, resume=resume)
+        write_json(folder / CONFIG, to_dict(config))
+    folders = {config.seed: folder} if folder else {}
+    session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
     if resume:
         session.resume()
     return session.run()[config.seed]
 
 
 def resume_run(
-    directory: Path, listener: Listener = SILENT, own: Own = NOTHING_OWN
+    directory: str | Path, listener: Listener = SILENT, own: Own = NOTHING_OWN
 ) -> dict[str, Any]:
     """Go on with a run that was stopped; one that is finished gives its summary again.
 
     Raises:
         CheckpointError: the folder holds no run, or its checkpoint is damaged.
     """
+    directory = Path(directory)
     if (directory / "summary.json").is_file():
         return read_json(directory / "summary.json")
     if not (directory / CONFIG).is_file():

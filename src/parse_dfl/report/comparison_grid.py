@@ -31,7 +31,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
     header = ["method", *comparison.groups, "mean", *(["gap closed"] if gaps else [])]
     return Grid(
         title=f"Accuracy in percent on {comparison.data}",
-        header=(*header, "payload/link", "time"),
+        header=(*header, "bytes/link", "time"),
         rows=tuple(zip(*columns, strict=True)),
         notes=_comparison_notes(comparison, has_gaps=bool(gaps)),
     )

@@ -20,7 +20,7 @@ from parse_dfl.report.sections import tables_of
 PAGE = "report.html"
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: str | Path) -> Path:
     """Write ``directory/report.html``, and its figures into ``directory/figures``.
 
     ``directory`` is a run, finished or not, a comparison, or a folder of comparisons.
@@ -29,6 +29,7 @@ def write_report(directory: Path) -> Path:
         RecordError: the folder holds no record, or a corrupt one.
         OutputError: the folder cannot be written to.
     """
+    directory = Path(directory)
     record = read_record(directory)
     html = _page(record, save_pictures(record))
     write_atomically(directory / PAGE, html.encode())

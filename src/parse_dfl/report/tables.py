@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -36,12 +37,16 @@ def grid_table(grid: Grid) -> Table:
         caption=Text("\n".join(grid.notes)),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=0,  # the box's own space parts the columns, so that six of them fit 80 characters
     )
     marks = [any(row[index].best for row in grid.rows) for index in range(len(grid.header))]
+    rows = [[_text(cell, mark) for cell, mark in zip(row, marks, strict=True)] for row in grid.rows]
     for index, name in enumerate(grid.header):
-        table.add_column(Text(name), justify="right" if index else "left", no_wrap=index == 0)
-    for row in grid.rows:
-        table.add_row(*(_text(cell, mark) for cell, mark in zip(row, marks, strict=True)))
+        widest = max((len(row[index]) for row in rows), default=0)
+        side: JustifyMethod = "right" if index else "left"
+        table.add_column(Text(name), justify=side, min_width=widest, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
