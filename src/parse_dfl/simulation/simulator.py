@@ -143,12 +143,13 @@ class Simulator:
         return scores
 
     def _enter_stage(self) -> None:
-        """In a stage's first round, remember where its tracked components start."""
+        """Remember where tracked components start: in the stage's first round, or when gained."""
         first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
-        if self.round == first:
-            for branch, rows in self.layout.branches.items():
-                tracked = branch.component == self.stage.tracks_drift
-                rows.stage_start = rows.theta.clone() if tracked else None
+        for branch, rows in self.layout.branches.items():
+            if branch.component != self.stage.tracks_drift:
+                rows.stage_start = None
+            elif self.round == first or rows.stage_start is None:
+                rows.stage_start = rows.theta.clone()
 
     def _remember_before(self) -> None:
         for branch, rows in self.layout.branches.items():
@@ -232,6 +233,8 @@ def _move_rows(old: Mapping[Branch, BranchRows], new: Mapping[Branch, BranchRows
             for row, agent in enumerate(target.agents)
             if (agent.seed, agent.name) in place
         ]
+        if not pairs:  # the branch passed to others in one round
+            continue
         before, after = (torch.tensor(part) for part in zip(*pairs, strict=True))
         state = source.row_state()
         for name, value in target.row_state().items():
