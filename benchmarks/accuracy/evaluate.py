@@ -34,7 +34,11 @@ def _run(recipe: dict[str, Any], cell: Cell) -> dict[str, Any]:
     config = configuration(recipe, cell, evaluate_on="test")
     out = SCRATCH / cell.folder
     done = compare(
-        config, recipe["methods"], recipe["test_seeds"], out=out, resume=(out / "config.json").exists()
+        config,
+        recipe["methods"],
+        recipe["test_seeds"],
+        out=out,
+        resume=(out / "config.json").exists(),
     )
     machine = {
         "cores": os.cpu_count(),
@@ -95,9 +99,7 @@ def _difference_table(recipe: dict[str, Any]) -> str:
         if not found:
             lines.append(f"| {cell.name} | {cell.partition} | missing | | | |")
             continue
-        values = {
-            m: entry["mean_accuracy"]["values"] for m, entry in found["methods"].items()
-        }
+        values = {m: entry["mean_accuracy"]["values"] for m, entry in found["methods"].items()}
         means = {m: sum(own) / len(own) for m, own in values.items()}
         best = max(rivals, key=lambda method: means[method])
         difference = paired_difference(values["parse"], values[best])

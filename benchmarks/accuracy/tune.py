@@ -29,9 +29,7 @@ def _validate(
     recipe: Mapping[str, Any], method: str, trial: Mapping[str, float], cell: Cell
 ) -> float:
     options = {name: value for name, value in trial.items() if name != "lr"}
-    config = configuration(
-        recipe, cell, evaluate_on="validation", lr=trial["lr"], options=options
-    )
+    config = configuration(recipe, cell, evaluate_on="validation", lr=trial["lr"], options=options)
     result = compare(config, [method], recipe["tuning"]["seeds"])
     accuracy: float = result["methods"][method]["mean_accuracy"]["mean"]
     return accuracy

@@ -32,7 +32,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--partition", "data.partition", "RULE",
                 "samples over agents: iid, dirichlet:ALPHA or subject"),
         _option("--samples-per-agent", "data.samples_per_agent", "COUNT",
-                "training samples of each agent (at most 64 where not given)"),
+                "training samples of each agent: 64, a range 16..128, or by set acc=64,gyro=16..32"
+                " (else at most 64)"),
         _option("--test", "data.test", "RULE",
                 "test part: auto, is_test, subject:3,7 or fraction:0.2"),
         _option("--evaluate-on", "data.evaluate_on", "PART",
@@ -69,6 +70,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--prior-correction", "training.prior_correction", "TAU",
                 "logit adjustment by local label counts; 0: plain cross-entropy"),
         _option("--dtype", "training.dtype", "NAME", "float32 or float64"),
+        _option("--mixed-precision", "training.mixed_precision", "",
+                "forward passes in bfloat16; pays on CUDA"),
     ),
     "exchange": (
         _option("--topology", "overlay.topology", "NAME",

@@ -15,7 +15,7 @@ from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
-from parse_dfl.experiments.trial import build_trial
+from parse_dfl.experiments.trial import build_trial, groups_of_equal_work, load_data
 from parse_dfl.methods.method import Method
 
 COMPARISON = "comparison.json"
@@ -51,6 +51,7 @@ def compare(
     entries = dict(_entry(config, method, own) for method in methods)
     for single, _ in entries.values():
         validate(single)
+    own = replace(own, data=own.data or load_data(config))
     base = None if out is None else Path(out)
     if base is not None:
         prepare_output(base, overwrite=overwrite, resume=resume)
@@ -105,21 +106,29 @@ def _claim(out: Path, config: RunConfig) -> None:
 def _run_seeds(
     config: RunConfig, seeds: Sequence[int], folder: Path | None, listener: Listener, own: Own
 ) -> list[Summary]:
+    summaries: dict[int, Summary] = {}
+    for group in groups_of_equal_work(config, seeds, own):
+        summaries |= _run_side_by_side(config, group, folder, listener, own)
+    return [summaries[seed] for seed in seeds]
+
+
+def _run_side_by_side(
+    config: RunConfig, seeds: Sequence[int], folder: Path | None, listener: Listener, own: Own
+) -> dict[int, Summary]:
+    """The summaries of seeds that run as one; those that are on disk are only read."""
     if folder is None:
-        done = Session(build_trial(config, seeds, own), {}, None, listener).run()
-        return [done[seed] for seed in seeds]
+        return Session(build_trial(config, seeds, own), {}, None, listener).run()
     folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    left = [seed for seed in seeds if not (folders[seed] / "summary.json").exists()]
+    left = {s: path for s, path in folders.items() if not (path / "summary.json").exists()}
     if left:
-        trial = build_trial(config, left, own)
-        for seed in left:
-            prepare_output(folders[seed], overwrite=False, resume=folders[seed].exists())
-            write_json(folders[seed] / CONFIG, to_dict(replace(config, seed=seed)))
-        own_folders = {seed: folders[seed] for seed in left}
-        session = Session(trial, own_folders, folder / CHECKPOINT, listener)
+        for seed, path in left.items():
+            prepare_output(path, overwrite=False, resume=path.exists())
+            write_json(path / CONFIG, to_dict(replace(config, seed=seed)))
+        trial = build_trial(config, list(left), own)
+        session = Session(trial, left, folder / CHECKPOINT, listener)
         session.resume()
         session.run()
-    return [read_json(folders[seed] / "summary.json") for seed in seeds]
+    return {seed: read_json(path / "summary.json") for seed, path in folders.items()}
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.simulation.churn import check_events
 from parse_dfl.simulation.simulator import Simulator
+from parse_dfl.training.batches import local_steps
 from parse_dfl.training.shards import Shard, TensorData
 
 
@@ -79,8 +81,24 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         overlay=config.overlay,
         topology=topology,
         events=events,
+        compiled=config.compile,
     )
     return Trial(config, tuple(seeds), simulator, parts, mix, weights)
+
+
+def groups_of_equal_work(
+    config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN
+) -> list[list[int]]:
+    """Seeds that can run side by side: their agents make equally many steps a round."""
+    data = own.data or load_data(config)
+    mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
+    groups: dict[int, list[int]] = {}
+    for seed in seeds:
+        sizes = [len(shard.indices) for shard in _deal(config, data, parts, mix, seed)]
+        training = config.training
+        steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
+        groups.setdefault(steps, []).append(seed)
+    return list(groups.values())
 
 
 def load_data(config: RunConfig) -> MultimodalData:
@@ -156,5 +174,6 @@ def torch_device(name: str) -> torch.device:
     if name.startswith("cuda"):
         if not torch.cuda.is_available():
             raise ConfigError(f"device {name!r} is not available on this machine; use --device cpu")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
         torch.use_deterministic_algorithms(True)
     return torch.device(name)

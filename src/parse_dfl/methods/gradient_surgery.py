@@ -53,4 +53,4 @@ def gradient_surgery() -> Method:
         sharing=hybrid,
         exchanges={"encoder": rule, "fusion": rule, "head": rule},
     )
-    return Method(name="gradient-surgery", network=MonolithicNetwork, stages=(stage,))
+    return Method(name="gradient-surgery", network=MonolithicNetwork, stages=(stage,), lr=0.03)

@@ -34,7 +34,7 @@ class HarmonyOptions:
     normalised drift at which heads are averaged, ``encoder_rate`` the encoders' share of the
     learning rate in stage 2."""
 
-    first_stage: float = 0.7
+    first_stage: float = 0.5
     tau: float = 0.2
     encoder_rate: float = 0.1
 
@@ -107,4 +107,4 @@ def harmony(options: HarmonyOptions) -> Method:
         exchanges={"fusion": AverageAlike(options.tau)},
         tracks_drift="encoder",
     )
-    return Method(name="harmony", network=LateFusionNetwork, stages=(first, second))
+    return Method(name="harmony", network=LateFusionNetwork, stages=(first, second), lr=0.01)

@@ -79,4 +79,4 @@ def parse_method(
     """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
     the sharing's."""
     stage = Stage(objective=parse_objective(options), sharing=sharing)
-    return Method(name=name, network=ParseNetwork, stages=(stage,))
+    return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)

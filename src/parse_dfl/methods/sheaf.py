@@ -29,7 +29,7 @@ from parse_dfl.overlays.mixing import Mixing
 class SheafOptions:
     """``head_step`` is αλ, ``map_step`` ηλ, ``edge_width`` the dimension of an edge's space."""
 
-    head_step: float = 0.2
+    head_step: float = 0.05
     map_step: float = 0.001
     edge_width: int = 64
 
@@ -114,4 +114,4 @@ def _rule(branch: Branch, agent: AgentSpec) -> str | None:
 def sheaf_dmfl(options: SheafOptions) -> Method:
     """Encoders averaged by modality, heads coupled by the sheaf; fusion stays local."""
     stage = Stage(objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)})
-    return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,))
+    return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,), lr=0.02)

@@ -57,10 +57,12 @@ class Simulator:
         overlay: OverlayConfig = OverlayConfig(),  # noqa: B008 - frozen
         topology: Topology | None = None,
         events: Sequence[ModalityEvent] = (),
+        compiled: bool = False,
     ) -> None:
         self.data, self.method, self.blueprint = data, method, blueprint
         self.training, self._absence = training, overlay.absence
         self._shards = list(shards)
+        self._compiled = compiled
         self._events = list(events)
         samples = {(s.agent.seed, s.agent.name): len(s.indices) for s in shards}
         book = OverlayBook(overlay, topology, samples)
@@ -81,6 +83,7 @@ class Simulator:
             build_network=self.method.network,
             blueprint=self.blueprint,
             training=self.training,
+            compiled=self._compiled,
         )
 
     @property

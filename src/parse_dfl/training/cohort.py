@@ -32,10 +32,14 @@ class Cohort:
         *,
         batch_size: int,
         prior_correction: float,
+        mixed_precision: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.agents = list(agents)
         self.network = network
         self.data = data
+        self._forward = torch.compile(network, dynamic=False) if compiled else network
+        self._mixed_precision = mixed_precision
         keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
         self.plan = BatchPlan(keys, data.sizes, batch_size)
         device = data.label.device
@@ -62,6 +66,10 @@ class Cohort:
             self._gradients.append(rows.gradient[block, column.slice].view(shape))
             self._owners.append(label)
 
+    def _precision(self) -> torch.autocast:
+        device = self._draw_keys.device.type
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self._mixed_precision)
+
     def round_batches(self, round: int, steps: int) -> tuple[dict[str, Tensor], Tensor]:
         """All minibatches of a round: inputs (n, steps, B, *shape) and labels (n, steps, B)."""
         positions = torch.from_numpy(self.plan.positions(round, steps))
@@ -79,9 +87,9 @@ class Cohort:
         """Write the gradients of one minibatch; the labels of the branches that have any."""
         self.network.train()
         counter = torch.full_like(self._draw_keys, (round << 20) + step)
-        with drawing(hash_tensor(self._draw_keys, counter)):
-            outputs = self.network(inputs)
-        loss = objective(outputs, Batch(label, self._weight, self._log_prior)).sum()
+        with drawing(hash_tensor(self._draw_keys, counter)), self._precision():
+            outputs = self._forward(inputs)
+            loss = objective(outputs, Batch(label, self._weight, self._log_prior)).sum()
         found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         touched = set()
         for owner, target, value in zip(self._owners, self._gradients, found, strict=True):

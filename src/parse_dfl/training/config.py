@@ -18,7 +18,8 @@ class TrainingConfig:
     ``lr`` None means the method's own default, tuned on validation data.  ``prior_correction``
     is the strength of the logit adjustment by local label counts (Menon et al., ICLR 2021):
     0 is plain cross-entropy.  ``share_moments`` "second" averages Adam's second moment together
-    with the parameters and doubles the payload.
+    with the parameters and doubles the payload.  ``mixed_precision`` computes forward passes in
+    bfloat16 (on CUDA as a rule; parameters, optimizer and mixing stay as ``dtype`` says).
     """
 
     rounds: int = 100
@@ -33,3 +34,4 @@ class TrainingConfig:
     share_moments: str = "none"
     prior_correction: float = 1.0
     dtype: str = "float32"
+    mixed_precision: bool = False

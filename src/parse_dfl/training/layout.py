@@ -40,6 +40,7 @@ def build_layout(
     build_network: NetworkBuilder,
     blueprint: Blueprint,
     training: TrainingConfig,
+    compiled: bool = False,
 ) -> Layout:
     """Group agents of equal signature, allocate every branch's matrix, and bind the views.
 
@@ -55,6 +56,8 @@ def build_layout(
             CohortData(data, group),
             batch_size=training.batch_size,
             prior_correction=training.prior_correction,
+            mixed_precision=training.mixed_precision,
+            compiled=compiled,
         )
         for group, network in zip(members, networks, strict=True)
     ]
