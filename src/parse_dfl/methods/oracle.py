@@ -16,4 +16,4 @@ from parse_dfl.methods.sharing import nothing
 
 def oracle(options: ParseOptions) -> Method:
     """PARSE's network and objective, centralised."""
-    return replace(parse_method(options, name="oracle", sharing=nothing), centralised=True)
+    return replace(parse_method(options, name="oracle", sharing=nothing), lr=0.01, centralised=True)
