@@ -12,10 +12,11 @@ from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.experiments.records import prepare_output, read_json, write_json
+from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial
+from parse_dfl.training.checkpoint import read_tensors
 
 COMPARISON = "comparison.json"
 Summary = dict[str, Any]
@@ -92,17 +93,31 @@ def _run_seeds(
         done = Session(build_trial(config, seeds, own), {}, None, listener).run()
         return [done[seed] for seed in seeds]
     folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    left = [seed for seed in seeds if not (folders[seed] / "summary.json").exists()]
-    if left:
-        trial = build_trial(config, left, own)
-        for seed in left:
-            prepare_output(folders[seed], overwrite=False, resume=folders[seed].exists())
-            write_json(folders[seed] / CONFIG, to_dict(replace(config, seed=seed)))
-        own_folders = {seed: folders[seed] for seed in left}
-        session = Session(trial, own_folders, folder / CHECKPOINT, listener)
-        session.resume()
-        session.run()
+    while left := [seed for seed in seeds if not (folders[seed] / "summary.json").exists()]:
+        _run_together(config, _stopped_at(folder / CHECKPOINT) or left, folder, listener, own)
     return [read_json(folders[seed] / "summary.json") for seed in seeds]
+
+
+def _stopped_at(checkpoint: Path) -> list[int]:
+    """The seeds that a stopped session held, some of which it may have written already."""
+    if not checkpoint.exists():
+        return []
+    held: list[int] = read_tensors(checkpoint)[1].get("seeds", [])
+    return held
+
+
+def _run_together(
+    config: RunConfig, seeds: Sequence[int], folder: Path, listener: Listener, own: Own
+) -> None:
+    """Run seeds side by side, from the checkpoint if there is one, and write their records."""
+    trial = build_trial(config, seeds, own)
+    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+    for seed, place in folders.items():
+        prepare_output(place, overwrite=False, resume=is_ours(place))
+        write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
+    session = Session(trial, folders, folder / CHECKPOINT, listener)
+    session.resume()
+    session.run()
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
