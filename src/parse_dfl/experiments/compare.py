@@ -12,11 +12,12 @@ from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.experiments.records import prepare_output, read_json, write_json
+from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, groups_of_equal_work, load_data
 from parse_dfl.methods.method import Method
+from parse_dfl.training.checkpoint import read_tensors
 
 COMPARISON = "comparison.json"
 Summary = dict[str, Any]
@@ -119,16 +120,31 @@ def _run_side_by_side(
     if folder is None:
         return Session(build_trial(config, seeds, own), {}, None, listener).run()
     folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    left = {s: path for s, path in folders.items() if not (path / "summary.json").exists()}
-    if left:
-        for seed, path in left.items():
-            prepare_output(path, overwrite=False, resume=path.exists())
-            write_json(path / CONFIG, to_dict(replace(config, seed=seed)))
-        trial = build_trial(config, list(left), own)
-        session = Session(trial, left, folder / CHECKPOINT, listener)
-        session.resume()
-        session.run()
-    return {seed: read_json(path / "summary.json") for seed, path in folders.items()}
+    while left := [s for s, place in folders.items() if not (place / "summary.json").exists()]:
+        _run_together(config, _stopped_at(folder / CHECKPOINT) or left, folder, listener, own)
+    return {seed: read_json(place / "summary.json") for seed, place in folders.items()}
+
+
+def _stopped_at(checkpoint: Path) -> list[int]:
+    """The seeds that a stopped session held, some of which it may have written already."""
+    if not checkpoint.exists():
+        return []
+    held: list[int] = read_tensors(checkpoint)[1].get("seeds", [])
+    return held
+
+
+def _run_together(
+    config: RunConfig, seeds: Sequence[int], folder: Path, listener: Listener, own: Own
+) -> None:
+    """Run seeds side by side, from the checkpoint if there is one, and write their records."""
+    trial = build_trial(config, seeds, own)
+    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+    for seed, place in folders.items():
+        prepare_output(place, overwrite=False, resume=is_ours(place))
+        write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
+    session = Session(trial, folders, folder / CHECKPOINT, listener)
+    session.resume()
+    session.run()
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:

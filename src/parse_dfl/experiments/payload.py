@@ -13,7 +13,8 @@ class PayloadMeter:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._known: dict[object, Payload] = {}
+        self._layout = simulator.layout
+        self._known: dict[int, Payload] = {}  # by stage, of this layout
         self._totals = {"rounds": 0, "bytes": 0, "per_link": 0.0, "largest": 0}
 
     def count(self) -> None:
@@ -28,10 +29,13 @@ class PayloadMeter:
         simulator = self._simulator
         if simulator.varies:
             return simulator.payload()
-        key = (simulator.stage_number, id(simulator.layout))
-        if key not in self._known:
-            self._known[key] = simulator.payload()
-        return self._known[key]
+        if simulator.layout is not self._layout:
+            self._layout = simulator.layout
+            self._known.clear()
+        stage = simulator.stage_number
+        if stage not in self._known:
+            self._known[stage] = simulator.payload()
+        return self._known[stage]
 
     def summary(self, federations: int) -> dict[str, Any]:
         """Means over the rounds, for one of so many federations side by side."""

@@ -150,6 +150,7 @@ class Session:
         header = {
             "round": self.trial.simulator.round,
             "experiment": fingerprint(self.trial),
+            "seeds": list(self.trial.seeds),
             "seconds": self._seconds,
             "clock": vars(self.trial.simulator.clock),
             "payload": self._payload.state(),

@@ -29,7 +29,7 @@ from parse_dfl.overlays.mixing import Mixing
 class SheafOptions:
     """``head_step`` is αλ, ``map_step`` ηλ, ``edge_width`` the dimension of an edge's space."""
 
-    head_step: float = 0.05
+    head_step: float = 0.2
     map_step: float = 0.001
     edge_width: int = 64
 

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.experiments import outcome
+from parse_dfl.experiments.outcome import AgentScore, group_means, metric_rows, weighted_mean
+from parse_dfl.experiments.run import run
+
+
+def score(name, group, accuracy, weight=1):
+    values = dict.fromkeys(outcome.SCORES, accuracy)
+    agent = AgentSpec(name=name, modalities=tuple(group.split("+")))
+    return AgentScore(agent, 10, weight, values)
+
+
+SCORES = [score("b-0", "b", 0.5), score("b-1", "b", 0.7), score("a+b-all", "a+b", 0.9, weight=4)]
+
+
+def test_groups_are_averaged_over_their_agents():
+    means = group_means(SCORES)
+    assert list(means) == ["a+b", "b"]
+    assert means["b"]["accuracy"] == pytest.approx(0.6)
+
+
+def test_a_merged_agent_counts_for_all_that_it_stands_for():
+    assert weighted_mean(SCORES, "accuracy") == pytest.approx((0.5 + 0.7 + 4 * 0.9) / 6)
+
+
+def test_a_line_a_group():
+    rows = metric_rows(20, 3, SCORES)
+    assert [(row["round"], row["seed"], row["group"]) for row in rows] == [
+        (20, 3, "a+b"),
+        (20, 3, "b"),
+    ]
+    assert rows[1].keys() >= {"accuracy", "macro_f1", "local_accuracy", "loss"}
+
+
+def test_the_oracles_groups_count_the_agents_that_they_stand_for(small):
+    summary = run(small(method="oracle"))
+    assert {key: group["agents"] for key, group in summary["groups"].items()} == {
+        "top": 2,
+        "bottom": 2,
+        "bottom+top": 2,
+    }
+    assert summary["payload_bytes_per_round"] == 0
+    assert [row["name"] for row in summary["agents"]] == ["top-all", "bottom-all", "bottom+top-all"]
+
+
+def test_overlays_of_the_last_round_are_written(small):
+    summary = run(small(agents="top=3,bottom=2,bottom+top=1"))
+    drawn = {entry["label"]: entry for entry in summary["overlays"]}
+    assert set(drawn) == {"any", "bottom", "top"}  # the pair has one owner, and so no overlay
+    assert len(drawn["any"]["edges"]) == len(drawn["any"]["members"]) == 6
+    assert sorted(drawn["bottom"]["members"]) == ["bottom+top-0", "bottom-0", "bottom-1"]
+
+
+def test_overlays_that_nobody_could_draw_are_left_out(small, monkeypatch):
+    monkeypatch.setattr(outcome, "MOST_EDGES", 3)
+    labels = {
+        entry["label"] for entry in run(small(agents="top=4,bottom=2,bottom+top=1"))["overlays"]
+    }
+    assert labels == {"bottom"}
+
+
+def test_groups_after_an_event_are_those_at_the_end(small):
+    summary = run(small(events=["3:top-0:+bottom"]))
+    assert {key: group["agents"] for key, group in summary["groups"].items()} == {
+        "top": 1,
+        "bottom": 2,
+        "bottom+top": 3,
+    }
+
+
+def test_memory_is_measured_in_bytes():
+    assert 1e7 < outcome.peak_memory_bytes() < 1e12
+    assert math.isfinite(outcome.peak_memory_bytes())

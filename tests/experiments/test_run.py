@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import parse_dfl
+from parse_dfl.errors import CheckpointError, ConfigError, OutputError
+from parse_dfl.experiments.config import load_toml, to_dict
+from parse_dfl.experiments.records import read_json
+from parse_dfl.experiments.run import resume_run, run
+
+SUMMARY = {
+    "method", "data", "seed", "rounds", "groups", "mean_accuracy", "payload_bytes_per_round",
+    "payload_bytes_per_link", "wall_seconds", "seconds_per_round", "peak_memory_bytes", "config",
+}  # fmt: skip
+GROUP = {"agents", "parameters", "accuracy", "macro_f1", "local_accuracy"}
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from tests.experiments.conftest import SMALL, RunConfig, with_values
+
+    out = tmp_path_factory.mktemp("runs") / "x"
+    run(with_values(RunConfig(), SMALL), out=out)
+    return out
+
+
+def test_the_summary_holds_what_the_contract_promises(folder, small):
+    summary = read_json(folder / "summary.json")
+    assert summary.keys() >= SUMMARY
+    assert set(summary["groups"]) == {"top", "bottom", "bottom+top"}
+    assert all(group.keys() >= GROUP for group in summary["groups"].values())
+    assert summary["payload_bytes_per_link"].keys() == {"mean", "max"}
+    assert summary["seconds_per_round"].keys() == {"train", "mix", "evaluate"}
+    assert summary["config"] == to_dict(small())
+    assert (summary["method"], summary["data"], summary["seed"], summary["rounds"]) == (
+        "parse", "digits", 0, 6,
+    )  # fmt: skip
+    mean = sum(g["agents"] * g["accuracy"] for g in summary["groups"].values()) / 6
+    assert summary["mean_accuracy"] == pytest.approx(mean)
+
+
+def test_the_folder_holds_what_the_contract_promises(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "agents", "config.json", "metrics.jsonl", "slices.npz", "summary.json",
+    }  # fmt: skip
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["round"], row["group"]) for row in rows] == [
+        (round, group) for round in (2, 4, 6) for group in ("bottom", "bottom+top", "top")
+    ]
+    final = read_json(folder / "summary.json")["groups"]
+    assert all(row["accuracy"] == final[row["group"]]["accuracy"] for row in rows[-3:])
+
+
+def test_the_configuration_in_the_summary_runs_again(folder):
+    summary = read_json(folder / "summary.json")
+    again = run(parse_dfl.experiments.config.from_dict(summary["config"]))
+    assert again["groups"] == summary["groups"]
+
+
+def test_a_finished_run_gives_its_summary_again(folder):
+    assert resume_run(folder) == read_json(folder / "summary.json")
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nothing to resume: .* holds no config\.json"):
+        resume_run(tmp_path)
+
+
+def test_a_folder_in_use_needs_overwrite(folder, small, tmp_path):
+    with pytest.raises(OutputError, match="is not empty; add --overwrite"):
+        run(small(), out=folder)
+    out = tmp_path / "x"
+    run(small(), out=out)
+    other = run(small(seed=1), out=out, overwrite=True)
+    assert read_json(out / "summary.json")["seed"] == other["seed"] == 1
+    rounds = [json.loads(row)["round"] for row in (out / "metrics.jsonl").read_text().splitlines()]
+    assert rounds == [2] * 3 + [4] * 3 + [6] * 3
+
+
+def test_bad_settings_leave_no_folder(small, tmp_path):
+    with pytest.raises(ConfigError):
+        run(small(method="pasre"), out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+LONG = """
+agents = "top=1,bottom=1,bottom+top=1"
+samples_per_agent = "8"
+latent = 3
+hidden = 4
+rounds = 200
+eval_every = 50
+checkpoint_every = 20
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of the long run, uninterrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "long.toml").write_text(LONG)
+    run(load_toml(folder / "long.toml"), out=folder / "x")
+    return folder / "x"
+
+
+def start(tmp_path: Path) -> subprocess.Popen[str]:
+    """A run in a process of its own, once it has written a checkpoint."""
+    (tmp_path / "long.toml").write_text(LONG)
+    argv = ["run", "--config", "long.toml", "--out", "x", "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parse_dfl", *argv],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(parse_dfl.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    give_up = time.monotonic() + PATIENCE_S
+    while not (tmp_path / "x" / "checkpoint.safetensors").exists():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < give_up
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_killed_is_resumed_with_the_same_numbers(number, whole, tmp_path):
+    process = start(tmp_path)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert err == "parse-dfl: interrupted; go on with parse-dfl run --resume x\n"
+    else:
+        assert process.returncode == -signal.SIGKILL
+    resumed, expected = resume_run(tmp_path / "x"), read_json(whole / "summary.json")
+    assert resumed["agents"] == expected["agents"]
+    assert resumed["groups"] == expected["groups"]
+    rows = [(folder / "metrics.jsonl").read_text() for folder in (tmp_path / "x", whole)]
+    assert rows[0] == rows[1]
