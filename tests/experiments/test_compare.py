@@ -11,6 +11,7 @@ from parse_dfl.experiments import session
 from parse_dfl.experiments.compare import compare, method_config, statistics
 from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import run
+from parse_dfl.methods.registry import build_method
 
 METHODS = ["parse", "local"]
 SEEDS = [4, 0]
@@ -125,7 +126,7 @@ def test_each_method_may_have_its_own_rate(small):
     assert (local.method, local.training.lr) == ("local", 0.5)
     assert parse.training.lr is None
     record = compare(config, METHODS, [0])
-    assert [record["methods"][name]["lr"] for name in METHODS] == [0.01, 0.5]
+    assert [record["methods"][name]["lr"] for name in METHODS] == [build_method("parse").lr, 0.5]
     with pytest.raises(ConfigError, match=r"option local\.lr must be a number, not 'fast'"):
         method_config(small(method_options={"local.lr": "fast"}), "local")
 

@@ -158,7 +158,7 @@ def test_the_listener_hears_every_round_once(small):
     assert heard[0] == ("start", "parse", 6, 0)
     assert heard[-1] == "finish"
     assert [entry for entry in heard[1:-1] if entry[1]] == [(2, True), (4, True), (6, True)]
-    assert [entry[0] for entry in heard[1:-1] if not entry[1]] == [1, 2, 3, 4, 5, 6][::2] + [6]
+    assert [entry[0] for entry in heard[1:-1] if not entry[1]] == [*[1, 2, 3, 4, 5, 6][::2], 6]
 
 
 def test_a_moved_folder_can_be_resumed(stopped, small, tmp_path):

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.federation import thetas, tiny_simulator
 
 from parse_dfl.methods.dsgd import dsgd
 from parse_dfl.networks.monolithic import MonolithicNetwork
+from tests.federation import thetas, tiny_simulator
 
 ALL, GROUPS, NOBODY = "all", "groups", "nobody"
 WHO = {

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from tests.federation import GivenRows, mixing_over
 
 from parse_dfl.methods.exchange import AVERAGE
+from tests.federation import GivenRows, mixing_over
 
 
 def test_averaging_is_the_product_with_the_mixing_matrix():

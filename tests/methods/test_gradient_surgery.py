@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.federation import GivenRows, mixing_over, tiny_simulator
 
 from parse_dfl.methods.gradient_surgery import ProjectConflicts, gradient_surgery
 from parse_dfl.methods.sharing import hybrid
+from tests.federation import GivenRows, mixing_over, tiny_simulator
 
 SIZE, COLUMNS = 6, 4
 RULE = ProjectConflicts()

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.harmony import AverageAlike, HarmonyOptions, harmony
+from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE = 4
 THETA = torch.randn(SIZE, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

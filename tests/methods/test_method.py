@@ -4,7 +4,6 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.federation import agent
 
 from parse_dfl.branches import Branch
 from parse_dfl.methods.exchange import AVERAGE, Average
@@ -12,6 +11,7 @@ from parse_dfl.methods.method import Method, Stage
 from parse_dfl.methods.sharing import nothing
 from parse_dfl.networks.monolithic import MonolithicNetwork
 from parse_dfl.objectives import joint_loss
+from tests.federation import agent
 
 
 def stage(share=1.0, **more):

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import torch
-from tests.federation import tiny_blueprint, tiny_simulator
 
 from parse_dfl.methods.oracle import oracle
 from parse_dfl.methods.parse import ParseOptions
+from tests.federation import tiny_blueprint, tiny_simulator
 
 
 def test_centralised_training_keeps_all_rows_of_a_branch_bit_equal():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 from torch import nn
 
 from parse_dfl.methods.parse import ParseOptions, parse_method, parse_objective
@@ -11,6 +10,7 @@ from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.parse import ParseNetwork
 from parse_dfl.objectives import Batch, cross_entropy, modality_loss, supervised_contrastive
 from parse_dfl.training.agent_file import trained_agent
+from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 
 ROWS, BATCH = 2, 5
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.federation import tiny_simulator
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.names import METHODS, RULES
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
+from tests.federation import tiny_simulator
 
 NAMES = [*METHODS, *(f"parse@{rule}" for rule in RULES)]
 

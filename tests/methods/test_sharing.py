@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.federation import agent, tiny_blueprint
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.methods.names import RULES as NAMED
 from parse_dfl.methods.registry import build_method
 from parse_dfl.methods.sharing import RULES
 from parse_dfl.modalities import pairs
+from tests.federation import agent, tiny_blueprint
 
 METHODS = [
     "parse", "dsgd-hybrid", "harmony", "sheaf-dmfl", "gradient-surgery", "oracle",

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.sheaf import SheafCoupling, SheafOptions
+from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE, COLUMNS, WIDTH = 5, 6, 3
 OPTIONS = SheafOptions(head_step=0.1, map_step=0.05, edge_width=WIDTH)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.federation import agent, tiny_blueprint
 from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.blueprint import check_fusion, slice_widths
 from parse_dfl.networks.config import FUSIONS
 from parse_dfl.networks.lifting import RowMap
+from tests.federation import agent, tiny_blueprint
 
 RATIOS = st.one_of(st.just(0.0), st.floats(0.01, 100))
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.federation import assert_same_by_rows, rows_module
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape, encoder_builder
+from tests.federation import assert_same_by_rows, rows_module
 
 SHAPES = {
     Kind.VECTOR: [(7,)],

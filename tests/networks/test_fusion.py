@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.federation import assert_same_by_rows, rows_module
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.config import FUSIONS
 from parse_dfl.networks.fusion import fusion_operator
+from tests.federation import assert_same_by_rows, rows_module
 
 
 @pytest.mark.parametrize("width", [1, 3, 8])

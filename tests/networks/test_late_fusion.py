@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from tests.federation import CLASSES, WIDTHS, agent, tiny_blueprint
 
 from parse_dfl.networks.late_fusion import LateFusionNetwork, mean_logits
+from tests.federation import CLASSES, WIDTHS, agent, tiny_blueprint
 
 
 def network(modalities):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.federation import assert_same_by_rows, rows_module
 from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks import layers
 from parse_dfl.networks.randomness import Draws, drawing
+from tests.federation import assert_same_by_rows, rows_module
 
 ROWS, BATCH = 3, 4
 CONVOLUTIONS = {1: layers.Conv1d, 2: layers.Conv2d, 3: layers.Conv3d}

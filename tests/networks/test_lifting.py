@@ -4,13 +4,13 @@ import warnings
 
 import pytest
 import torch
-from tests.federation import assert_same_by_rows, rows_module, stack_rows
 from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks import layers
 from parse_dfl.networks.lifting import RowMap, lift
 from parse_dfl.networks.randomness import drawing
+from tests.federation import assert_same_by_rows, rows_module, stack_rows
 
 ROWS, BATCH = 3, 4
 KEYS = torch.tensor([5, 6, 7])

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from tests.federation import CLASSES, WIDTHS, agent, tiny_blueprint
 
 from parse_dfl.networks.monolithic import MonolithicNetwork
+from tests.federation import CLASSES, WIDTHS, agent, tiny_blueprint
 
 
 def network(modalities):

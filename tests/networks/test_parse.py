@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.federation import CLASSES, WIDTHS, agent, assert_same_by_rows, stack_rows, tiny_blueprint
 from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.parse import ParseNetwork
+from tests.federation import CLASSES, WIDTHS, agent, assert_same_by_rows, stack_rows, tiny_blueprint
 
 BATCH = 4
 
