@@ -56,7 +56,9 @@ def test_values_are_in_the_order_of_the_seeds(folder):
 def test_a_seed_side_by_side_scores_what_it_scores_alone(folder, small):
     record = read_json(folder / "comparison.json")
     alone = run(small(seed=4))["mean_accuracy"]
-    assert record["methods"]["parse"]["mean_accuracy"]["values"][0] == pytest.approx(alone, abs=0.01)
+    assert record["methods"]["parse"]["mean_accuracy"]["values"][0] == pytest.approx(
+        alone, abs=0.01
+    )
 
 
 def test_finished_methods_are_not_run_again(folder, small, tmp_path):

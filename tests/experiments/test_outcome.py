@@ -59,7 +59,9 @@ def test_overlays_of_the_last_round_are_written(small):
 
 def test_overlays_that_nobody_could_draw_are_left_out(small, monkeypatch):
     monkeypatch.setattr(outcome, "MOST_EDGES", 3)
-    labels = {entry["label"] for entry in run(small(agents="top=4,bottom=2,bottom+top=1"))["overlays"]}
+    labels = {
+        entry["label"] for entry in run(small(agents="top=4,bottom=2,bottom+top=1"))["overlays"]
+    }
     assert labels == {"bottom"}
 
 

@@ -4,12 +4,12 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from tests.small import small_data
 
 from parse_dfl.data.config import DataConfig
 from parse_dfl.errors import ConfigError, DataError, OverlayError
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.trial import build_trial, merge_shards, options_of, torch_device
-from tests.small import small_data
 
 
 def test_shards_lie_in_the_training_part_and_are_disjoint(small):
@@ -52,7 +52,7 @@ def test_own_data_and_topology_take_the_place_of_names(small):
     own = Own(data=data, topology=graph)
     trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], own)
     assert trial.simulator.data.source is data
-    rows = [r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant"][0]
+    rows = next(r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant")
     mixing = trial.simulator.book.mixing(rows, trial.simulator.stage, 0, 1)
     assert len(mixing.source) == 2 * graph.number_of_edges()
 

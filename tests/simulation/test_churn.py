@@ -4,12 +4,12 @@ import re
 
 import pytest
 import torch
+from tests.small import federation, run_rounds
 
 from parse_dfl.agents import AgentSpec, parse_mix
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import parse_event
 from parse_dfl.simulation.churn import absent_agents, apply_event, check_events
-from tests.small import federation, run_rounds
 
 AGENTS = parse_mix("a=2,b=1,a+b=1").agents()
 
@@ -112,12 +112,17 @@ def test_a_branch_may_pass_from_one_owner_to_another():
     """The last owner loses a modality in the round in which another agent gains it."""
     events = ["2:b-0:+a", "2:b-0:-b", "2:a-0:+b", "2:a-0:-a"]
     simulator = run_rounds(federation(agents="a=1,b=1", events=events), 3)
-    assert {agent.name: agent.group for agent in simulator.layout.agents} == {"a-0": "b", "b-0": "a"}
+    assert {agent.name: agent.group for agent in simulator.layout.agents} == {
+        "a-0": "b",
+        "b-0": "a",
+    }
 
 
 def test_encoders_gained_in_harmonys_second_stage_have_drifted_nowhere_yet():
     """Both agents gain an encoder that nobody had, and average fusion heads by their drift."""
-    events = [f"{round}:a+b-{agent}:{sign}b" for round, sign in ((2, "-"), (9, "+")) for agent in "01"]
+    events = [
+        f"{round}:a+b-{agent}:{sign}b" for round, sign in ((2, "-"), (9, "+")) for agent in "01"
+    ]
     simulator = run_rounds(federation("harmony", agents="a+b=2", rounds=10, events=events), 8)
     assert simulator.stage_number == 1
     rows, _ = rows_named(run_rounds(simulator, 2), "a+b/fusion", "a+b-0")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-from parse_dfl.networks.config import NetworkConfig
 from tests.simulation.plain_loop import PlainLoop
 from tests.small import federation, rows_of, run_rounds, small_data, small_shards
+
+from parse_dfl.networks.config import NetworkConfig
 
 ROUNDS = 10
 UNEQUAL = (12, 7, 20, 3, 9)
@@ -37,7 +37,9 @@ def difference(ours, plain, branch):
     return float((torch.stack([ours[key] for key in keys]) - theta).norm() / theta.norm())
 
 
-@pytest.mark.parametrize("method", ["parse", "dsgd-hybrid", "dsgd-task", "dsgd-modality", "harmony"])
+@pytest.mark.parametrize(
+    "method", ["parse", "dsgd-hybrid", "dsgd-task", "dsgd-modality", "harmony"]
+)
 def test_every_method_in_float64(method):
     assert largest_difference(method) < 1e-9
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
+from tests.small import federation, run_rounds, small_blueprint, small_data
 
 from parse_dfl.training.rows import columns_of, flatten
-from tests.small import federation, run_rounds, small_blueprint, small_data
 
 
 def test_agents_of_one_modality_set_form_a_cohort():
@@ -59,7 +59,7 @@ def test_frozen_parameters_belong_to_no_row():
 
 def test_restoring_gives_back_every_tensor():
     simulator = run_rounds(federation("sheaf-dmfl"), 2)
-    rows = [r for b, r in simulator.layout.branches.items() if b.component == "head"][0]
+    rows = next(r for b, r in simulator.layout.branches.items() if b.component == "head")
     kept = {name: value.clone() for name, value in rows.tensors().items()}
     assert {"theta", "steps", "moment.first", "moment.second", "memory.maps"} <= kept.keys()
     run_rounds(simulator, 1)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from tests.small import federation
 
 from parse_dfl.data.standardise import fit
 from parse_dfl.training.cohort import log_prior
-from tests.small import federation
 
 
 def test_each_agent_standardises_by_its_own_samples():
@@ -15,7 +15,9 @@ def test_each_agent_standardises_by_its_own_samples():
     standard = cohort.data.standardise("a", raw)
     for row, shard in enumerate(simulator._shards):
         own = fit(data.modalities["a"][shard.indices], data.kinds["a"])
-        assert torch.allclose(standard[row].float(), torch.tensor(own.apply(raw[0].float().numpy())))
+        assert torch.allclose(
+            standard[row].float(), torch.tensor(own.apply(raw[0].float().numpy()))
+        )
         count = len(shard.indices)
         assert cohort.data.sizes[row] == count
         expected = own.apply(data.modalities["a"][shard.indices])
