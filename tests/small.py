@@ -16,7 +16,7 @@ from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
-from parse_dfl.networks.encoders import SampleShape
+from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.config import TrainingConfig
@@ -39,10 +39,16 @@ def small_data(
     return from_mapping("small", modalities, label)
 
 
-def small_blueprint(data: MultimodalData, network: NetworkConfig = NARROW) -> Blueprint:
+def small_blueprint(
+    data: MultimodalData,
+    network: NetworkConfig = NARROW,
+    encoders: Mapping[str, EncoderBuilder] | None = None,
+) -> Blueprint:
     """What the networks of agents that learn from ``data`` are built from."""
     samples = {n: SampleShape(n, data.kinds[n], data.shape(n)) for n in data.modalities}
-    return Blueprint(samples=samples, classes=data.classes, config=network)
+    return Blueprint(
+        samples=samples, classes=data.classes, config=network, own_encoders=encoders or {}
+    )
 
 
 def small_shards(
@@ -65,6 +71,7 @@ def federation(
     data: MultimodalData | None = None,
     sizes: Sequence[int] = (12,),
     network: NetworkConfig = NARROW,
+    encoders: Mapping[str, EncoderBuilder] | None = None,
     events: Sequence[str] = (),
     topology: str = "ring",
     by_samples: bool = False,
@@ -80,7 +87,7 @@ def federation(
         TensorData(data, torch.device("cpu"), getattr(torch, config.dtype)),
         small_shards(specs, data, sizes),
         build_method(method) if isinstance(method, str) else method,
-        small_blueprint(data, network),
+        small_blueprint(data, network, encoders),
         training=config,
         overlay=OverlayConfig(topology=topology, by_samples=by_samples, absence=absence),
         events=[parse_event(text) for text in events],

@@ -13,7 +13,7 @@ import pytest
 
 import parse_dfl
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
-from parse_dfl.experiments.config import load_toml, to_dict
+from parse_dfl.experiments.config import from_dict, load_toml, to_dict
 from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import resume_run, run
 
@@ -63,7 +63,7 @@ def test_the_folder_holds_what_the_contract_promises(folder):
 
 def test_the_configuration_in_the_summary_runs_again(folder):
     summary = read_json(folder / "summary.json")
-    again = run(parse_dfl.experiments.config.from_dict(summary["config"]))
+    again = run(from_dict(summary["config"]))
     assert again["groups"] == summary["groups"]
 
 

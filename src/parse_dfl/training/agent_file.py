@@ -85,7 +85,10 @@ class TrainedAgent:
                 f"agent {self.spec.name!r} has no modality {name!r}"
                 f"{nearest(name, self.spec.modalities)}"
             )
-        array = np.asarray(values, dtype=np.float32)
+        try:
+            array = np.asarray(values, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise DataError(f"modality {name!r} is no array of numbers") from None
         expected = self._samples[name].shape
         if array.shape[1:] != expected:
             raise DataError(
@@ -176,21 +179,18 @@ def load_agent(
         spec, blueprint = _spec(header), _blueprint(header, encoders or {})
         label_names = tuple(str(name) for name in header["label_names"])
         name = str(header["method"])
-    except (KeyError, TypeError, ValueError) as reason:
-        raise CheckpointError(
-            f"{path} is damaged: its header lacks or garbles {reason}"
-        ) from reason
+        own = {name: _standardiser(tensors, name) for name in spec.modalities}
+    except (AttributeError, KeyError, TypeError, ValueError) as reason:
+        raise CheckpointError(f"{path} is damaged: it lacks or garbles {reason}") from reason
     method = method or build_method(name)
     network = method.network(blueprint, spec)
     _load(network, tensors, path)
-    own = {
-        name: Standardiser(
-            tensors[f"standardise|{name}|mean"].numpy(),
-            tensors[f"standardise|{name}|scale"].numpy(),
-        )
-        for name in spec.modalities
-    }
     return TrainedAgent(spec, method, network, blueprint.samples, own, label_names)
+
+
+def _standardiser(tensors: Mapping[str, Tensor], modality: str) -> Standardiser:
+    mean, scale = (tensors[f"standardise|{modality}|{part}"].numpy() for part in ("mean", "scale"))
+    return Standardiser(mean, scale)
 
 
 def _spec(header: Mapping[str, Any]) -> AgentSpec:
