@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.small import federation, run_rounds
 
 from parse_dfl.experiments.payload import PayloadMeter
 from parse_dfl.experiments.run import run
+from tests.small import federation, run_rounds
 
 CLASSES, PIXELS, HIDDEN, SLICE = 10, 32, 8, 3
 

@@ -4,12 +4,12 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from tests.small import small_data
 
 from parse_dfl.data.config import DataConfig
 from parse_dfl.errors import ConfigError, DataError, OverlayError
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.trial import build_trial, merge_shards, options_of, torch_device
+from tests.small import small_data
 
 
 def test_shards_lie_in_the_training_part_and_are_disjoint(small):

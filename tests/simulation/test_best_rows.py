@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from tests.small import federation, rows_of, run_rounds
 
 from parse_dfl.simulation.best_rows import BestRows
+from tests.small import federation, rows_of, run_rounds
 
 
 def accuracy(simulator, samples, seed):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.simulation.plain_loop import PlainLoop
-from tests.small import federation, rows_of, run_rounds, small_data, small_shards
 
 from parse_dfl.networks.config import NetworkConfig
+from tests.simulation.plain_loop import PlainLoop
+from tests.small import federation, rows_of, run_rounds, small_data, small_shards
 
 ROUNDS = 10
 UNEQUAL = (12, 7, 20, 3, 9)

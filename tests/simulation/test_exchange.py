@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.small import federation, run_rounds
 
 from parse_dfl.simulation.exchange import Payload
+from tests.small import federation, run_rounds
 
 
 def widths(simulator):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.small import federation, rows_of, run_rounds
 
 from parse_dfl.simulation.churn import absent_agents
+from tests.small import federation, rows_of, run_rounds
 
 
 def state_of(simulator):

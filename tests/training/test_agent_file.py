@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.small import federation, run_rounds, small_data
 from torch import nn
 
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
@@ -11,6 +10,7 @@ from parse_dfl.methods.names import METHODS
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.training.agent_file import load_agent, save_agent, trained_agent
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from tests.small import federation, run_rounds, small_data
 
 METHODS_TO_SAVE = [*METHODS, "parse@hybrid"]
 

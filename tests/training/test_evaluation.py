@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score
-from tests.small import federation, run_rounds
 
 from parse_dfl.training import evaluation
 from parse_dfl.training.evaluation import forward_chunks
+from tests.small import federation, run_rounds
 
 
 @pytest.fixture(scope="module")

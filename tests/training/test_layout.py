@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from tests.small import federation, run_rounds, small_blueprint, small_data
 
 from parse_dfl.training.rows import columns_of, flatten
+from tests.small import federation, run_rounds, small_blueprint, small_data
 
 
 def test_agents_of_one_modality_set_form_a_cohort():

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from tests.small import federation, rows_of, run_rounds
 
 from parse_dfl.training.local import scheduled_lr
+from tests.small import federation, rows_of, run_rounds
 
 
 def test_the_cosine_falls_from_the_rate_towards_zero_in_each_stage():

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from tests.small import federation
 
 from parse_dfl.data.standardise import fit
 from parse_dfl.training.cohort import log_prior
+from tests.small import federation
 
 
 def test_each_agent_standardises_by_its_own_samples():
