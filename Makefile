@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TOOLS := .venv/.tools
 JOBS ?= 2
 
 export OMP_NUM_THREADS ?= 1
@@ -17,10 +18,10 @@ demo: $(READY)  ## compare PARSE with five rivals on real data, with a table and
 		--methods parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony --seeds 3 \
 		--agents top=5,bottom=5,top+bottom=5 --out demo --overwrite
 
-test: $(READY)  ## run the tests
+test: $(TOOLS)  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
-lint: $(READY)  ## check style, types and the direction of imports
+lint: $(TOOLS)  ## check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -41,5 +42,10 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv with pinned packages (a minute or so, longer where they must be downloaded)"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt hatchling editables
+	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+# What tests and linters need on top; the demo does without.
+$(TOOLS): $(READY)
 	@$(BIN)/python -m pip install -qq --no-compile -c constraints.txt --no-build-isolation -e ".[dev]"
 	@touch $@
