@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from parse_dfl.branches import Branch
-from parse_dfl.training import optimizer as module
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.optimizer import RowOptimizer
 from parse_dfl.training.rows import BranchRows
@@ -60,11 +59,3 @@ def test_each_row_is_torchs_own_whatever_its_step_count(kind, decay):
                 taken += 1
         assert int(rows.steps[row]) == taken
         assert torch.allclose(rows.theta[row], parameter, rtol=1e-12, atol=1e-13)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_chunks_do_not_matter(kind, monkeypatch):
-    config = TrainingConfig(optimizer=kind, weight_decay=0.1)
-    whole = trained(config, [slice(0, N)] * 3)
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", 2 * P)
-    assert torch.equal(trained(config, [slice(0, N)] * 3).theta, whole.theta)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.networks.network import Network
+from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
@@ -74,6 +75,16 @@ class Cohort:
         """All minibatches of a round: inputs (n, steps, B, *shape) and labels (n, steps, B)."""
         positions = torch.from_numpy(self.plan.positions(round, steps))
         return self.data.gather(positions.to(self.data.label.device))
+
+    def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
+        """What the networks of the rows of ``block`` make of inputs (rows, B, *shape)."""
+        own = {
+            name: value[block]
+            for name, value in self.network.named_parameters()
+            if value.requires_grad
+        }
+        outputs: Outputs = functional_call(self.network, own, (inputs,))
+        return outputs
 
     def gradients(
         self,

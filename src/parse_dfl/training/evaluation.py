@@ -13,8 +13,10 @@ from parse_dfl.networks.network import Outputs
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.shards import TensorData
 
-CHUNK_ELEMENTS = 1 << 24
-"""Input entries (agents × samples × sample size) of one evaluated chunk: bounds the memory."""
+CHUNK_SAMPLES = 512
+CHUNK_ELEMENTS = 1 << 18
+"""Samples, and input entries (agents × samples × sample size), of one evaluated chunk: few enough
+that activations stay in the cache; agents are parted before samples, which fill the products."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +61,28 @@ def _confusion(
     counts = torch.zeros(rows * classes * classes, dtype=torch.float64, device=data.device)
     loss = torch.zeros(rows, dtype=torch.float64, device=data.device)
     offset = torch.arange(rows, device=data.device).unsqueeze(1) * classes * classes
-    for chunk, outputs in forward_chunks(cohort, data, samples):
+    for block, chunk, outputs in forward_chunks(cohort, data, samples):
         logits = predict(outputs)
-        label = data.label[chunk].expand(rows, -1)
-        cells = offset + label * classes + logits.argmax(-1)
+        label = data.label[chunk].expand(len(logits), -1)
+        cells = offset[block] + label * classes + logits.argmax(-1)
         counts += torch.bincount(cells.flatten(), minlength=len(counts))
         losses = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
-        loss += losses.view_as(label).sum(1)
+        loss[block] += losses.view_as(label).sum(1)
     return counts.view(rows, classes, classes), loss / len(samples)
 
 
 @torch.no_grad()
 def forward_chunks(
     cohort: Cohort, data: TensorData, samples: Tensor
-) -> Iterator[tuple[Tensor, Outputs]]:
-    """The cohort's outputs on ``samples``, in chunks: (sample numbers, outputs of all rows)."""
+) -> Iterator[tuple[slice, Tensor, Outputs]]:
+    """The cohort's outputs on ``samples``, in chunks: (rows, sample numbers, their outputs)."""
     cohort.network.eval()
     names = list(cohort.data.inputs)
     size = sum(data.modalities[name][0].numel() for name in names)
-    step = max(1, CHUNK_ELEMENTS // (size * len(cohort.agents)))
-    for chunk in samples.split(step):
-        inputs = {
-            name: cohort.data.standardise(name, data.modalities[name][chunk].unsqueeze(0))
-            for name in names
-        }
-        yield chunk, cohort.network(inputs)
+    for chunk in samples.split(CHUNK_SAMPLES):
+        values = {name: data.modalities[name][chunk].unsqueeze(0) for name in names}
+        rows = max(1, CHUNK_ELEMENTS // (size * len(chunk)))
+        for start in range(0, len(cohort.agents), rows):
+            block = slice(start, min(start + rows, len(cohort.agents)))
+            inputs = {name: cohort.data.standardise(name, values[name], block) for name in names}
+            yield block, chunk, cohort.outputs(inputs, block)

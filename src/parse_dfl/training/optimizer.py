@@ -1,7 +1,7 @@
 """SGD with momentum, Adam and AdamW over rows: each row has its own step count.
 
-Formulas as in torch.optim.  Work goes through the matrix in chunks of rows that stay in the
-cache, so that several passes of arithmetic cost about one pass over memory.
+The arithmetic is torch.optim's fused kernels, one pass over memory for parameters, gradients and
+moments together.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.rows import BranchRows
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
-CHUNK_ELEMENTS = 1 << 16
-"""Entries per chunk: four float32 matrices of it (θ, gradient, two moments) fit in 1 MiB."""
 
 MOMENTS = {"adam": ("first", "second"), "adamw": ("first", "second"), "sgd": ("momentum",)}
 
@@ -32,41 +33,54 @@ class RowOptimizer:
         """Fresh moments for a matrix, all zero."""
         return {name: torch.zeros_like(theta) for name in MOMENTS[self.config.optimizer]}
 
+    @torch.no_grad()
     def step(self, rows: BranchRows, block: slice, lr: float) -> None:
         """One step on the rows of ``block`` with the gradients that lie there."""
+        if rows.width:
+            update = self._sgd if self.config.optimizer == "sgd" else self._adam
+            update(rows, block, lr)
         rows.steps[block] += 1
-        update = self._sgd if self.config.optimizer == "sgd" else self._adam
-        for chunk in _chunks(block, rows.width):
-            update(rows, chunk, lr)
 
-    def _decayed(self, rows: BranchRows, chunk: slice, lr: float) -> Tensor:
-        """The gradient, with weight decay inside it or (AdamW) applied to θ at once."""
-        gradient, decay = rows.gradient[chunk], self.config.weight_decay
-        if not decay:
-            return gradient
-        if self.config.optimizer == "adamw":
-            rows.theta[chunk].mul_(1 - lr * decay)
-            return gradient
-        return gradient.add(rows.theta[chunk], alpha=decay)
+    def _sgd(self, rows: BranchRows, block: slice, lr: float) -> None:
+        sgd(
+            [rows.theta[block]],
+            [rows.gradient[block]],
+            [rows.moments["momentum"][block]],
+            fused=True,
+            lr=lr,
+            momentum=self.config.momentum,
+            weight_decay=self.config.weight_decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
 
-    def _sgd(self, rows: BranchRows, chunk: slice, lr: float) -> None:
-        momentum = rows.moments["momentum"][chunk]
-        momentum.mul_(self.config.momentum).add_(self._decayed(rows, chunk, lr))
-        rows.theta[chunk].sub_(momentum, alpha=lr)
+    def _adam(self, rows: BranchRows, block: slice, lr: float) -> None:
+        counts, runs = zip(*_equal_steps(rows.steps, block), strict=True)
+        update = adamw if self.config.optimizer == "adamw" else adam
+        update(
+            [rows.theta[run] for run in runs],
+            [rows.gradient[run] for run in runs],
+            [rows.moments["first"][run] for run in runs],
+            [rows.moments["second"][run] for run in runs],
+            [],
+            [torch.tensor(float(count), device=rows.theta.device) for count in counts],
+            fused=True,
+            lr=lr,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            eps=EPSILON,
+            weight_decay=self.config.weight_decay,
+            amsgrad=False,
+            maximize=False,
+        )
 
-    def _adam(self, rows: BranchRows, chunk: slice, lr: float) -> None:
-        gradient = self._decayed(rows, chunk, lr)
-        first, second = rows.moments["first"][chunk], rows.moments["second"][chunk]
-        first.lerp_(gradient, 1 - BETAS[0])
-        second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        steps = rows.steps[chunk].unsqueeze(1).to(torch.float64)
-        rate = (lr / (1 - BETAS[0] ** steps)).to(gradient.dtype)
-        scale = (1 - BETAS[1] ** steps).rsqrt().to(gradient.dtype)
-        denominator = second.sqrt().mul_(scale).add_(EPSILON)
-        rows.theta[chunk].sub_(torch.div(first, denominator, out=denominator).mul_(rate))
 
-
-def _chunks(block: slice, width: int) -> Iterator[slice]:
-    size = max(1, CHUNK_ELEMENTS // max(1, width))
-    for start in range(block.start, block.stop, size):
-        yield slice(start, min(start + size, block.stop))
+def _equal_steps(steps: Tensor, block: slice) -> Iterator[tuple[int, slice]]:
+    """The block cut where step counts, and so bias corrections, change: (steps so far, rows)."""
+    counts = steps[block].tolist()
+    start = 0
+    for end in range(1, len(counts) + 1):
+        if end == len(counts) or counts[end] != counts[start]:
+            yield counts[start], slice(block.start + start, block.start + end)
+            start = end

@@ -14,6 +14,8 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.standardise import Standardiser, fit
 
+ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -70,9 +72,9 @@ class CohortData:
         values = np.stack([getattr(own[modality], part) for own in self.standardisers])
         return torch.from_numpy(values).to(self._data.device, self._data.dtype).unsqueeze(1)
 
-    def standardise(self, modality: str, values: Tensor) -> Tensor:
-        """Each row's own standardisation of ``values`` (n or 1, B, *shape)."""
-        return (values - self.mean[modality]) / self.scale[modality]
+    def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
+        """The own standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
+        return (values - self.mean[modality][block]) / self.scale[modality][block]
 
     def gather(self, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Inputs and labels of minibatches at ``positions``, shape=(n, steps, B)."""

@@ -1,0 +1,1 @@
+"""Seconds a round and memory of the simulator, beside a plain loop over agents."""

@@ -1,0 +1,130 @@
+"""A well-written plain loop over agents: what the simulator is measured against.
+
+Every agent is an ordinary module with its own fused Adam.  Minibatches of a round are gathered
+at once; gossip averages neighbours' flattened parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from benchmarks.speed.jobs import CLASSES, SAMPLES_PER_AGENT, Job
+from benchmarks.speed.plain_networks import PLAIN, PlainMonolithic, PlainParse
+from parse_dfl.modalities import Kind
+from parse_dfl.training.config import TrainingConfig
+
+LR = 0.01
+
+
+@dataclass
+class PlainAgent:
+    """One agent: its network, optimizer and samples."""
+
+    network: PlainParse | PlainMonolithic
+    optimizer: torch.optim.Optimizer
+    inputs: dict[str, Tensor]  # each shape=(S, *shape), channels first, standardised
+    standardisation: dict[str, tuple[Tensor, Tensor]]  # mean and scale, each shape=(*shape)
+    label: Tensor  # shape=(S,)
+    log_prior: Tensor  # shape=(C,)
+
+
+class PlainLoop:
+    """The same job as :meth:`~benchmarks.speed.jobs.Job.simulator`, one agent after another."""
+
+    def __init__(self, job: Job) -> None:
+        data = job.data()
+        self._batch = TrainingConfig().batch_size
+        self._modalities = {
+            name: channels_first(torch.from_numpy(values), job.inputs.kind)
+            for name, values in data.modalities.items()
+        }
+        self._label = label = torch.from_numpy(data.label)
+        self.agents = []
+        for shard in job.shards():
+            rows = torch.from_numpy(shard.indices)
+            counts = torch.bincount(label[rows], minlength=CLASSES) + 0.5
+            own = {name: self._modalities[name][rows] for name in shard.agent.modalities}
+            statistics = {name: (x.mean(0), x.std(0) + 1e-6) for name, x in own.items()}
+            network = PLAIN[job.method](job.inputs, shard.agent.modalities)
+            self.agents.append(
+                PlainAgent(
+                    network,
+                    torch.optim.Adam(network.parameters(), lr=LR, fused=True),
+                    {
+                        name: (x - statistics[name][0]) / statistics[name][1]
+                        for name, x in own.items()
+                    },
+                    statistics,
+                    label[rows],
+                    (counts / counts.sum()).log(),
+                )
+            )
+        self._rings = self._overlays()
+
+    def _overlays(self) -> list[list[list[nn.Parameter]]]:
+        """Per overlay and member the parameters that it exchanges."""
+        rings: dict[str, list[list[nn.Parameter]]] = {}
+        for agent in self.agents:
+            for label, modules in agent.network.overlays().items():
+                own = [value for module in modules for value in module.parameters()]
+                rings.setdefault(label, []).append(own)
+        return list(rings.values())
+
+    def step(self) -> None:
+        """A round: local training of every agent, then gossip on every ring."""
+        for agent in self.agents:
+            self._train(agent)
+        self._gossip()
+
+    def _train(self, agent: PlainAgent) -> None:
+        agent.network.train()
+        order = torch.randperm(SAMPLES_PER_AGENT).view(-1, self._batch)
+        inputs = {name: values[order] for name, values in agent.inputs.items()}
+        labels = agent.label[order]
+        for step in range(len(order)):
+            batch = {name: values[step] for name, values in inputs.items()}
+            loss = agent.network.loss(batch, labels[step], agent.log_prior)
+            agent.optimizer.zero_grad()
+            loss.backward()
+            agent.optimizer.step()
+
+    @torch.no_grad()
+    def _gossip(self) -> None:
+        for members in self._rings:
+            theta = torch.stack([parameters_to_vector(own) for own in members])
+            mixed = (theta + theta.roll(1, 0) + theta.roll(-1, 0)) / 3
+            for own, row in zip(members, mixed, strict=True):
+                vector_to_parameters(row, own)
+
+    @torch.no_grad()
+    def evaluate(self, samples: Tensor) -> list[tuple[float, float]]:
+        """Accuracy and loss of every agent, each on its own standardisation of the samples."""
+        inputs = {name: values[samples] for name, values in self._modalities.items()}
+        return [self._score(agent, inputs, self._label[samples]) for agent in self.agents]
+
+    def _score(
+        self, agent: PlainAgent, inputs: dict[str, Tensor], label: Tensor
+    ) -> tuple[float, float]:
+        agent.network.eval()
+        own = {
+            name: (inputs[name] - mean) / scale
+            for name, (mean, scale) in agent.standardisation.items()
+        }
+        logits = agent.network(own)
+        accuracy = (logits.argmax(-1) == label).float().mean()
+        return float(accuracy), float(functional.cross_entropy(logits, label))
+
+
+def channels_first(values: Tensor, kind: Kind) -> Tensor:
+    """Samples as ``torch.nn``'s convolutions take them."""
+    match kind:
+        case Kind.VECTOR:
+            return values
+        case Kind.VIDEO:
+            return values.unsqueeze(1)
+    return values.movedim(-1, 1).contiguous()
