@@ -34,13 +34,13 @@ def trunk(inputs: Inputs) -> nn.Sequential:
             layers: list[nn.Module] = [nn.Linear(shape[0], hidden)]
         case Kind.SERIES:
             layers = [
-                nn.Conv1d(shape[1], hidden // 2, 5, stride=2, padding=2),
+                nn.Conv1d(shape[1], 16, 5, stride=2, padding=2),
                 nn.ReLU(),
-                nn.Conv1d(hidden // 2, hidden, 5, stride=2, padding=2),
-                nn.GroupNorm(1, hidden),
+                nn.Conv1d(16, 32, 5, stride=2, padding=2),
+                nn.GroupNorm(1, 32),
                 nn.ReLU(),
                 MeanAndMaximum(),
-                nn.Linear(2 * hidden, hidden),
+                nn.Linear(64, hidden),
             ]
         case Kind.IMAGE:
             layers = _image(shape, hidden)
@@ -81,6 +81,11 @@ def _left(sizes: Iterable[int]) -> int:
     for size in sizes:
         positions *= (size + 3) // 4
     return positions
+
+
+def head(width: int) -> nn.Sequential:
+    """A slice's head."""
+    return nn.Sequential(nn.ReLU(), nn.Linear(width, CLASSES))
 
 
 class PlainMonolithic(nn.Module):
@@ -126,8 +131,8 @@ class PlainParse(nn.Module):
         self.modalities = modalities
         self.trunks = nn.ModuleDict({name: trunk(inputs) for name in modalities})
         self.project = nn.ModuleDict({name: nn.Linear(hidden, r + u) for name in modalities})
-        self.unique = nn.ModuleDict({name: nn.Linear(u, CLASSES) for name in modalities})
-        self.redundant = nn.Linear(r, CLASSES)
+        self.unique = nn.ModuleDict({name: head(u) for name in modalities})
+        self.redundant = head(r)
         if len(modalities) == 2:
             self.synergy = nn.ModuleDict({name: nn.Linear(hidden, s) for name in modalities})
             self.mix = nn.Linear(2 * s, s)

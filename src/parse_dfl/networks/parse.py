@@ -116,38 +116,23 @@ class ParseNetwork(Network):
         for name in present:
             features[name], redundant, unique = self.part(name, "backbone")(inputs[name])
             slices |= {f"redundant.{name}": redundant, f"unique.{name}": unique}
-        modality_logits = self._alone(present, slices)
-        joint, slice_logits = self._joint(present, slices)
+        slice_logits = self._joint(present, slices)
         for first, second in self.pairs:
             if first in features and second in features:
                 pair = f"{first}+{second}"
                 fused, logits = self.part(pair, "synergy")(features[first], features[second])
                 slices[f"synergistic.{pair}"] = fused
                 slice_logits[f"synergistic.{pair}"] = logits
-                joint.append(logits)
-        if not joint:
+        if not slice_logits:
             raise ConfigError(
                 f"split 0,0,1 leaves only synergy, which {key(present)!r} alone cannot predict "
                 "from; give the redundant or the unique slice a width"
             )
-        return Outputs(_total(joint), modality_logits, slices, slice_logits)
+        logits = _total(list(slice_logits.values()))
+        alone = self._alone(present, slices, slice_logits, logits)
+        return Outputs(logits, alone, slices, slice_logits)
 
-    def _alone(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """g_R(r_m) + g_U^m(u_m): what each modality says without the others."""
-        alone = {}
-        for name in present:
-            logits = []
-            if self.has(ANY, "redundant"):
-                logits.append(self.part(ANY, "redundant")(slices[f"redundant.{name}"]))
-            if self.has(name, "unique"):
-                logits.append(self.part(name, "unique")(slices[f"unique.{name}"]))
-            if logits:
-                alone[name] = _total(logits)
-        return alone
-
-    def _joint(
-        self, present: list[str], slices: Mapping[str, Tensor]
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def _joint(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The logits of the redundant slice, averaged over modalities, and of each unique one."""
         by_slice: dict[str, Tensor] = {}
         if self.has(ANY, "redundant"):
@@ -156,7 +141,28 @@ class ParseNetwork(Network):
         for name in present:
             if self.has(name, "unique"):
                 by_slice[f"unique.{name}"] = self.part(name, "unique")(slices[f"unique.{name}"])
-        return list(by_slice.values()), by_slice
+        return by_slice
+
+    def _alone(
+        self,
+        present: list[str],
+        slices: Mapping[str, Tensor],
+        slice_logits: Mapping[str, Tensor],
+        joint: Tensor,
+    ) -> dict[str, Tensor]:
+        """g_R(r_m) + g_U^m(u_m): what each modality says without the others."""
+        if len(self.modalities) == 1:
+            return dict.fromkeys(present, joint)
+        alone = {}
+        for name in present:
+            logits = []
+            if self.has(ANY, "redundant"):
+                logits.append(self.part(ANY, "redundant")(slices[f"redundant.{name}"]))
+            if self.has(name, "unique"):
+                logits.append(slice_logits[f"unique.{name}"])
+            if logits:
+                alone[name] = _total(logits)
+        return alone
 
 
 def _head(width: int, classes: int) -> nn.Module:
