@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.branches import Branch
+from parse_dfl.errors import ConfigError
 from parse_dfl.methods.exchange import AVERAGE, Average
 from parse_dfl.methods.method import Method, Stage
 from parse_dfl.methods.sharing import nothing
@@ -23,7 +25,7 @@ def method(*shares):
     return Method(name="own", network=MonolithicNetwork, stages=stages)
 
 
-@given(st.integers(1, 60), st.lists(st.floats(0.1, 3), min_size=1, max_size=4))
+@given(st.integers(40, 100), st.lists(st.floats(0.5, 3), min_size=1, max_size=4))
 def test_stages_follow_each_other_and_fill_all_rounds(rounds, shares):
     own = method(*shares)
     bounds = own.stage_bounds(rounds)
@@ -39,6 +41,11 @@ def test_shares_are_shares_of_the_rounds():
     assert method(1.0).stage_bounds(10) == [(1, 10)]
     assert method(0.7, 0.3).stage_bounds(10) == [(1, 7), (8, 10)]
     assert method(3, 1).stage_bounds(8) == [(1, 6), (7, 8)]
+
+
+def test_rounds_that_are_too_few_for_the_stages_are_refused():
+    with pytest.raises(ConfigError, match="1 rounds are too few for the 2 stages of own"):
+        method(1, 1).stage_bounds(1)
 
 
 def test_a_stage_averages_and_learns_at_the_full_rate_unless_it_says_otherwise():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -69,3 +71,15 @@ def test_the_agents_own_choice_goes_before_its_groups_and_the_modalitys():
 def test_an_unknown_encoder_is_refused():
     with pytest.raises(ConfigError, match="unknown encoder 'resnet'"):
         tiny_blueprint(encoders={"a": "resnet"}).trunk(agent("a"), "a")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda *_: nn.Linear(3, 4), "turns 2 samples into (2, 4); it must give (2, 5)"),
+        (lambda *_: nn.Linear(7, 5), "cannot read samples of shape (3,)"),
+    ],
+)
+def test_an_own_encoder_of_the_wrong_width_is_refused(build, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        tiny_blueprint({"own": build}, encoders={"a": "own"}).trunk(agent("a"), "a")

@@ -19,6 +19,7 @@ AGENTS = parse_mix("a=2,b=1,a+b=1").agents()
     [
         (["3:a-9:+b"], "unknown agent in an event: 'a-9'; did you mean 'a-1' or 'a-0'?"),
         (["3:a-0:+c"], "unknown modality in an event: 'c'; known: a, b"),
+        (["11:a-0:+b"], "an event in round 11 of 10 would never happen"),
         (["3:a-0:+a"], "agent 'a-0' already has 'a' in round 3"),
         (["3:a-0:-b"], "agent 'a-0' does not have 'b' in round 3"),
         (["3:a-0:-a"], "agent 'a-0' would lose its last modality 'a' in round 3"),
@@ -27,11 +28,11 @@ AGENTS = parse_mix("a=2,b=1,a+b=1").agents()
 )
 def test_an_event_that_cannot_happen_is_refused(events, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
-        check_events([parse_event(text) for text in events], AGENTS, "ab")
+        check_events([parse_event(text) for text in events], AGENTS, "ab", 10)
 
 
 def test_events_that_can_happen_pass():
-    check_events([parse_event(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab")
+    check_events([parse_event(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab", 10)
 
 
 def test_an_event_changes_its_agent_only():

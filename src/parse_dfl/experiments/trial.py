@@ -67,7 +67,7 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
-    check_events(events, mix.agents(), mix.modalities)
+    check_events(events, mix.agents(), mix.modalities, config.training.rounds)
     weights = {shard.agent: 1 for shard in shards}
     if method.centralised:
         shards, weights = merge_shards(shards)

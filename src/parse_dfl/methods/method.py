@@ -9,6 +9,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.errors import ConfigError
 from parse_dfl.methods.exchange import AVERAGE, Exchange
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.network import Network, Outputs
@@ -69,12 +70,20 @@ class Method:
     centralised: bool = False
 
     def stage_bounds(self, rounds: int) -> list[tuple[int, int]]:
-        """First and last round (from 1, inclusive) of every stage."""
+        """First and last round (from 1, inclusive) of every stage.
+
+        Raises:
+            ConfigError: the rounds are too few for every stage to have one.
+        """
         total = sum(stage.share for stage in self.stages)
         bounds, begin, reached = [], 1, 0.0
         for stage in self.stages:
             reached += stage.share
             end = round(rounds * reached / total)
+            if end < begin:
+                raise ConfigError(
+                    f"{rounds} rounds are too few for the {len(self.stages)} stages of {self.name}"
+                )
             bounds.append((begin, end))
             begin = end + 1
         return bounds

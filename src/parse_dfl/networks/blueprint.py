@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 
 from parse_dfl.agents import AgentSpec
@@ -33,12 +34,31 @@ class Blueprint:
         sample = self.samples[modality]
         build = encoder_builder(self._encoder_name(agent, modality), sample, self.own_encoders)
         trunk = build(sample, self.config.hidden, self.config.dropout)
+        if build in self.own_encoders.values():
+            _check_width(trunk, sample, self.config.hidden)
         return lift(trunk, sample_axes=len(sample.shape))
 
     def _encoder_name(self, agent: AgentSpec, modality: str) -> str | None:
         chosen = self.config.encoders
         own = agent.encoder(modality)
         return own or chosen.get(f"{agent.group}:{modality}") or chosen.get(modality)
+
+
+def _check_width(trunk: nn.Module, sample: SampleShape, hidden: int) -> None:
+    """Refuse a user's trunk that does not give ``hidden`` features."""
+    try:
+        with torch.no_grad():
+            shape = tuple(trunk(torch.zeros(2, *sample.shape)).shape)
+    except RuntimeError as reason:
+        raise ConfigError(
+            f"the encoder of {sample.modality!r} cannot read samples of shape {sample.shape}: "
+            f"{str(reason).splitlines()[0]}"
+        ) from reason
+    if shape != (2, hidden):
+        raise ConfigError(
+            f"the encoder of {sample.modality!r} turns 2 samples into {shape}; it must give "
+            f"(2, {hidden}): --hidden features each"
+        )
 
 
 def slice_widths(latent: int, split: tuple[float, float, float]) -> tuple[int, int, int]:

@@ -15,17 +15,22 @@ from parse_dfl.training.batches import agent_key
 
 
 def check_events(
-    events: Iterable[ModalityEvent], agents: Sequence[AgentSpec], modalities: Iterable[str]
+    events: Iterable[ModalityEvent],
+    agents: Sequence[AgentSpec],
+    modalities: Iterable[str],
+    rounds: int,
 ) -> None:
     """Refuse events that cannot happen.
 
     Raises:
-        ConfigError: an unknown agent or modality, a gain of what is owned, a loss of what is
-            not, or of the last modality.
+        ConfigError: an unknown agent or modality, a round after the last, a gain of what is
+            owned, a loss of what is not, or of the last modality.
     """
     owned = {agent.name: set(agent.modalities) for agent in agents}
     known = set(modalities)
     for event in sorted(events, key=lambda event: event.round):
+        if event.round > rounds:
+            raise ConfigError(f"an event in round {event.round} of {rounds} would never happen")
         if event.agent not in owned:
             raise unknown("agent in an event:", event.agent, owned)
         if event.modality not in known:
