@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parse_dfl.pid.decomposition import Bits, Decomposition
-    from parse_dfl.pid.estimate import estimate
+    from parse_dfl.pid.estimation import estimate
 
-_HOMES = {"Bits": "decomposition", "Decomposition": "decomposition", "estimate": "estimate"}
+_HOMES = {"Bits": "decomposition", "Decomposition": "decomposition", "estimate": "estimation"}
 
 __all__ = ["Bits", "Decomposition", "estimate"]
 

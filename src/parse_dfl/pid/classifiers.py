@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def _train(task: _Task, classes: int, generator: torch.Generator) -> list[Tensor
 def _network(folds: int, widths: Sequence[int], generator: torch.Generator) -> list[Tensor]:
     """Weights (K, in, out) and biases (K, 1, out), in turn."""
     parameters = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         weight = torch.randn(folds, inputs, outputs, generator=generator) * (2 / inputs) ** 0.5
         parameters += [weight.requires_grad_(), torch.zeros(folds, 1, outputs, requires_grad=True)]
     return parameters

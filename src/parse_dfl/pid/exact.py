@@ -9,6 +9,8 @@ https://doi.org/10.3390/e16042161.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,18 @@ ITERATIONS = 50_000
 Symbols = NDArray[np.int64]
 
 
-def exact_information(joint: Table) -> tuple[Information, Alignment]:
-    """The information of the distribution ``joint``, shape (x1, x2, y), summing to 1.
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """The information of a distribution, and the solution that gives its union."""
 
-    Its atoms are the decomposition; the alignment says how far from the optimum it can be.
+    information: Information
+    alignment: Alignment
+
+
+def solve(joint: Table) -> Exact:
+    """Decompose the distribution ``joint``, shape (x1, x2, y), summing to 1.
+
+    Its atoms are ``solve(joint).information.atoms()``.
     """
     first, second = joint.sum(axis=1), joint.sum(axis=0)
     alignment = align(first, second, tolerance_bits=TOLERANCE_BITS, iterations=ITERATIONS)
@@ -36,11 +46,26 @@ def exact_information(joint: Table) -> tuple[Information, Alignment]:
         union=alignment.bits,
         joint=mutual_information(joint.reshape(-1, joint.shape[2])),
     )
-    return information, alignment
+    return Exact(information=information, alignment=alignment)
 
 
 def frequencies(first: Symbols, second: Symbols, label: Symbols) -> Table:
     """How often each triple occurs, shape (x1, x2, y), summing to 1, of columns of 0, 1, …"""
     shape = (int(first.max()) + 1, int(second.max()) + 1, int(label.max()) + 1)
     cells = np.ravel_multi_index((first, second, label), shape)
-    return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape) / len(label)
+    counts = np.bincount(cells, minlength=int(np.prod(shape)))
+    return np.asarray(counts.reshape(shape) / len(label))
+
+
+def pointwise(exact: Exact, joint: Table, cells: tuple[Symbols, Symbols, Symbols]) -> Table:
+    """Each sample's information, shape (samples, 4), in the order of :class:`Information`."""
+    x1, x2, y = cells
+    label = joint.sum(axis=(0, 1))
+    first, second, pair = joint.sum(axis=1), joint.sum(axis=0), joint.sum(axis=2)
+    columns = (
+        first[x1, y] / first.sum(axis=1)[x1],
+        second[x2, y] / second.sum(axis=1)[x2],
+        np.exp2(exact.alignment.first[x1, y] + exact.alignment.second[x2, y]),
+        joint[x1, x2, y] / pair[x1, x2],
+    )
+    return np.asarray(np.log2(np.stack(columns, axis=1) / label[y, None]))

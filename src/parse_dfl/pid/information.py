@@ -35,14 +35,15 @@ class Information(NamedTuple):
     def atoms(self) -> Atoms:
         """The atoms, none negative.
 
-        In theory max(first, second) ≤ union ≤ joint; what an estimate lacks of that is
-        credited to the greater quantity.
+        In theory max(first, second) ≤ union ≤ min(first + second, joint).  An estimate of the
+        union is held within the single modalities' bounds; a joint below it is raised to it.
         """
-        union = max(self.union, self.first, self.second)
+        first, second = max(self.first, 0.0), max(self.second, 0.0)
+        union = min(max(self.union, first, second), first + second)
         return Atoms(
-            redundant=max(self.first + self.second - union, 0.0),
-            unique_first=union - self.second,
-            unique_second=union - self.first,
+            redundant=first + second - union,
+            unique_first=union - second,
+            unique_second=union - first,
             synergistic=max(self.joint - union, 0.0),
         )
 
