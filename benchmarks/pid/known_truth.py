@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.pid.results import write
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from benchmarks.pid.results import write
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
 from parse_dfl.pid import estimate
 from parse_dfl.pid.exact import solve

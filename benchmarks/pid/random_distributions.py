@@ -14,11 +14,11 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.pid.cone import solve_union
 from benchmarks.pid.dit_solver import unique_by_dit
 from benchmarks.pid.results import write
-from numpy.typing import NDArray
-
 from parse_dfl.pid.exact import solve
 
 COUNT = 100
