@@ -17,8 +17,8 @@ from benchmarks.speed.plain_loop import PlainLoop
 class Effort:
     """How long to measure: at least ``pairs`` pairs, each of rounds of ``seconds`` together."""
 
-    pairs: int = 7
-    seconds: float = 0.3
+    pairs: int = 5
+    seconds: float = 0.1
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,8 @@ class GroupNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each sample's groups of channels."""
         flat = input.reshape(-1, *input.shape[-1 - self.axes :])
+        if self.weight.dim() == 1:
+            return super().forward(flat).view_as(input)
         normal = functional.group_norm(flat, self.num_groups, eps=self.eps).view_as(input)
         return normal * self._per_channel(self.weight) + self._per_channel(self.bias)
 

@@ -78,13 +78,17 @@ class Cohort:
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
         """What the networks of the rows of ``block`` make of inputs (rows, B, *shape)."""
+        alone = block.stop - block.start == 1
+        rows = block.start if alone else block
         own = {
-            name: value[block]
+            name: value[rows]
             for name, value in self.network.named_parameters()
             if value.requires_grad
         }
-        outputs: Outputs = functional_call(self.network, own, (inputs,))
-        return outputs
+        if not alone:
+            return functional_call(self.network, own, (inputs,))
+        single = {name: value[0] for name, value in inputs.items()}
+        return _as_row(functional_call(self.network, own, (single,)))
 
     def gradients(
         self,
@@ -110,6 +114,13 @@ class Cohort:
                 target.copy_(value)
                 touched.add(owner)
         return touched
+
+
+def _as_row(outputs: Outputs) -> Outputs:
+    """One agent's outputs as those of a cohort of one."""
+    parts = (outputs.modality_logits, outputs.slices, outputs.slice_logits)
+    rows = ({name: value.unsqueeze(0) for name, value in part.items()} for part in parts)
+    return Outputs(outputs.logits.unsqueeze(0), *rows)
 
 
 def log_prior(counts: Tensor) -> Tensor:
