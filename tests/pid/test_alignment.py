@@ -14,11 +14,11 @@ def sides(seed):
     return joint.sum(axis=1), joint.sum(axis=0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_certificate_holds_however_early_the_solver_stops(seed):
     first, second = sides(seed)
-    best = align(first, second, tolerance_bits=1e-7, iterations=20_000).bits
+    best = align(first, second, tolerance_bits=1e-6, iterations=5_000).bits
     early = align(first, second, iterations=5)
     assert early.bits - early.gap_bits <= best + 1e-9
 

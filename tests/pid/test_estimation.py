@@ -9,7 +9,7 @@ from parse_dfl.errors import ConfigError, DataError
 from parse_dfl.pid import estimate
 
 RNG = np.random.default_rng(7)
-BITS = RNG.integers(0, 2, (4, 1000))
+BITS = RNG.integers(0, 2, (4, 800))
 COARSE = {"bootstrap": 50}
 
 
@@ -23,7 +23,7 @@ def close(found, redundant, first, second, synergistic):
 def test_few_whole_numbers_are_counted():
     found = estimate(BITS[0], BITS[1], BITS[0] & BITS[1], names=("left", "right"))
     assert found.method == "exact"
-    assert (found.samples, found.classes, found.warnings) == (1000, 2, ())
+    assert (found.samples, found.classes, found.warnings) == (800, 2, ())
     assert close(found, 0.311, 0, 0, 0.5)
     assert found.bits.of("left") == pytest.approx(0.311, abs=0.05)
     low, high = found.ci95["synergistic"]
@@ -48,12 +48,12 @@ def test_without_a_bootstrap_there_are_no_intervals():
 
 def test_batch_finds_a_shared_bit(behind_noise):
     notes = []
-    shared, *others = BITS[:3, :600]
+    shared, *others = BITS[:3]
     a, b = (behind_noise(shared, other, seed=seed) for seed, other in enumerate(others))
     found = estimate(a, b, shared, **COARSE, note=notes.append)
     assert found.method == "batch"
     assert close(found, 1, 0, 0, 0)
-    assert "600 samples" in notes[0]
+    assert "800 samples" in notes[0]
 
 
 def test_batch_finds_a_unique_and_a_synergistic_bit(behind_noise):
@@ -69,7 +69,7 @@ def test_lsmi_finds_synergy_and_tells_it_of_every_sample(behind_noise):
     a, b = behind_noise(BITS[1], seed=1), behind_noise(BITS[2], seed=2)
     found = estimate(a, b, BITS[1] ^ BITS[2], method="lsmi", **COARSE)
     assert close(found, 0, 0, 0, 1)
-    assert found.per_sample.shape == (1000, 4)
+    assert found.per_sample.shape == (800, 4)
     means = [found.bits.redundant, *found.bits.unique.values(), found.bits.synergistic]
     assert found.per_sample.mean(axis=0) == pytest.approx(means, abs=1e-6)
 

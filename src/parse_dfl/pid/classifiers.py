@@ -29,6 +29,8 @@ BATCH = 128
 EPOCHS = 120
 PATIENCE = 12
 """Epochs without progress on the stopping set after which a fold's network is done."""
+PROGRESS_NATS = 1e-3
+"""What counts as progress; networks that err nowhere gain less for ever."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def _train(task: _Task, classes: int, generator: torch.Generator) -> list[Tensor
             optimizer.step()
         with torch.no_grad():
             loss = _losses(network, task, task.stop, None)
-        better = loss < least
+        better = loss < least - PROGRESS_NATS
         least, waited = torch.where(better, loss, least), torch.where(better, 0, waited + 1)
         for kept, parameter in zip(best, network, strict=True):
             kept[better] = parameter.detach()[better]
