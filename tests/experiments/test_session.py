@@ -165,3 +165,17 @@ def test_the_listener_hears_every_round_and_evaluation(small):
 def test_a_moved_folder_can_be_resumed(stopped, small, tmp_path):
     shutil.move(stopped, tmp_path / "elsewhere")
     assert numbers(resume_run(tmp_path / "elsewhere")) == numbers(run(small()))
+
+
+def test_a_run_that_diverges_says_so(small):
+    class Notes(type(SILENT)):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    heard = Notes()
+    run(small(**{"training.lr": 1e30, "training.optimizer": "sgd"}), listener=heard)
+    assert heard.notes
+    assert "with a loss that is not finite; try a lower --lr than 1e+30" in heard.notes[-1]

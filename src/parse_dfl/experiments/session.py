@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,21 @@ class Session:
             return None
         if self._best:
             self._best.update()
-        scores = agent_scores(self.trial, simulator.evaluate(self._some))
+        return self._score(self._some)[1]
+
+    def _score(self, samples: Tensor) -> tuple[list[AgentScore], dict[str, float]]:
+        """Evaluate and record; the scores, and the accuracy of every group."""
+        simulator = self.trial.simulator
+        scores = agent_scores(self.trial, simulator.evaluate(samples))
+        lost = [score.agent.name for score in scores if not isfinite(score.values["loss"])]
+        if lost:
+            self._listener.note(
+                f"{simulator.method.name}: round {simulator.round} leaves {len(lost)} agents "
+                f"({lost[0]} first) with a loss that is not finite; "
+                f"try a lower --lr than {simulator.lr:g}"
+            )
         self._record(simulator.round, scores)
-        return _accuracies(scores)
+        return scores, _accuracies(scores)
 
     def _record(self, round: int, scores: list[AgentScore]) -> None:
         for seed, folder in self._folders.items():
@@ -114,10 +127,9 @@ class Session:
         if self._best:
             self._best.update()
             self._best.put_back()
-        scores = agent_scores(self.trial, simulator.evaluate(self._all))
+        scores, accuracy = self._score(self._all)
         self._seconds += time.perf_counter() - begin
-        self._listener.round(simulator.round, _accuracies(scores))
-        self._record(simulator.round, scores)
+        self._listener.round(simulator.round, accuracy)
         summaries = {
             seed: summarise(self.trial, seed, scores, self._spent()) for seed in self.trial.seeds
         }

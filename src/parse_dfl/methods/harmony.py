@@ -19,7 +19,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.errors import ConfigError
+from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.exchange import Exchange, Rows, Sent
 from parse_dfl.methods.method import Method, Stage
 from parse_dfl.networks.late_fusion import LateFusionNetwork, mean_logits
@@ -37,6 +37,11 @@ class HarmonyOptions:
     first_stage: float = 0.5
     tau: float = 0.2
     encoder_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_option("first_stage", self.first_stage, above=0, below=1)
+        check_option("tau", self.tau, least=0)
+        check_option("encoder_rate", self.encoder_rate, least=0)
 
 
 class AverageAlike(Exchange):
@@ -79,15 +84,7 @@ def _mean_prediction(outputs: Outputs) -> Tensor:
 
 
 def harmony(options: HarmonyOptions) -> Method:
-    """Harmony with its two stages.
-
-    Raises:
-        ConfigError: ``first_stage`` is not a share between 0 and 1.
-    """
-    if not 0 < options.first_stage < 1:
-        raise ConfigError(
-            f"harmony's first_stage {options.first_stage} must lie between 0 and 1, such as 0.7"
-        )
+    """Harmony with its two stages."""
 
     def second_rate(branch: Branch, agent: AgentSpec) -> float:
         fine_tuned = len(agent.modalities) > 1 and branch.component == "encoder"

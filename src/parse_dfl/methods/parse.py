@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.method import Method, SharingRule, Stage
 from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.network import Outputs
@@ -39,6 +40,11 @@ class ParseOptions:
     head_weight: float = 0.0
     contrastive_weight: float = 0.15
     temperature: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_option("temperature", self.temperature, above=0)
+        for name in ("modality_weight", "head_weight", "contrastive_weight"):
+            check_option(name, getattr(self, name), least=0)
 
 
 def parse_objective(options: ParseOptions) -> Objective:

@@ -17,6 +17,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.errors import ConfigError
+from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.exchange import Exchange, Rows, Sent
 from parse_dfl.methods.method import Method, Stage
 from parse_dfl.methods.sharing import by_modality
@@ -32,6 +33,11 @@ class SheafOptions:
     head_step: float = 0.2
     map_step: float = 0.001
     edge_width: int = 64
+
+    def __post_init__(self) -> None:
+        check_option("head_step", self.head_step, least=0)
+        check_option("map_step", self.map_step, least=0)
+        check_option("edge_width", self.edge_width, least=1)
 
 
 class SheafCoupling(Exchange):

@@ -1,0 +1,22 @@
+"""Whether a method's option lies in its range."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+
+from parse_dfl.errors import ConfigError
+
+
+def check_option(
+    name: str, value: float, *, least: float = -inf, above: float = -inf, below: float = inf
+) -> None:
+    """Refuse a value that is not finite, or out of its range.
+
+    Raises:
+        ConfigError: it is; the message names the range.
+    """
+    if isfinite(value) and value >= least and above < value < below:
+        return
+    limits = {"at least": least, "above": above, "below": below}
+    told = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if isfinite(limit))
+    raise ConfigError(f"option {name} must be {told}, not {value:g}")
