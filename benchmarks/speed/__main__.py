@@ -18,7 +18,7 @@ from benchmarks.speed.machine import machine
 from benchmarks.speed.timing import Effort, compare
 
 AGENTS = (16, 100)
-MEMORY_AGENTS = (1000, 2000, 4000)  # fewer drown in what the libraries hold
+MEMORY_AGENTS = (100, 1000, 4000)
 MEMORY_INPUTS = "vector-64"
 QUICK = Effort(pairs=2, seconds=0.0)
 

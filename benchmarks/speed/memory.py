@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from math import log
 import torch
 
 from benchmarks.speed.jobs import INPUTS, Job
+from parse_dfl.experiments.outcome import peak_memory_bytes
 
 ROUNDS = 2
 
@@ -46,16 +46,12 @@ def growth(smaller: Peak, larger: Peak) -> float:
     return log(larger.own_bytes / smaller.own_bytes) / log(larger.agents / smaller.agents)
 
 
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kibibytes on Linux
-
-
 def _main(inputs: str, method: str, agents: int) -> None:
     torch.set_num_threads(1)
     _run(inputs, method, 3)  # libraries load what they need on first use
-    baseline = _peak_bytes()
+    baseline = peak_memory_bytes()
     _run(inputs, method, agents)
-    print(json.dumps({"baseline_bytes": baseline, "peak_bytes": _peak_bytes()}))
+    print(json.dumps({"baseline_bytes": baseline, "peak_bytes": peak_memory_bytes()}))
 
 
 def _run(inputs: str, method: str, agents: int) -> None:

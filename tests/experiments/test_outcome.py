@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -77,3 +80,15 @@ def test_groups_after_an_event_are_those_at_the_end(small):
 def test_memory_is_measured_in_bytes():
     assert 1e7 < outcome.peak_memory_bytes() < 1e12
     assert math.isfinite(outcome.peak_memory_bytes())
+
+
+def test_the_peak_does_not_begin_with_that_of_the_process_that_started_this_one():
+    code = "from parse_dfl.experiments.outcome import peak_memory_bytes as p; print(p())"
+    held = bytearray(1 << 30)
+    held[:: 1 << 12] = b"x" * len(held[:: 1 << 12])  # touched, so that it is resident
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert outcome.peak_memory_bytes() > len(held)
+    assert 1 << 20 < int(done.stdout) < len(held)

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from parse_dfl.agents import AgentSpec
@@ -132,6 +133,15 @@ def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident set of this process so far."""
+    """The largest resident set of this process so far.
+
+    Linux tells it of the program itself; what ``getrusage`` tells there begins with the peak of
+    the process that started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        if "VmHWM" in lines:
+            return int(lines["VmHWM"].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
