@@ -100,9 +100,13 @@ class Recipe:
 
     def agents(self, cell: Cell) -> str:
         """The mix with the set's modalities in the place of its letters: ``top=5,bottom=5,…``."""
-        modalities = self.values["sets"][cell.name]["modalities"]
-        letters = {chr(ord("A") + place): name for place, name in enumerate(modalities)}
-        return "".join(letters.get(sign, sign) for sign in self.values["mixes"][cell.mix])
+        return self.spelt(cell.name, self.values["mixes"][cell.mix])
+
+    def spelt(self, name: str, text: str) -> str:
+        """``text`` with the modalities of the set called ``name`` in the place of its letters."""
+        modalities = self.values["sets"][name]["modalities"]
+        letters = {chr(ord("A") + place): modality for place, modality in enumerate(modalities)}
+        return "".join(letters.get(sign, sign) for sign in text)
 
     def chosen(self, method: str) -> dict[str, Any]:
         """The settings of a method that were best on validation data, its ``lr`` among them.

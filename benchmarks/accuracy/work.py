@@ -68,7 +68,7 @@ def do(job: Job) -> dict[str, Any]:
 
 
 def do_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """Each job with what came of it, as they are finished; not more than a few are started ahead."""
+    """Each job with what came of it, as they are finished."""
     if processes == 1:
         yield from ((job, do(job)) for job in jobs)
         return

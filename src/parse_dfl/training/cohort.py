@@ -71,10 +71,12 @@ class Cohort:
         device = self._draw_keys.device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self._mixed_precision)
 
-    def round_batches(self, round: int, steps: int) -> tuple[dict[str, Tensor], Tensor]:
-        """All minibatches of a round: inputs (n, steps, B, *shape) and labels (n, steps, B)."""
+    def round_batches(self, round: int, steps: int) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """All minibatches of a round: inputs (n, steps, B, *shape), labels and the samples'
+        numbers, both (n, steps, B)."""
         positions = torch.from_numpy(self.plan.positions(round, steps))
-        return self.data.gather(positions.to(self.data.label.device))
+        positions = positions.to(self.data.label.device)
+        return *self.data.gather(positions), positions
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
         """What the networks of the rows of ``block`` make of inputs (rows, B, *shape)."""
@@ -95,6 +97,7 @@ class Cohort:
         objective: Objective,
         inputs: Mapping[str, Tensor],
         label: Tensor,
+        number: Tensor | None = None,
         *,
         round: int,
         step: int,
@@ -104,7 +107,8 @@ class Cohort:
         counter = torch.full_like(self._draw_keys, (round << 20) + step)
         with drawing(hash_tensor(self._draw_keys, counter)), self._precision():
             outputs = self._forward(inputs)
-            loss = objective(outputs, Batch(label, self._weight, self._log_prior)).sum()
+            batch = Batch(label, self._weight, self._log_prior, number)
+            loss = objective(outputs, batch).sum()
         found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         touched = set()
         for owner, target, value in zip(self._owners, self._gradients, found, strict=True):

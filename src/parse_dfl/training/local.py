@@ -39,11 +39,16 @@ class LocalTrainer:
         batches = [cohort.round_batches(round, self.steps) for cohort in layout.cohorts]
         for step in range(self.steps):
             touched = []
-            for cohort, (inputs, label) in zip(layout.cohorts, batches, strict=True):
+            for cohort, (inputs, label, number) in zip(layout.cohorts, batches, strict=True):
                 minibatch = {name: values[:, step] for name, values in inputs.items()}
                 touched.append(
                     cohort.gradients(
-                        stage.objective, minibatch, label[:, step], round=round, step=step
+                        stage.objective,
+                        minibatch,
+                        label[:, step],
+                        number[:, step],
+                        round=round,
+                        step=step,
                     )
                 )
             if self.centralised:
