@@ -33,7 +33,12 @@ _AT_LEAST = {
     "training.prior_correction": 0,
 }
 
-_FRACTIONS = ("network.dropout", "training.momentum", "overlay.absence")
+_FRACTIONS = (
+    "network.dropout",
+    "training.momentum",
+    "training.global_momentum",
+    "overlay.absence",
+)
 """From 0 up to, but not including, 1."""
 
 _CHOICES: Mapping[str, Sequence[str]] = {

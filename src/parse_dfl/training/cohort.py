@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +22,15 @@ from parse_dfl.training.shards import CohortData
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """One step's samples of n agents; ``number`` tells an agent's samples apart."""
+
+    inputs: Mapping[str, Tensor]  # each shape=(n, B, *shape)
+    label: Tensor  # shape=(n, B), dtype=int64
+    number: Tensor  # shape=(n, B), dtype=int64
 
 
 class Cohort:
@@ -76,11 +86,12 @@ class Cohort:
         device = self._draw_keys.device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self._mixed_precision)
 
-    def minibatches(self, round: int, steps: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        """The minibatches of a round: inputs (n, B, *shape) and labels (n, B), step by step."""
+    def minibatches(self, round: int, steps: int) -> Iterator[Minibatch]:
+        """The minibatches of a round, step by step."""
         positions = torch.from_numpy(self.plan.positions(round, steps))
         for chosen in positions.to(self.data.label.device).unbind(1):
-            yield self.data.gather(chosen)
+            inputs, label = self.data.gather(chosen)
+            yield Minibatch(inputs, label, chosen)
 
     @cached_property
     def widest(self) -> int:
@@ -125,8 +136,7 @@ class Cohort:
     def gradients(
         self,
         objective: Objective,
-        inputs: Mapping[str, Tensor],
-        label: Tensor,
+        minibatch: Minibatch,
         *,
         round: int,
         step: int,
@@ -136,8 +146,9 @@ class Cohort:
             self.network.train()
         counter = torch.full_like(self._draw_keys, (round << 20) + step)
         with drawing(hash_tensor(self._draw_keys, counter)), self._precision():
-            outputs = self._forward(inputs)
-            loss = objective(outputs, Batch(label, self._weight, self._log_prior)).sum()
+            outputs = self._forward(minibatch.inputs)
+            batch = Batch(minibatch.label, self._weight, self._log_prior, minibatch.number)
+            loss = objective(outputs, batch).sum()
         found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         touched = set()
         for owner, target, value in zip(self._owners, self._gradients, found, strict=True):

@@ -52,7 +52,7 @@ class LocalTrainer:
         batches = [cohort.minibatches(round, self.steps) for cohort in cohorts]
         for step in range(self.steps):
             touched = [
-                cohort.gradients(stage.objective, *next(own), round=round, step=step)
+                cohort.gradients(stage.objective, next(own), round=round, step=step)
                 for cohort, own in zip(cohorts, batches, strict=True)
             ]
             if self.centralised:
