@@ -6,7 +6,7 @@
     signature     SHA-256 of the sender's certificate (32) | ECDSA of all before it (64)
 
 Integers are big-endian.  Nothing is read before its length was bounded, and no tensor before
-names, types and shapes were compared with what is expected.  No pickle anywhere.
+the payload's layout was compared with what is expected.  No pickle anywhere.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from parse_dfl.peer.identity import FINGERPRINT_BYTES, SIGNATURE_BYTES, Certified, Signer
 from parse_dfl.peer.names import is_name
 from parse_dfl.peer.refusals import Reason, Refusal
-from parse_dfl.peer.schema import Schema, TensorSpec
+from parse_dfl.peer.schema import MOST_LAYOUT_BYTES, Schema, read_json
 
 MAGIC, VERSION = b"PDFL", 1
 _PREFIX = struct.Struct(">4sBBH")
@@ -36,9 +33,6 @@ MOST_TEXT = 256
 
 MOST_NUMBER = 2**53 - 1
 """Of rounds, degrees and samples: what every reader of JSON represents exactly."""
-
-MOST_LAYOUT_BYTES = 64 * 1024
-"""The part of a payload that says what tensors it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,31 +113,23 @@ class Message:
         """
         if self.header.schema != schema.digest:
             raise Refusal(Reason.SCHEMA, f"tensors {self.header.schema}, not {schema.digest}")
-        _check_layout(self.payload, schema)
-        try:
-            tensors = load(bytes(self.payload))
-        except (SafetensorError, ValueError, RuntimeError, OverflowError) as error:
-            raise Refusal(Reason.FRAMING, "the payload is damaged") from error
-        for name, value in tensors.items():
-            if not bool(torch.isfinite(value).all()):
-                raise Refusal(Reason.VALUES, f"{name} holds NaN or infinite numbers")
-        return tensors
+        return schema.read(self.payload)
 
 
 def encode(header: Header, tensors: Mapping[str, Tensor], identity: Signer) -> bytes:
     """The message of these tensors, of float32 or float64, signed if ``identity`` signs.
 
-    ``header.schema`` must be ``Schema.of(tensors).digest``.
+    ``header.schema`` should be ``Schema.of(tensors).digest``, or all refuse it.
 
     Raises:
         Refusal: others would refuse the header (``framing``).
     """
-    told = _canonical(asdict(header.check()))
+    told, schema = _canonical(asdict(header.check())), Schema.of(tensors)
     assert len(told) <= MOST_HEADER_BYTES, "the header's texts are bounded"
     part = SIGNATURE_PART_BYTES if identity.fingerprint else 0
-    ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    body = _PREFIX.pack(MAGIC, VERSION, part, len(told)) + told + save(ready)
-    return body + identity.fingerprint + identity.sign(body)
+    prefix = _PREFIX.pack(MAGIC, VERSION, part, len(told))
+    body = b"".join([prefix, told, *schema.payload(tensors)])
+    return b"".join([body, identity.fingerprint, identity.sign(body)]) if part else body
 
 
 def decode(data: bytes, *, limit_bytes: int) -> Message:
@@ -175,8 +161,8 @@ def decode(data: bytes, *, limit_bytes: int) -> Message:
 
 def most_bytes(schema: Schema) -> int:
     """A bound for a message of these tensors, to refuse longer ones unread."""
-    framing = _PREFIX.size + MOST_HEADER_BYTES + 8 + MOST_LAYOUT_BYTES + SIGNATURE_PART_BYTES
-    return framing + schema.payload_bytes
+    slack = MOST_HEADER_BYTES + MOST_LAYOUT_BYTES + SIGNATURE_PART_BYTES
+    return _PREFIX.size + slack + schema.payload_bytes
 
 
 def _canonical(values: Mapping[str, Any]) -> bytes:
@@ -184,42 +170,9 @@ def _canonical(values: Mapping[str, Any]) -> bytes:
 
 
 def _read_header(data: bytes) -> Header:
-    values = _json(data, "the header")
+    values = read_json(data, "the header")
     if set(values) != set(_TYPES) or any(type(values[n]) is not t for n, t in _TYPES.items()):
         raise Refusal(Reason.FRAMING, "a header of other fields")
     if _canonical(values) != data:
         raise Refusal(Reason.FRAMING, "a header that is not written canonically")
     return Header(**values).check()
-
-
-def _json(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        values = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise Refusal(Reason.FRAMING, f"{what} is no JSON") from error
-    if not isinstance(values, dict):
-        raise Refusal(Reason.FRAMING, f"{what} is no JSON object")
-    return values
-
-
-def _check_layout(payload: memoryview, schema: Schema) -> None:
-    """Compare what the payload says of its tensors with what is expected, before reading any."""
-    size = int.from_bytes(payload[:8], "little")
-    if len(payload) < 8 or size > min(MOST_LAYOUT_BYTES, len(payload) - 8):
-        raise Refusal(Reason.FRAMING, "the payload is no safetensors")
-    told = _json(bytes(payload[8 : 8 + size]), "the payload's layout")
-    expected = dict(schema.tensors)
-    if set(told) != set(expected):
-        raise Refusal(Reason.SCHEMA, f"tensors {sorted(told)[:8]}, not {sorted(expected)}")
-    for name, spec in expected.items():
-        _compare(name, told[name], spec)
-    if len(payload) != 8 + size + schema.payload_bytes:
-        raise Refusal(Reason.FRAMING, "a payload of another length than its tensors")
-
-
-def _compare(name: str, told: Any, spec: TensorSpec) -> None:
-    told = told if isinstance(told, dict) else {}
-    if told.get("dtype") != spec.dtype:
-        raise Refusal(Reason.DTYPE, f"{name} of another type than {spec.dtype}")
-    if told.get("shape") != list(spec.shape):
-        raise Refusal(Reason.SHAPE, f"{name} of another shape than {list(spec.shape)}")
