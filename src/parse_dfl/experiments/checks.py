@@ -17,6 +17,7 @@ from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOME
 
 ENGINES = ("simulate",)
 DEVICES = ("cpu", "cuda")
+RECORDINGS = ("conflict",)
 
 _AT_LEAST = {
     "seed": 0,
@@ -64,6 +65,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     _check_encoders(given["network.encoders"])
     for text in given["events"]:
         parse_event(text)
+    for name in given["record"]:
+        if name not in RECORDINGS:
+            raise unknown("recording", name, RECORDINGS)
     if "agents" in given:
         parse_mix(given["agents"])
 
