@@ -21,8 +21,8 @@ SEEDS = (0, 1, 2)
 PARTITIONS = ("iid", "dirichlet:0.3")
 SETS = {
     "digits": "top=5,bottom=5,top+bottom=5",
-    "motionsense": "acc=5,gyro=5,acc+gyro=5",
     "cremad_votes": "voice=5,face=5,voice+face=5",
+    "motionsense": "acc=5,gyro=5,acc+gyro=5",
 }
 METHODS = (
     "parse",
