@@ -96,8 +96,9 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """One method's final accuracies, 0 to 1, in seed order."""
+    """One method's final accuracies, 0 to 1, in the order of ``seeds``."""
 
+    seeds: tuple[int, ...]
     groups: Mapping[str, tuple[float, ...]]
     mean_accuracy: tuple[float, ...]
     payload_bytes_per_link: float
