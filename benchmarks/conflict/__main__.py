@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "table"])
     what = parser.parse_args().what
     if what == "run":
+        RESULTS.mkdir(exist_ok=True)
         for name, partition in cells():
             path = RESULTS / f"{folder_of(name, partition)}.json"
             if not path.exists():

@@ -151,3 +151,8 @@ def runs_of(record: Run | Comparison) -> tuple[Run, ...]:
     """Every run of a record, those of the method ``parse`` first."""
     methods = sorted(record.runs, key=lambda method: method != "parse")
     return tuple(run for method in methods for run in record.runs[method])
+
+
+def problems_of(record: Record) -> tuple[str, ...]:
+    """What of a record could not be read."""
+    return () if isinstance(record, Run) else record.problems
