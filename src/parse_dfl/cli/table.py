@@ -99,6 +99,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--eval-every", "eval_every", "ROUNDS", "rounds between evaluations"),
         _option("--eval-samples", "eval_samples", "COUNT",
                 "test samples used while training; the end uses all"),
+        _option("--record", "record", "NAME",
+                "also measure at every evaluation: conflict (of gradients); repeatable"),
         _option("--checkpoint-every", "checkpoint_every", "ROUNDS", "rounds between checkpoints"),
         _option("--seed", "seed", "N", "seed of everything random"),
         _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),

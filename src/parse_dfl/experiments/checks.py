@@ -19,6 +19,7 @@ from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOME
 
 ENGINES = ("simulate",)
 DEVICES = ("cpu", "cuda")
+RECORDINGS = ("conflict",)
 
 _AT_LEAST = {
     "seed": 0,
@@ -72,6 +73,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     for text in given["events"]:
         parse_event(text)
     _check_trust(given)
+    for name in given["record"]:
+        if name not in RECORDINGS:
+            raise unknown("recording", name, RECORDINGS)
     if "agents" in given:
         parse_mix(given["agents"])
 
