@@ -88,7 +88,8 @@ class Cohort:
         if not alone:
             return functional_call(self.network, own, (inputs,))
         single = {name: value[0] for name, value in inputs.items()}
-        return _as_row(functional_call(self.network, own, (single,)))
+        alone_outputs: Outputs = functional_call(self.network, own, (single,))
+        return alone_outputs.map(lambda value: value.unsqueeze(0))
 
     def gradients(
         self,
@@ -114,13 +115,6 @@ class Cohort:
                 target.copy_(value)
                 touched.add(owner)
         return touched
-
-
-def _as_row(outputs: Outputs) -> Outputs:
-    """One agent's outputs as those of a cohort of one."""
-    parts = (outputs.modality_logits, outputs.slices, outputs.slice_logits)
-    rows = ({name: value.unsqueeze(0) for name, value in part.items()} for part in parts)
-    return Outputs(outputs.logits.unsqueeze(0), *rows)
 
 
 def log_prior(counts: Tensor) -> Tensor:
