@@ -53,8 +53,9 @@ def execute(args: argparse.Namespace) -> None:
 
     from parse_dfl.experiments.audit import AUDIT, audit_run
     from parse_dfl.pid.audit.audit import AuditConfig
-    from parse_dfl.report.audit_grids import readings_grid, removal_grid
-    from parse_dfl.report.audits import read_audit
+    from parse_dfl.report.page import write_report
+    from parse_dfl.report.reading import read_run
+    from parse_dfl.report.sections import audit_tables
     from parse_dfl.report.tables import grid_table
 
     audit_run(
@@ -63,8 +64,9 @@ def execute(args: argparse.Namespace) -> None:
         config=AuditConfig(probe_steps=args.probe_steps, seed=args.seed),
         note=lambda text: print(text, file=sys.stderr, flush=True),
     )
-    found = read_audit(args.directory)
-    assert found is not None
-    for grid in (readings_grid(found), removal_grid(found)):
+    for grid in audit_tables(read_run(args.directory)):
         Console().print(grid_table(grid))
-    print(args.directory / AUDIT)
+    page = write_report(args.directory)
+    print(f"audit: {args.directory / AUDIT}")
+    print(f"report: {page}")
+    print(f"picture: {args.directory / 'figures' / 'audit-bits.png'}")

@@ -86,6 +86,10 @@ class Fields:
             raise self._refusal(name, "an object")
         return Fields(value, self._source, f"{self._prefix}{name}.")
 
+    def optional_child(self, name: str) -> Fields | None:
+        """An object, or None where null stands in its place."""
+        return None if self._get(name) is None else self.child(name)
+
     def children(self, name: str) -> Iterator[tuple[str, Fields]]:
         """The named objects inside an object."""
         return self.child(name).entries()

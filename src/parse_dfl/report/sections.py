@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from parse_dfl.report.audit_grids import (
+    bits_grid,
+    contribution_grid,
+    dependence_grid,
+    predictability_grid,
+    purity_grid,
+    readings_grid,
+)
+from parse_dfl.report.audits import Audit, read_audit
 from parse_dfl.report.collection_grid import collection_grid
 from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.figures.audit_bits import audit_bits
 from parse_dfl.report.figures.final_accuracy import final_accuracy
 from parse_dfl.report.figures.heat_map import heat_map
 from parse_dfl.report.figures.learning_curves import learning_curves
@@ -18,13 +28,29 @@ from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.run_grids import agents_grid, run_status
 from parse_dfl.report.style import Picture
 
+AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
+    readings_grid,
+    purity_grid,
+    bits_grid,
+    contribution_grid,
+    predictability_grid,
+    dependence_grid,
+)
+
+
+def audit_tables(run: Run) -> list[Grid]:
+    """The tables of a run's audit, if it has been audited."""
+    audit = read_audit(run.directory)
+    return [grid for build in AUDIT_TABLES if audit and (grid := build(audit))]
+
+
 TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
     Run: (run_status, agents_grid),
     Comparison: (comparison_grid,),
     Collection: (collection_grid,),
 }
 FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
-    Run: (learning_curves, overlays, slice_maps),
+    Run: (learning_curves, overlays, slice_maps, audit_bits),
     Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps),
     Collection: (heat_map,),
 }
@@ -32,7 +58,8 @@ FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
 
 def tables_of(record: Record) -> list[Grid]:
     """The tables of a record, those left out for which it holds nothing."""
-    return [grid for build in TABLES[type(record)] if (grid := build(record))]
+    tables = [grid for build in TABLES[type(record)] if (grid := build(record))]
+    return tables + (audit_tables(record) if isinstance(record, Run) else [])
 
 
 def pictures_of(record: Record) -> list[Picture]:

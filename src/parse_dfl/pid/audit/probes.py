@@ -5,15 +5,13 @@ are the same for all representations: of the :data:`CANDIDATES` those whose read
 the tuning part, averaged over all representations and targets.  Each reading stops at its own
 best step on the tuning part, and is then reported on samples that neither fitted nor tuned it.
 
-All representations of about one width are read at once, stacked along the first axis.
-Letters: N readers, B batch, D features, H hidden, K scores (the classes of all targets).
+Representations of about one width are read at once, as stacked networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -22,6 +20,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from parse_dfl.pid.audit.parts import Places
+from parse_dfl.pid.audit.stacked import (
+    batches,
+    checkpoints,
+    forward,
+    network,
+    stacked,
+    standardised,
+)
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -37,12 +43,10 @@ class Candidate:
 
 
 CANDIDATES = (
+    Candidate(hidden=32, lr=1e-2, weight_decay=0.1),
     Candidate(hidden=64, lr=3e-3, weight_decay=0.01),
-    Candidate(hidden=64, lr=1e-2, weight_decay=0.1),
-    Candidate(hidden=128, lr=3e-3, weight_decay=0.3),
+    Candidate(hidden=64, lr=1e-2, weight_decay=0.5),
 )
-LAYERS = 2
-BATCH = 128
 CHECKS = 20
 """How often, evenly over the steps, a probe is tried on the tuning part."""
 STEPS = 400
@@ -50,10 +54,15 @@ STEPS = 400
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """``accuracy``: representation → target → share of the reported samples read right;
-    ``candidate``: the probe's settings; ``chance``: target → the share of the commonest value."""
+    """What probes read on the reported samples.
+
+    ``accuracy``: representation → target → share read right.  ``scores``: representation → class
+    scores of the first target, shape (samples, classes), of the step whose cross-entropy on the
+    tuning part is least.  ``chance``: target → the share of its commonest value.
+    """
 
     accuracy: Mapping[str, Mapping[str, float]]
+    scores: Mapping[str, Array]
     chance: Mapping[str, float]
     candidate: Candidate
 
@@ -76,24 +85,24 @@ def read(
         seed: of weights and minibatches.
     """
     stacks = list(_stacks(representations, places))
+    task = _Task(targets, places, steps, seed)
     tried = [
-        {
-            name: row
-            for stack in stacks
-            for name, row in _try(candidate, stack, targets, places, steps, seed).items()
-        }
+        {name: row for stack in stacks for name, row in _try(candidate, stack, task).items()}
         for candidate in CANDIDATES
     ]
     best = int(np.argmax([np.mean([row.tuned for row in rows.values()]) for rows in tried]))
-    chosen = {
-        name: dict(zip(targets, tried[best][name].reported, strict=True))
-        for name in representations
-    }
-    chance = {
-        name: float(np.bincount(value[places.report]).max() / len(value[places.report]))
-        for name, value in targets.items()
-    }
-    return Readings(accuracy=chosen, chance=chance, candidate=CANDIDATES[best])
+    return Readings(
+        accuracy={
+            name: dict(zip(targets, tried[best][name].reported.tolist(), strict=True))
+            for name in representations
+        },
+        scores={name: tried[best][name].scores for name in representations},
+        chance={
+            name: float(np.bincount(own).max() / len(own))
+            for name, own in ((name, each[places.report]) for name, each in targets.items())
+        },
+        candidate=CANDIDATES[best],
+    )
 
 
 @dataclass(frozen=True)
@@ -110,17 +119,45 @@ def _stacks(representations: Mapping[str, Array], places: Places) -> Iterator[_S
     for name, values in representations.items():
         by_width.setdefault(max(8, 1 << (values.shape[1] - 1).bit_length()), []).append(name)
     for names in by_width.values():
-        own = [_standardised(representations[name], places) for name in names]
-        widths = tuple(values.shape[1] for values in own)
-        padded = [np.pad(values, ((0, 0), (0, max(widths) - values.shape[1]))) for values in own]
-        yield _Stack(tuple(names), widths, torch.from_numpy(np.stack(padded)))
+        own = [standardised(representations[name], places.fit) for name in names]
+        yield _Stack(tuple(names), tuple(each.shape[1] for each in own), stacked(own))
 
 
-def _standardised(values: Array, places: Places) -> Array:
-    """Mean 0 and standard deviation 1 over the fitted samples; a constant feature stays 0."""
-    fitted = values[places.fit]
-    spread = fitted.std(axis=0)
-    return np.asarray((values - fitted.mean(axis=0)) / np.where(spread > 1e-6, spread, 1.0))
+class _Task:
+    """The targets, where to read them, and for how long."""
+
+    def __init__(
+        self, targets: Mapping[str, Labels], places: Places, steps: int, seed: int
+    ) -> None:
+        self.labels = [torch.from_numpy(value) for value in targets.values()]
+        self.classes = [int(value.max()) + 1 for value in self.labels]
+        self.places, self.steps, self.seed = places, steps, seed
+
+    def loss(self, outputs: Tensor, chosen: Tensor) -> Tensor:
+        """The sum over networks and targets of the mean cross-entropy on fitted samples."""
+        losses = [
+            functional.cross_entropy(
+                scores.flatten(0, 1), label[chosen].repeat(len(outputs)), reduction="sum"
+            )
+            for scores, label in zip(
+                outputs.split(self.classes, -1), self.labels_of(self.places.fit), strict=True
+            )
+        ]
+        return torch.stack(losses).sum() / len(chosen)
+
+    def labels_of(self, part: slice) -> list[Tensor]:
+        """Each target's labels of a part."""
+        return [label[part] for label in self.labels]
+
+    def accuracy(self, outputs: Tensor, part: slice) -> Tensor:
+        """The share of ``part`` read right, shape (N, targets)."""
+        right = [
+            (scores.argmax(-1) == label).double().mean(1)
+            for scores, label in zip(
+                outputs.split(self.classes, -1), self.labels_of(part), strict=True
+            )
+        ]
+        return torch.stack(right, 1)
 
 
 @dataclass(frozen=True)
@@ -129,100 +166,55 @@ class _Row:
 
     tuned: NDArray[np.float64]
     reported: NDArray[np.float64]
+    scores: Array
 
 
-def _try(
-    candidate: Candidate,
-    stack: _Stack,
-    targets: Mapping[str, Labels],
-    places: Places,
-    steps: int,
-    seed: int,
-) -> dict[str, _Row]:
-    generator = torch.Generator().manual_seed(seed)
-    labels = [torch.from_numpy(value) for value in targets.values()]
-    classes = [int(value.max()) + 1 for value in labels]
-    network = _network(stack.widths, stack.values.shape[2], candidate, sum(classes), generator)
-    optimizer = torch.optim.AdamW(network, lr=candidate.lr, weight_decay=candidate.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    fitted, fitted_labels = stack.values[:, places.fit], [value[places.fit] for value in labels]
-    checks = set(np.linspace(steps / CHECKS, steps, CHECKS).round().astype(int).tolist())
-    tuned = torch.full((len(stack.names), len(labels)), -1.0)
-    reported = torch.zeros_like(tuned)
-    batches = _batches(fitted.shape[1], steps, generator)
-    for step, chosen in enumerate(batches, start=1):
-        scores = _forward(network, fitted[:, chosen]).split(classes, -1)
-        loss = torch.stack(
-            [
-                functional.cross_entropy(
-                    score.flatten(0, 1), label[chosen].repeat(len(stack.names)), reduction="sum"
-                )
-                for score, label in zip(scores, fitted_labels, strict=True)
-            ]
-        ).sum()
+class _Best:
+    """What was best on the tuning part so far, reader by reader and target by target."""
+
+    def __init__(self, readers: int, task: _Task) -> None:
+        self._task = task
+        self.tuned = torch.full((readers, len(task.labels)), -1.0, dtype=torch.float64)
+        self.reported = torch.zeros_like(self.tuned)
+        self._least = torch.full((readers,), torch.inf)
+        report = len(task.labels[0][task.places.report])
+        self.scores = torch.zeros(readers, report, task.classes[0])
+
+    @torch.no_grad()
+    def update(self, parameters: list[Tensor], values: Tensor) -> None:
+        """Try the networks, and keep the report of those that have become better."""
+        places, first = self._task.places, self._task.classes[0]
+        tuning = forward(parameters, values[:, places.tune])
+        reporting = forward(parameters, values[:, places.report])
+        tuned = self._task.accuracy(tuning, places.tune)
+        better = tuned > self.tuned
+        self.tuned = torch.where(better, tuned, self.tuned)
+        self.reported = torch.where(
+            better, self._task.accuracy(reporting, places.report), self.reported
+        )
+        label = self._task.labels[0][places.tune].expand(len(tuned), -1)
+        loss = functional.cross_entropy(
+            tuning[..., :first].transpose(1, 2), label, reduction="none"
+        ).mean(1)
+        surer = loss < self._least
+        self._least = torch.where(surer, loss, self._least)
+        self.scores[surer] = reporting[surer][..., :first]
+
+
+def _try(candidate: Candidate, stack: _Stack, task: _Task) -> dict[str, _Row]:
+    generator = torch.Generator().manual_seed(task.seed)
+    parameters = network(stack.widths, candidate.hidden, sum(task.classes), generator)
+    optimizer = torch.optim.AdamW(parameters, lr=candidate.lr, weight_decay=candidate.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
+    fitted = stack.values[:, task.places.fit]
+    due = checkpoints(task.steps, CHECKS)
+    best = _Best(len(stack.names), task)
+    for step, chosen in enumerate(batches(fitted.shape[1], task.steps, generator), start=1):
         optimizer.zero_grad(set_to_none=True)
-        (loss / len(chosen)).backward()
+        task.loss(forward(parameters, fitted[:, chosen]), chosen).backward()
         optimizer.step()
         schedule.step()
-        if step in checks:
-            found = [
-                _accuracy(network, stack, labels, classes, part)
-                for part in (places.tune, places.report)
-            ]
-            better = found[0] > tuned
-            tuned = torch.where(better, found[0], tuned)
-            reported = torch.where(better, found[1], reported)
-    rows = zip(stack.names, tuned.double().numpy(), reported.double().numpy(), strict=True)
-    return {name: _Row(*row) for name, *row in rows}
-
-
-def _network(
-    widths: tuple[int, ...],
-    padded: int,
-    candidate: Candidate,
-    outputs: int,
-    generator: torch.Generator,
-) -> list[Tensor]:
-    """Weights (N, in, out) and biases (N, 1, out), in turn; scaled by each reader's own width."""
-    own = torch.tensor(widths, dtype=torch.float32)[:, None, None]
-    shapes = [padded, *[candidate.hidden] * LAYERS, outputs]
-    parameters = []
-    for layer, (inputs, width) in enumerate(pairwise(shapes)):
-        scale = (2 / (own if layer == 0 else inputs)) ** 0.5
-        weight = torch.randn(len(widths), inputs, width, generator=generator) * scale
-        bias = torch.zeros(len(widths), 1, width)
-        parameters += [weight.requires_grad_(), bias.requires_grad_()]
-    return parameters
-
-
-def _forward(network: list[Tensor], inputs: Tensor) -> Tensor:
-    """Scores, shape (N, B, K), of inputs, shape (N, B, D)."""
-    values = inputs
-    for weight, bias in zip(network[0:-2:2], network[1:-2:2], strict=True):
-        values = torch.baddbmm(bias, values, weight).relu()
-    return torch.baddbmm(network[-1], values, network[-2])
-
-
-def _batches(samples: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """The positions of each step's minibatch: permutations, one after the other."""
-    batch = min(BATCH, samples)
-    order = torch.randperm(samples, generator=generator)
-    start = 0
-    for _ in range(steps):
-        if start + batch > samples:
-            order, start = torch.randperm(samples, generator=generator), 0
-        yield order[start : start + batch]
-        start += batch
-
-
-@torch.no_grad()
-def _accuracy(
-    network: list[Tensor], stack: _Stack, labels: list[Tensor], classes: list[int], part: slice
-) -> Tensor:
-    """The share of ``part`` read right, shape (N, targets)."""
-    scores = _forward(network, stack.values[:, part]).split(classes, -1)
-    right = [
-        (score.argmax(-1) == label[part]).float().mean(1)
-        for score, label in zip(scores, labels, strict=True)
-    ]
-    return torch.stack(right, 1)
+        if step in due:
+            best.update(parameters, stack.values)
+    parts = (best.tuned.numpy(), best.reported.numpy(), best.scores.numpy())
+    return {name: _Row(*row) for name, *row in zip(stack.names, *parts, strict=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.names import WITH_SLICES
-from parse_dfl.modalities import pairs
+from parse_dfl.modalities import key, pairs
 from parse_dfl.networks.network import Outputs
 from parse_dfl.training.agent_file import TrainedAgent
 
 Array = NDArray[np.float32]
+Pair = tuple[str, str]
 
 KINDS = ("redundant", "unique", "synergistic")
 CHUNK = 512
@@ -32,47 +33,44 @@ class View:
     agent: AgentSpec
     outputs: Outputs
 
-    def representations(self) -> dict[str, Array]:
-        """What can be read, each (samples, width): every slice by its name, and the slices of a
-        kind of each pair of modalities side by side, as ``redundant.a,b``.
+    @property
+    def is_noisy(self) -> bool:
+        """Whether any of its slices is a noisy channel."""
+        return bool(self.outputs.means)
 
-        For synergy these are what the fusion operator reads, (s_a, s_b).
-        """
-        return self._collect({**self.outputs.slices, **self.outputs.sides})
-
-    def noiseless(self) -> dict[str, Array]:
-        """The same without the channels' noise, for those that have any."""
-        means = self.outputs.means
-        values = {**self.outputs.slices, **self.outputs.sides, **means}
-        noisy = self._collect({name: value for name, value in values.items() if name in means})
-        return {name: value for name, value in self._collect(values).items() if name in noisy}
-
-    def sides(self, kind: str, pair: tuple[str, str]) -> tuple[Array, Array] | None:
-        """The slices of a kind of two modalities, or None where the agent has no such."""
-        values = {**self.outputs.slices, **self.outputs.sides}
-        names = _sides(kind, pair)
-        if all(name in values and values[name].shape[-1] for name in names):
-            return values[names[0]].numpy(), values[names[1]].numpy()
-        return None
-
-    def _collect(self, values: Mapping[str, Tensor]) -> dict[str, Array]:
-        found = {
-            name: values[name].numpy()
-            for name in self.outputs.slices
-            if name in values and values[name].shape[-1]
+    def values(self, *, noiseless: bool = False) -> dict[str, Array]:
+        """Every slice and every side of a synergistic slice, (samples, width), by name."""
+        outputs = self.outputs
+        means = outputs.means if noiseless else {}
+        return {
+            name: values.numpy()
+            for name, values in {**outputs.slices, **outputs.sides, **means}.items()
+            if values.shape[-1]
         }
+
+    def representations(self, *, noiseless: bool = False) -> dict[str, Array]:
+        """What is read: :meth:`values`, and the two modalities' slices of a kind side by side,
+        as ``redundant.a,b`` (for synergy what the fusion operator reads, (s_a, s_b)).
+
+        ``noiseless`` gives only those in which noise is missing.
+        """
+        values = self.values(noiseless=noiseless)
+        made_of: dict[str, tuple[str, ...]] = {name: (name,) for name in values}
         for kind in KINDS:
             for pair in pairs(self.agent.modalities):
-                sides = [values[name].numpy() for name in _sides(kind, pair) if name in values]
-                if len(sides) == 2 and sides[0].shape[-1]:
-                    found[f"{kind}.{','.join(pair)}"] = np.concatenate(sides, axis=1)
-        return found
+                made_of[f"{kind}.{','.join(pair)}"] = sides(kind, pair)
+        return {
+            name: np.concatenate([values[part] for part in parts], axis=1)
+            for name, parts in made_of.items()
+            if all(part in values for part in parts)
+            and (not noiseless or any(part in self.outputs.means for part in parts))
+        }
 
 
-def _sides(kind: str, pair: tuple[str, str]) -> list[str]:
+def sides(kind: str, pair: Pair) -> Pair:
     """The names of a kind's slices of two modalities."""
-    prefix = f"{kind}.{'+'.join(pair)}" if kind == "synergistic" else kind
-    return [f"{prefix}.{modality}" for modality in pair]
+    prefix = f"{kind}.{key(pair)}" if kind == "synergistic" else kind
+    return f"{prefix}.{pair[0]}", f"{prefix}.{pair[1]}"
 
 
 def view(trained: TrainedAgent, data: MultimodalData, samples: NDArray[np.int64]) -> View:
