@@ -56,6 +56,19 @@ def test_frozen_weights_are_the_same_under_every_seed_and_build():
     assert torch.equal(first, again)
 
 
+def test_other_frozen_weights_make_another_branch():
+    def pretrained(value):
+        def build(*_):
+            first = Linear(4, 3).requires_grad_(False)
+            nn.init.constant_(first.weight, value)
+            return nn.Sequential(first, Linear(3, 2))
+
+        return build
+
+    assert branch(build=pretrained(1.0)) == branch(build=pretrained(1.0))
+    assert branch(build=pretrained(1.0)) != branch(build=pretrained(2.0))
+
+
 def test_components_with_batch_norm_are_refused():
     with pytest.raises(ConfigError, match="BatchNorm1d"):
         network(build=lambda *_: nn.BatchNorm1d(4))

@@ -19,9 +19,9 @@ from parse_dfl.data.standardise import fit
 from parse_dfl.networks.network import Outputs
 from parse_dfl.networks.randomness import drawing, hash_tensor
 from parse_dfl.overlays.ordering import order
-from parse_dfl.simulation.churn import absent_agents
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.batches import BatchPlan, agent_key
+from parse_dfl.training.churn import absent_agents
 from parse_dfl.training.shards import Shard
 
 

@@ -68,3 +68,12 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
     return number
+
+
+def accuracies(text: str) -> list[float]:
+    """Numbers above 0 and at most 1, joined by commas, for argparse."""
+    values = _numbers(text)
+    for value in values:
+        if not 0 < value <= 1:
+            raise argparse.ArgumentTypeError(f"{value:g} is no accuracy; give 0.8 for 80 %")
+    return values

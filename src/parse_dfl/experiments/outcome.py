@@ -12,9 +12,9 @@ from typing import Any
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import to_dict
 from parse_dfl.experiments.trial import Trial
-from parse_dfl.simulation.overlays import OverlayKey
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.evaluation import Scores
+from parse_dfl.training.overlays import OverlayKey
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 MOST_EDGES = 2000

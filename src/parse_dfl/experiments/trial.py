@@ -25,9 +25,9 @@ from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.overlays.topologies import parse_topology
-from parse_dfl.simulation.churn import check_events
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.batches import local_steps
+from parse_dfl.training.churn import check_events
 from parse_dfl.training.shards import Shard, TensorData
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -73,12 +74,13 @@ class Network(nn.Module):
     ) -> None:
         """Add a component; its signature is its architecture and the ``context`` it works in.
 
-        Parameters that do not require gradients are frozen: they are the same for all agents and
-        belong to no branch's row.
+        Parameters that do not require gradients are frozen: they belong to no branch's row, and
+        are part of the signature, since what reads other features cannot be averaged.
         """
         part = _seeded(build, "frozen", modality, component)
         shapes = [tuple(value.shape) for value in part.parameters()]
-        branch = Branch(modality, component, signature(repr(part), shapes, context))
+        told = signature(repr(part), shapes, context, *_frozen_hash(part))
+        branch = Branch(modality, component, told)
         self.parts[branch.label] = part
         self.branches[branch.label] = branch
         self._builders[branch.label] = build
@@ -98,6 +100,17 @@ class Network(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
         """Predict from the modalities that are given."""
         raise NotImplementedError
+
+
+def _frozen_hash(part: nn.Module) -> list[str]:
+    """A hash of the frozen parameters' values; empty where all are trained."""
+    frozen = [value for value in part.parameters() if not value.requires_grad]
+    if not frozen:
+        return []
+    told = hashlib.blake2b(digest_size=8)
+    for value in frozen:
+        told.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return [told.hexdigest()]
 
 
 def _seeded(build: ComponentBuilder, *parts: object) -> nn.Module:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parse_dfl.files import write_atomically
+from parse_dfl.report.finding import read_record
 from parse_dfl.report.pictures import SavedPicture, save_pictures
-from parse_dfl.report.reading import read_record
+from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.sections import tables_of
+from parse_dfl.report.statistics_file import write_statistics
 
 PAGE = "report.html"
 
 
-def write_report(directory: str | Path) -> Path:
+def write_report(directory: str | Path, *, levels: Sequence[float] = LEVELS) -> Path:
     """Write ``directory/report.html``, and its figures into ``directory/figures``.
 
-    ``directory`` is a run, finished or not, a comparison, or a folder of comparisons.
+    ``directory`` is a run, finished or not, a comparison, or a folder of comparisons; for the
+    latter two ``statistics.json`` says the same in numbers.  ``levels`` are the accuracies, 0 to
+    1, for which the rounds and bytes are given that a method needs to reach them.
+
+    Warns of what could not be read and is left out.
 
     Raises:
         RecordError: the folder holds no record, or a corrupt one.
@@ -31,12 +38,16 @@ def write_report(directory: str | Path) -> Path:
     """
     directory = Path(directory)
     record = read_record(directory)
-    html = _page(record, save_pictures(record))
+    if not isinstance(record, Run):
+        write_statistics(record, levels)
+        for problem in record.problems:
+            warnings.warn(f"left out of the report: {problem}", stacklevel=2)
+    html = _page(record, save_pictures(record), levels)
     write_atomically(directory / PAGE, html.encode())
     return directory / PAGE
 
 
-def _page(record: Record, saved: list[SavedPicture]) -> str:
+def _page(record: Record, saved: list[SavedPicture], levels: Sequence[float]) -> str:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
         loader=templates,
@@ -47,7 +58,8 @@ def _page(record: Record, saved: list[SavedPicture]) -> str:
     )
     return environment.get_template("page.html").render(
         title=_title(record),
-        tables=tables_of(record),
+        problems=() if isinstance(record, Run) else record.problems,
+        tables=tables_of(record, levels),
         figures=[
             {"title": one.picture.title, "caption": one.picture.caption, "source": _inline(one.svg)}
             for one in saved

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from parse_dfl.files import cannot_write, write_atomically
-from parse_dfl.report.reading import read_record
+from parse_dfl.report.finding import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture

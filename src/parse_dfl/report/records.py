@@ -106,13 +106,19 @@ class MethodResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A comparison's folder; ``runs`` holds those of its runs that left a record, by method."""
+    """A comparison; ``runs`` holds those of its runs that left a record, by method.
+
+    ``name`` is its folder's or file's; ``problems`` say what of it could not be read.
+    """
 
     directory: Path
+    name: str
     data: str
     methods: Mapping[str, MethodResult]
     runs: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -122,10 +128,14 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A folder of comparisons, in the order of their folders' names."""
+    """A folder of comparisons, in the order of their names.
+
+    ``problems`` say what in it could not be read, or does not belong together.
+    """
 
     directory: Path
     comparisons: tuple[Comparison, ...]
+    problems: tuple[str, ...] = ()
 
 
 Record = Run | Comparison | Collection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from parse_dfl.report.audit_grids import (
@@ -24,8 +24,10 @@ from parse_dfl.report.figures.overlays import overlays
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.figures.slice_maps import slice_maps
 from parse_dfl.report.grid import Grid
+from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.run_grids import agents_grid, run_status
+from parse_dfl.report.statistics_grids import duels_grid, gaps_grid, reach_grid, summary_grid
 from parse_dfl.report.style import Picture
 
 AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
@@ -46,8 +48,8 @@ def audit_tables(run: Run) -> list[Grid]:
 
 TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
     Run: (run_status, agents_grid),
-    Comparison: (comparison_grid,),
-    Collection: (collection_grid,),
+    Comparison: (comparison_grid, duels_grid),
+    Collection: (collection_grid, summary_grid, duels_grid, gaps_grid),
 }
 FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
     Run: (learning_curves, overlays, slice_maps, audit_bits),
@@ -56,10 +58,17 @@ FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
 }
 
 
-def tables_of(record: Record) -> list[Grid]:
-    """The tables of a record, those left out for which it holds nothing."""
-    tables = [grid for build in TABLES[type(record)] if (grid := build(record))]
-    return tables + (audit_tables(record) if isinstance(record, Run) else [])
+def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> list[Grid]:
+    """The tables of a record, those left out for which it holds nothing.
+
+    ``levels`` are the accuracies that :func:`reach_grid` is about.
+    """
+    grids = [build(record) for build in TABLES[type(record)]]
+    if isinstance(record, Comparison):
+        grids.append(reach_grid(record, levels))
+    if isinstance(record, Run):
+        grids += audit_tables(record)
+    return [grid for grid in grids if grid]
 
 
 def pictures_of(record: Record) -> list[Picture]:

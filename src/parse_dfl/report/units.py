@@ -16,6 +16,12 @@ def percent_interval(value: Interval) -> str:
     return mean if value.half is None else f"{mean} ± {percent(value.half)}"
 
 
+def signed_points(value: Interval) -> str:
+    """A difference in points: ``+1.8 ± 0.7``."""
+    mean = _signed(value.mean)
+    return mean if value.half is None else f"{mean} ± {percent(value.half)}"
+
+
 def points_interval(value: Interval) -> str:
     """A difference: ``+1.8 points (95 % interval −0.3 to +3.9)``."""
     mean = f"{_signed(value.mean)} points"

@@ -6,10 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from parse_dfl.report.collection_grid import labels_of, methods_of
+from parse_dfl.report.collection_grid import methods_of
 from parse_dfl.report.grid import MISSING
+from parse_dfl.report.labels import labels_of
 from parse_dfl.report.ranking import mean_ranks
 from parse_dfl.report.records import Collection
+from parse_dfl.report.standings import MEAN, of_kind, standings_of
 from parse_dfl.report.statistics import interval, is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style
 from parse_dfl.report.units import listed
@@ -76,7 +78,7 @@ def _write_cells(panel: Axes, values: NDArray[np.float64], ranked_rows: list[int
 
 
 def _caption(collection: Collection) -> str:
-    ranks = mean_ranks(collection)
+    ranks = mean_ranks(of_kind(standings_of(collection), MEAN))
     text = "Lighter is more accurate; the best of each column, the oracle apart, is framed."
     if len(ranks) < 2:
         return text
