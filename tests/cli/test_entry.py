@@ -57,11 +57,10 @@ def test_every_command_teaches_by_three_examples(command, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "give a command: run, compare, data, report, pid, cert; see parse-dfl --help"),
+        ([], "give a command: run, compare, data, report, pid, audit, cert; see parse-dfl --help"),
         (
             ["rnu"],
-            "unknown command 'rnu'; did you mean 'run'? known: cert, compare, data, pid, report, "
-            "run",
+            "unknown command 'rnu'; did you mean 'run'? known: audit, cert, compare, data",
         ),
         (["--verson"], "unknown option '--verson'; did you mean '--version'? see parse-dfl --help"),
         (["run", "now"], "unexpected 'now' after 'run'; see parse-dfl run --help"),

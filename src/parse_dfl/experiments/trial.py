@@ -64,7 +64,7 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     mix = mix_for(config.agents, data.modalities)
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
-    shards = [shard for seed in seeds for shard in _deal(config, data, parts, mix, seed)]
+    shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
@@ -96,7 +96,7 @@ def groups_of_equal_work(
     mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
     groups: dict[int, list[int]] = {}
     for seed in seeds:
-        sizes = [len(shard.indices) for shard in _deal(config, data, parts, mix, seed)]
+        sizes = [len(shard.indices) for shard in deal(config, data, parts, mix, seed)]
         training = config.training
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
         groups.setdefault(steps, []).append(seed)
@@ -119,9 +119,10 @@ def load_data(config: RunConfig) -> MultimodalData:
     )
 
 
-def _deal(
+def deal(
     config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
 ) -> list[Shard]:
+    """The training samples of every agent of one seed."""
     agents = mix.agents(seed)
     dealt = partition(
         data,

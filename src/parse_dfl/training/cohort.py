@@ -127,7 +127,8 @@ class Cohort:
                 return self.network(inputs)
         with self._seen(block.start):
             single = {name: value[0] for name, value in inputs.items()}
-            return _as_row(self.network(single))
+            alone: Outputs = self.network(single)
+            return alone.map(lambda value: value.unsqueeze(0))
 
     @contextmanager
     def _seen(self, rows: slice | int) -> Iterator[None]:
@@ -165,13 +166,6 @@ class Cohort:
                 target.copy_(value)
                 touched.add(owner)
         return touched
-
-
-def _as_row(outputs: Outputs) -> Outputs:
-    """One agent's outputs as those of a cohort of one."""
-    parts = (outputs.modality_logits, outputs.slices, outputs.slice_logits)
-    rows = ({name: value.unsqueeze(0) for name, value in part.items()} for part in parts)
-    return Outputs(outputs.logits.unsqueeze(0), *rows)
 
 
 def log_prior(counts: Tensor) -> Tensor:
