@@ -117,7 +117,10 @@ class Cohort:
         sizes = torch.from_numpy(self.data.sizes).to(self._weight.device).unsqueeze(1)
         real = torch.arange(self.data.label.shape[1], device=sizes.device) < sizes
         weight = real.to(self._weight.dtype) / sizes
-        return self.data.inputs, Batch(self.data.label, weight, self._log_prior)
+        number = torch.arange(self.data.label.shape[1], device=sizes.device)
+        return self.data.inputs, Batch(
+            self.data.label, weight, self._log_prior, number.expand_as(self.data.label)
+        )
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
         """What the networks of the rows of ``block`` make of inputs (rows, B, *shape), without
