@@ -65,7 +65,13 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--optimizer", "training.optimizer", "NAME", "adam, adamw or sgd"),
         _option("--lr", "training.lr", "RATE", "learning rate (else the method's own)"),
         _option("--schedule", "training.schedule", "NAME", "of the rate: cosine or constant"),
-        _option("--momentum", "training.momentum", "M", "momentum of sgd"),
+        _option("--momentum", "training.momentum", "M", "momentum of sgd; β₁ of adam and adamw"),
+        _option(
+            "--global-momentum",
+            "training.global_momentum",
+            "M",
+            "move on by this share of the last round's way, exchange included",
+        ),
         _option("--weight-decay", "training.weight_decay", "W", "weight decay"),
         _option("--prior-correction", "training.prior_correction", "TAU",
                 "logit adjustment by local label counts; 0: plain cross-entropy"),
@@ -79,6 +85,12 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--by-samples", "overlay.by_samples", "", "weight agents by their sample counts"),
         _option("--share-moments", "training.share_moments", "NAME",
                 "none, or second: average Adam's second moment too, at twice the payload"),
+        _option("--robust", "overlay.robust", "RULE",
+                "averaging that withstands liars: none, clipping, balance or trimmed-mean, with"
+                " settings as clipping:liars=2, balance:gamma=0.3,kappa=1, trimmed-mean:liars=0.2"),
+        _option("--liar", "overlay.liars", "AGENT:ATTACK",
+                "an agent sends false parameters: random, sign-flip or scale, with a strength as"
+                " acc-0:scale:10; repeatable"),
         _option("--absence", "overlay.absence", "P", "probability that an agent misses a round"),
         _option("--event", "events", "ROUND:AGENT:+MODALITY",
                 "an agent gains (+) or loses (-) a modality before a round; repeatable"),

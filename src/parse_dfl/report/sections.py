@@ -6,10 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parse_dfl.errors import RecordError
+from parse_dfl.report.audit_grids import (
+    bits_grid,
+    contribution_grid,
+    dependence_grid,
+    predictability_grid,
+    purity_grid,
+    readings_grid,
+)
+from parse_dfl.report.audits import Audit, read_audit
 from parse_dfl.report.collection_grid import collection_grid
 from parse_dfl.report.comparison_grid import comparison_grid
 from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
 from parse_dfl.report.figures.ablations import ablations
+from parse_dfl.report.figures.audit_bits import audit_bits
 from parse_dfl.report.figures.collection_curves import collection_curves
 from parse_dfl.report.figures.conflict import conflict
 from parse_dfl.report.figures.differences import differences
@@ -33,6 +43,22 @@ from parse_dfl.report.statistics_grids import (
 )
 from parse_dfl.report.style import Picture
 
+AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
+    readings_grid,
+    purity_grid,
+    bits_grid,
+    contribution_grid,
+    predictability_grid,
+    dependence_grid,
+)
+
+
+def audit_tables(run: Run) -> list[Grid]:
+    """The tables of a run's audit, if it has been audited."""
+    audit = read_audit(run.directory)
+    return [grid for build in AUDIT_TABLES if audit and (grid := build(audit))]
+
+
 TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
     Run: (run_status, conflict_grid, branch_conflict_grid, agents_grid),
     Comparison: (comparison_grid, group_duels_grid, conflict_grid, branch_conflict_grid),
@@ -46,7 +72,7 @@ TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
     ),
 }
 FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
-    Run: (learning_curves, overlays, slice_maps, conflict),
+    Run: (learning_curves, overlays, slice_maps, conflict, audit_bits),
     Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps, conflict),
     Collection: (heat_map, differences, collection_curves, ablations, split_map, conflict),
 }
@@ -60,6 +86,8 @@ def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> list[Grid]:
     grids = [build(record) for build in TABLES[type(record)]]
     if isinstance(record, Comparison):
         grids.append(reach_grid(record, levels))
+    if isinstance(record, Run):
+        grids += audit_tables(record)
     return [grid for grid in grids if grid]
 
 
