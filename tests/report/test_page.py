@@ -94,6 +94,10 @@ def test_a_damaged_extra_leaves_the_rest_of_the_page(run_folder):
         text = write_report(run_folder).read_text()
     assert "Gradient conflict over rounds" in text
     assert "Slices in two dimensions" not in text
+    (run_folder / "slices.npz").unlink()
+    (run_folder / "conflict.jsonl").write_text("{}")
+    with pytest.warns(UserWarning, match=r"left out .*conflict\.jsonl, line 1 lacks"):
+        assert "Overlays" in write_report(run_folder).read_text()
 
 
 def test_an_unfinished_run_has_its_curves(unfinished_folder):
