@@ -140,8 +140,8 @@ def _same_batch(
     counts = torch.bincount(label, minlength=data.classes).to(data.dtype).unsqueeze(0)
     prior = simulator.training.prior_correction * log_prior(counts)
     weight = torch.full((number, len(samples)), 1 / len(samples)).to(data.device, data.dtype)
-    places = torch.arange(len(samples), device=data.device).expand(number, -1)
-    return inputs, Batch(label.expand(number, -1), weight, prior.expand(number, -1), places)
+    numbers = torch.arange(len(samples), device=data.device).expand(number, -1)
+    return inputs, Batch(label.expand(number, -1), weight, prior.expand(number, -1), numbers)
 
 
 def _gradients(
