@@ -18,7 +18,8 @@ def reader(hint: Any) -> Callable[[str], Any]:
     """How the text of an option becomes a value of the type ``hint``."""
     origin: Any = get_origin(hint)
     if origin is UnionType:
-        return reader(get_args(hint)[0])
+        first, *others = get_args(hint)
+        return _numbers_or_a_word if str in others else reader(first)
     if origin is Mapping:
         return _pair_of_text if get_args(hint)[1] is str else _pair
     if origin is tuple and not is_repeatable(hint):
@@ -44,6 +45,10 @@ def _number(text: str) -> float:
 
 def _numbers(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
+
+
+def _numbers_or_a_word(text: str) -> list[float] | str:
+    return text if text.isalpha() else _numbers(text)
 
 
 def _pair_of_text(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
 from parse_dfl.methods.names import check_method
 from parse_dfl.modalities import modality_set
-from parse_dfl.networks.config import FUSIONS
+from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
 ENGINES = ("simulate",)
@@ -84,7 +84,11 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def _check_split(split: Sequence[float]) -> None:
+def _check_split(split: Sequence[float] | str) -> None:
+    if isinstance(split, str):
+        if split != AUTO:
+            raise ConfigError(f"split {split!r} must be three ratios, such as 1,1,1, or {AUTO}")
+        return
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")
