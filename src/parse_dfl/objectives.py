@@ -21,12 +21,13 @@ class Batch:
 
     ``weight`` is 1/b for a row's b samples and 0 for padding, so that a weighted sum over B is
     the row's mean.  ``log_prior`` is the local label prior's logarithm times the strength of the
-    correction (zero: none).
+    correction (zero: none).  ``number`` tells an agent's samples apart: from 0 to its sample count.
     """
 
     label: Tensor  # shape=(n, B), dtype=int64
     weight: Tensor  # shape=(n, B)
     log_prior: Tensor  # shape=(n, C)
+    number: Tensor | None = None  # shape=(n, B), dtype=int64
 
 
 Objective = Callable[[Outputs, Batch], Tensor]

@@ -23,6 +23,7 @@ from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal, propose_split
+from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import AUTO
@@ -73,6 +74,7 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
     check_events(events, mix.agents(), mix.modalities, config.training.rounds)
+    check_liars(liars_of(config), [agent.name for agent in mix.agents()])
     weights = {shard.agent: 1 for shard in shards}
     if method.centralised:
         shards, weights = merge_shards(shards)
@@ -180,6 +182,11 @@ def options_of(config: RunConfig) -> dict[str, object]:
         if not dot or method == config.method:
             chosen[name] = value
     return chosen
+
+
+def liars_of(config: RunConfig) -> list[Liar]:
+    """The agents that the configuration lets lie."""
+    return [parse_liar(text) for text in config.overlay.liars]
 
 
 def torch_device(name: str) -> torch.device:

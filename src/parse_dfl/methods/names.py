@@ -6,6 +6,7 @@ from parse_dfl.errors import unknown
 
 METHODS = {
     "parse": "PARSE: fission into slices, each averaged among the agents that own it",
+    "parse-adaptive": "PARSE that weighs each slice per sample, learned on held-out samples",
     "local": "nothing is exchanged: the lower bound",
     "dsgd-task": "the whole model, averaged among agents of one modality set",
     "dsgd-modality": "each encoder, averaged among the owners of its modality; heads stay local",

@@ -60,6 +60,13 @@ class Fields:
             raise self._refusal(name, "a list of finite numbers")
         return tuple(map(float, value))
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of at least one whole number."""
+        values = self.numbers(name)
+        if not all(value.is_integer() for value in values):
+            raise self._refusal(name, "a list of whole numbers")
+        return tuple(map(int, values))
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings."""
         value = self._get(name)

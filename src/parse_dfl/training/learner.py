@@ -26,6 +26,7 @@ from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.evaluation import Scores, evaluate
 from parse_dfl.training.layout import Layout, build_layout
 from parse_dfl.training.local import LocalTrainer, scheduled_lr
+from parse_dfl.training.momentum import move_on
 from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.shards import Shard, TensorData
 
@@ -107,9 +108,20 @@ class Learner:
         begin = time.perf_counter()
         self._remember_before()
         kept = _rows_of(self.layout, absent)
+        if self.training.global_momentum:
+            self._move_on(lr, first, last)
         self._trainer.train(self.layout, self.stage, round=self.round, lr=lr)
         _put_back(kept)
         self.clock.train += time.perf_counter() - begin
+
+    def _move_on(self, lr: float, first: int, last: int) -> None:
+        """Global momentum; none crosses the start of a stage, whose learning rate jumps."""
+        share = 0.0
+        if self.round > first:
+            before = scheduled_lr(self.lr, self.training.schedule, self.round - 1, first, last)
+            share = self.training.global_momentum * lr / before
+        for rows in self.layout.branches.values():
+            move_on(rows, share)
 
     def evaluate(self, samples: Tensor) -> list[tuple[Cohort, Scores]]:
         """The scores of every cohort on the samples numbered ``samples``."""
@@ -126,6 +138,7 @@ class Learner:
         """Remember where tracked components start: in the stage's first round, or when gained."""
         first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
         for branch, rows in self.layout.branches.items():
+            rows.progress = self.round / self.training.rounds
             if branch.component != self.stage.tracks_drift:
                 rows.stage_start = None
             elif self.round == first or rows.stage_start is None:
