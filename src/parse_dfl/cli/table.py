@@ -49,8 +49,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--option", "method_options", "NAME=VALUE", "an option of the method; repeatable"),
         _option("--latent", "network.latent", "D", "width of a modality's latent"),
         _option("--hidden", "network.hidden", "WIDTH", "width of hidden layers"),
-        _option("--split", "network.split", "R,U,S",
-                "relative widths of the redundant, unique and synergistic slice; 0 leaves one out"),
+        _option("--split", "network.split", "R,U,S|auto",
+                "relative widths of the redundant, unique and synergistic slice; 0 leaves one out;"
+                " auto: by the bits that the training data have of each"),
         _option("--fusion", "network.fusion", "NAME", "concat, sum, product, gated or attention"),
         _option("--dropout", "network.dropout", "P", "share of units dropped in training"),
         _option("--encoder", "network.encoders", "[SET:]MODALITY=NAME",

@@ -14,7 +14,7 @@ from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
 from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_set
-from parse_dfl.networks.config import FUSIONS
+from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
 ENGINES = ("simulate",)
@@ -108,7 +108,11 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def _check_split(split: Sequence[float]) -> None:
+def _check_split(split: Sequence[float] | str) -> None:
+    if isinstance(split, str):
+        if split != AUTO:
+            raise ConfigError(f"split {split!r} must be three ratios, such as 1,1,1, or {AUTO}")
+        return
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")
