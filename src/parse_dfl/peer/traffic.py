@@ -1,0 +1,31 @@
+"""What a peer's exchange of one round came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Traffic:
+    """One round of one peer.
+
+    ``payload_bytes`` counts numbers as float32 without framing (contract), by receiver;
+    ``neighbours`` are the senders by branch; ``rounds`` how far each of them was when last heard
+    of.  ``missing`` are those whose state did not come in time: their weight went to the own
+    row.  ``staleness`` is by how many rounds the states that were mixed were behind.
+    """
+
+    round: int
+    payload_bytes: Mapping[str, int]
+    neighbours: Mapping[str, list[str]]
+    rounds: Mapping[str, int]
+    staleness: dict[str, int] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether most neighbours have gone on without this agent: in lockstep none is more than
+        one round ahead."""
+        ahead = [other for other in self.rounds.values() if other >= self.round + 2]
+        return 2 * len(ahead) > len(self.rounds)
