@@ -13,9 +13,10 @@ from parse_dfl.events import parse_event
 from parse_dfl.methods.names import check_method
 from parse_dfl.modalities import modality_set
 from parse_dfl.networks.config import FUSIONS
+from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
-ENGINES = ("simulate",)
+ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
 
 _AT_LEAST = {
@@ -31,7 +32,11 @@ _AT_LEAST = {
     "training.batch_size": 1,
     "training.weight_decay": 0,
     "training.prior_correction": 0,
+    "peer.window": 1,
+    "peer.staleness": 0,
 }
+
+_POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")
 
 _FRACTIONS = ("network.dropout", "training.momentum", "overlay.absence")
 """From 0 up to, but not including, 1."""
@@ -44,6 +49,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "training.share_moments": SHARED_MOMENTS,
     "training.dtype": DTYPES,
     "data.evaluate_on": EVALUATION_PARTS,
+    "peer.pace": PACES,
 }
 
 
@@ -75,8 +81,9 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
     for place in _FRACTIONS:
         if not 0 <= given[place] < 1:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
-    if given.get("training.lr", 1.0) <= 0:
-        raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
+    for place in _POSITIVE:
+        if given.get(place, 1.0) <= 0:
+            raise ConfigError(f"{_name(place)} must be above 0, not {given[place]}")
 
 
 def _check_device(device: str) -> None:

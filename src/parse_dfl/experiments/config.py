@@ -14,6 +14,7 @@ from parse_dfl.experiments.checks import check_values
 from parse_dfl.experiments.typed import from_plain, hints, to_plain
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.peer.config import PeerConfig
 from parse_dfl.training.config import TrainingConfig
 
 
@@ -35,6 +36,7 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    peer: PeerConfig = field(default_factory=PeerConfig)
     events: tuple[str, ...] = ()
     eval_every: int = 10
     eval_samples: int = 512

@@ -52,7 +52,7 @@ class Arrivals:
 
     def want(self, places: Sequence[Neighbours]) -> None:
         """Listen to the neighbours' keys of the wanted branches, and to nothing else."""
-        slots = {(agent.name, str(each.branch)) for each in places for agent in each.senders}
+        slots = {(name, str(each.branch)) for each in places for name in each.audible}
         self.refused_ahead = 0
         self.states.keep(slots)
         self._transport.listen(
@@ -60,15 +60,16 @@ class Arrivals:
             self._inbox.take,
         )
 
-    def wait(self, places: Sequence[Neighbours], round: int) -> None:
+    def wait(self, places: Sequence[Neighbours], round: int, *, lead: int) -> None:
         """Wait until every neighbour's state of the round is there, at most to the deadline.
 
-        Whoever has left, or let the last deadline pass, is not waited for.
+        Whoever has left, or let the last deadline pass, is not waited for.  ``lead`` is by how
+        many rounds a neighbour can be ahead that has sent this round's state as well.
         """
         begin = time.monotonic()
         pause, ask_at = ASK_AGAIN_S, begin + ASK_AGAIN_S
         slots = {(agent.name, str(each.branch)) for each in places for agent in each.senders}
-        while missing := self._missing(slots, round):
+        while missing := self._missing(slots, round, lead):
             now = time.monotonic()
             left = self._settings.deadline_s - (now - begin)
             if left <= 0:
@@ -80,18 +81,18 @@ class Arrivals:
                 ask_at = now + pause
             self._inbox.wait(min(ask_at - now, left, LOOK_ROUND_S))
 
-    def _missing(self, slots: Collection[Slot], round: int) -> list[Slot]:
+    def _missing(self, slots: Collection[Slot], round: int, lead: int) -> list[Slot]:
         """The slots to wait for.
 
-        A neighbour that is one round further on has sent this round's state as well: if that was
-        lost, it is asked for, and the later one is taken only if the answer is the later one.
+        A neighbour that is little ahead has sent this round's state as well: if that was lost, it
+        is asked for, and the later one is taken only if the answer is the later one.
         """
         self.sort_in(round)
         missing = []
         for slot in slots:
             state = self.states.at(*slot, round)
             ahead = state.header.round - round if state else 0
-            if state is None or (ahead == 1 and not self._inbox.was_answered(slot, round)):
+            if state is None or (0 < ahead <= lead and not self._inbox.was_answered(slot, round)):
                 missing.append(slot)
         if not missing:
             return []

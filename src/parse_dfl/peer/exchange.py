@@ -71,7 +71,7 @@ class PeerExchanger:
         self._neighbourhood = Neighbourhood(overlay, topology)
         self._share_second = share_second
         keys = Keys(identity.federation)
-        self.outbox = Outbox(transport, keys, identity)
+        self.outbox = Outbox(transport, keys, identity, kept_rounds=settings.window)
         self.arrivals = Arrivals(
             transport, membership, guard, keys, identity.name, changed, settings
         )
@@ -84,10 +84,12 @@ class PeerExchanger:
         """
         places = self._places(learner, learner.round)
         self.arrivals.want(places)
-        self.outbox.keep_only(places)
+        self.outbox.forget_before(learner.round)
+        if self.is_absent(learner):
+            return self._traffic(learner, [])
         sent = [self._send(learner, place) for place in places]
         if self._settings.pace == "synchronous":
-            self.arrivals.wait(places, learner.round)
+            self.arrivals.wait(places, learner.round, lead=self._lead)
         self.arrivals.sort_in(learner.round)
         traffic = self._traffic(learner, sent)
         mixed = [(each.rows, self._mix(learner, each, traffic)) for each in sent]
@@ -104,12 +106,16 @@ class PeerExchanger:
         agents = learner.layout.agents
         return bool(absent_agents(agents, self._overlay.absence, learner.round))
 
+    @property
+    def _lead(self) -> int:
+        """By how many rounds a neighbour can be ahead while all is well."""
+        steady = not (self._neighbourhood.time_varying or self._overlay.absence)
+        return 1 if steady else self._settings.window
+
     def _places(self, learner: Learner, round: int) -> list[Neighbours]:
         view = self._membership.view()
         agents = [card.agent for card in view.values()]
         away = {agent.name for agent in absent_agents(agents, self._overlay.absence, round)}
-        if self._own in away:
-            return []
         return self._neighbourhood.find(view, self._own, learner.stage, round, away)
 
     def _send(self, learner: Learner, place: Neighbours) -> _Sent:
@@ -200,7 +206,13 @@ class PeerExchanger:
             each.place.branch.label: [agent.name for agent in each.place.senders] for each in sent
         }
         rounds = self.arrivals.rounds({agent for own in names.values() for agent in own})
-        return Traffic(round=learner.round, payload_bytes=payload, neighbours=names, rounds=rounds)
+        return Traffic(
+            round=learner.round,
+            payload_bytes=payload,
+            neighbours=names,
+            rounds=rounds,
+            lockstep_lead=self._lead,
+        )
 
 
 def _samples(learner: Learner) -> int:

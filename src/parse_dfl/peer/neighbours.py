@@ -31,7 +31,8 @@ class Neighbours:
     """A peer's place on the overlay of one of its branches.
 
     ``degree`` is its number of neighbours (of a directed overlay: of its senders); ``receivers``
-    get its state, ``senders`` give theirs, both sorted by name.
+    get its state, ``senders`` give theirs, both sorted by name.  ``audible`` are the names of
+    those that may send in this or, where edges change every round, in another round.
     """
 
     branch: Branch
@@ -39,6 +40,7 @@ class Neighbours:
     degree: int
     receivers: tuple[AgentSpec, ...]
     senders: tuple[AgentSpec, ...]
+    audible: tuple[str, ...]
 
 
 class Neighbourhood:
@@ -46,6 +48,11 @@ class Neighbourhood:
 
     def __init__(self, config: OverlayConfig, topology: Topology | None = None) -> None:
         self._book = OverlayBook(config, topology, {})
+
+    @property
+    def time_varying(self) -> bool:
+        """Whether edges change from round to round."""
+        return self._book.topology.time_varying
 
     @property
     def directed(self) -> bool:
@@ -87,10 +94,12 @@ class Neighbourhood:
         there = {overlay.members[j] for i, j in edges.pairs.tolist() if i == place}
         back = {overlay.members[i] for i, j in edges.pairs.tolist() if j == place}
         senders, receivers = (back, there) if edges.directed else (back | there, back | there)
+        audible = set(overlay.members) - {own} if self.time_varying else senders
         return Neighbours(
             branch=branch,
             label=overlay.label,
             degree=int(edges.degrees()[place]),
             receivers=tuple(agents[name] for name in sorted(receivers - absent)),
             senders=tuple(agents[name] for name in sorted(senders - absent)),
+            audible=tuple(sorted(audible)),
         )

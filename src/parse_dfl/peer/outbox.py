@@ -18,16 +18,16 @@ from parse_dfl.peer.wire import Header, encode
 EDGE = "edge:"
 """Tensors under such names have a row per neighbour; all others go to every neighbour alike."""
 
-KEPT_ROUNDS = 2
-"""In lockstep a neighbour that still waits for a message is at most one round behind."""
-
 Tensors = Mapping[str, Tensor]
 
 
 class Outbox:
     """Encodes and sends the messages of one agent."""
 
-    def __init__(self, transport: Transport, keys: Keys, identity: Signer) -> None:
+    def __init__(
+        self, transport: Transport, keys: Keys, identity: Signer, *, kept_rounds: int
+    ) -> None:
+        self._kept_rounds = kept_rounds
         self._transport, self._keys, self._identity = transport, keys, identity
         self._kept: dict[tuple[str, str], dict[int, bytes]] = {}
         self._lock = Lock()
@@ -86,14 +86,16 @@ class Outbox:
         with self._lock:
             kept = self._kept.setdefault((receiver, branch), {})
             kept[round] = message
-            for old in sorted(kept)[:-KEPT_ROUNDS]:
-                del kept[old]
 
-    def keep_only(self, places: Collection[Neighbours]) -> None:
-        """Forget what was sent to agents that are no neighbours any more."""
-        pairs = {(agent.name, str(each.branch)) for each in places for agent in each.receivers}
+    def forget_before(self, round: int) -> None:
+        """Forget what was sent so long ago that nobody in lockstep can still miss it."""
+        oldest = round - self._kept_rounds + 1
         with self._lock:
-            self._kept = {pair: kept for pair, kept in self._kept.items() if pair in pairs}
+            young = {
+                pair: {number: message for number, message in kept.items() if number >= oldest}
+                for pair, kept in self._kept.items()
+            }
+            self._kept = {pair: kept for pair, kept in young.items() if kept}
 
     def _again(self, key: str) -> bytes | None:
         """The message of the round that is asked for, or the next one that there is."""

@@ -14,18 +14,19 @@ class Traffic:
     ``neighbours`` are the senders by branch; ``rounds`` how far each of them was when last heard
     of.  ``missing`` are those whose state did not come in time: their weight went to the own
     row.  ``staleness`` is by how many rounds the states that were mixed were behind.
+    ``lockstep_lead`` is by how many rounds a neighbour can be ahead while all is well.
     """
 
     round: int
     payload_bytes: Mapping[str, int]
     neighbours: Mapping[str, list[str]]
     rounds: Mapping[str, int]
+    lockstep_lead: int
     staleness: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
 
     @property
     def left_behind(self) -> bool:
-        """Whether most neighbours have gone on without this agent: in lockstep none is more than
-        one round ahead."""
-        ahead = [other for other in self.rounds.values() if other >= self.round + 2]
+        """Whether most neighbours have gone on without this agent."""
+        ahead = [far for far in self.rounds.values() if far > self.round + self.lockstep_lead]
         return 2 * len(ahead) > len(self.rounds)

@@ -17,6 +17,7 @@ from zenoh.handlers import Callback
 
 from parse_dfl.peer.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
 from parse_dfl.peer.identity import Identity, Insecure
+from parse_dfl.training.learner import Learner
 
 Take = Callable[[str, bytes], None]
 """Gets the key and the bytes of something that arrived, on a thread of the network's."""
@@ -39,6 +40,15 @@ class LinkSettings:
     limit_bytes: int
     lease_s: float = 10.0
     patience_s: float = 1.0
+
+
+def largest_message_bytes(learner: Learner) -> int:
+    """A bound for what one message of one of the learner's branches holds.
+
+    No exchange rule sends more than the parameters twice over, and the second moment.
+    """
+    rows = learner.layout.branches.values()
+    return max((3 * each.width * each.theta.element_size() for each in rows), default=0)
 
 
 def session_config(settings: LinkSettings, identity: Identity | Insecure) -> zenoh.Config:
