@@ -21,6 +21,7 @@ from parse_dfl.events import ModalityEvent, parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
@@ -80,6 +81,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
     check_events(events, mix.agents(), mix.modalities, config.training.rounds)
+    check_liars(liars_of(config), [agent.name for agent in mix.agents()])
     return Ingredients(
         config=config,
         data=data,
@@ -133,6 +135,11 @@ def blueprint_of(config: RunConfig, data: MultimodalData, own: Own = NOTHING_OWN
     return Blueprint(
         samples=samples, classes=data.classes, config=config.network, own_encoders=own.encoders
     )
+
+
+def liars_of(config: RunConfig) -> list[Liar]:
+    """The agents that the configuration lets lie."""
+    return [parse_liar(text) for text in config.overlay.liars]
 
 
 def options_of(config: RunConfig) -> dict[str, object]:

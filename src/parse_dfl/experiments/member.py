@@ -15,6 +15,7 @@ from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import Ingredients, some_of
 from parse_dfl.experiments.orders import Orders
 from parse_dfl.experiments.outcome import peak_memory_bytes
+from parse_dfl.methods.robust import robust_method
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.node import Node, NodeSettings, first_scores
 from parse_dfl.peer.report import RoundReport
@@ -103,7 +104,7 @@ def _learner(found: Ingredients, data: TensorData, agent: str) -> Learner:
     return Learner(
         data,
         [shard for shard in found.shards if shard.agent.name == agent],
-        found.method,
+        robust_method(found.method, found.config.overlay.robust),
         found.blueprint,
         training=replace(training, local_steps=steps),
         events=[event for event in found.events if event.agent == agent],

@@ -11,6 +11,7 @@ from typing import Any
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import RunConfig, to_dict
+from parse_dfl.experiments.ingredients import liars_of
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.methods.method import Stage
 from parse_dfl.training.cohort import Cohort
@@ -122,6 +123,7 @@ def summary(
         "rounds": config.training.rounds,
         "groups": _groups(scores, facts.parameters),
         "mean_accuracy": weighted_mean(scores, "accuracy"),
+        **_honest(config, scores),
         **spent,
         "seeds_side_by_side": facts.seeds_side_by_side,
         "peak_memory_bytes": facts.peak_memory_bytes,
@@ -132,6 +134,13 @@ def summary(
         "overlays": list(facts.overlays),
         "config": to_dict(config) | {"seed": seed},
     }
+
+
+def _honest(config: RunConfig, scores: Sequence[AgentScore]) -> dict[str, float]:
+    """The mean accuracy of those who do not lie, where some do."""
+    liars = {liar.agent for liar in liars_of(config)}
+    honest = [score for score in scores if score.agent.name not in liars]
+    return {"honest_mean_accuracy": weighted_mean(honest, "accuracy")} if liars and honest else {}
 
 
 def _groups(scores: Sequence[AgentScore], parameters: Mapping[str, int]) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class Rows(Protocol):
         """The rule's own tensors, kept between rounds and in checkpoints."""
         ...
 
+    @property
+    def progress(self) -> float:
+        """The share of all rounds that have begun, in [0, 1]."""
+        ...
+
     def drift(self, component: str) -> Tensor:
         """How far each owner's branches of ``component`` went since the stage began.
 

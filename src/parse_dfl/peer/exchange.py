@@ -12,6 +12,7 @@ from torch import Tensor
 
 from parse_dfl.branches import Branch
 from parse_dfl.methods.exchange import Exchange, Sent
+from parse_dfl.methods.robust import Robust
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.overlays.topologies import Topology
@@ -98,8 +99,17 @@ class PeerExchanger:
         return traffic
 
     def prepare(self, learner: Learner) -> None:
-        """Listen to those who will be neighbours in the next round, before they send."""
-        self.arrivals.want(self._places(learner, learner.round + 1))
+        """Listen to those who will be neighbours in the next round, before they send.
+
+        Raises:
+            OverlayError: robust mixing is ill-posed for so few neighbours.
+        """
+        places = self._places(learner, learner.round + 1)
+        for place in places:
+            rule = learner.stage.exchange(place.branch)
+            if isinstance(rule, Robust):
+                rule.check(place.branch.label, self._own, len(place.senders))
+        self.arrivals.want(places)
 
     def is_absent(self, learner: Learner) -> bool:
         """Whether this agent misses the round: its own coin, which the others toss alike."""

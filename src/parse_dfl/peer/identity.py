@@ -108,7 +108,7 @@ class Certified:
     valid_until: float
     key: ec.EllipticCurvePublicKey
 
-    def verify(self, signature: bytes, data: bytes | memoryview) -> None:
+    def verify(self, signature: bytes, data: bytes) -> None:
         """Return if this agent's key signed ``data``.
 
         Raises:

@@ -44,6 +44,11 @@ class PeerRows:
         """The rule's own tensors."""
         return self._own.memory
 
+    @property
+    def progress(self) -> float:
+        """The share of all rounds that have begun."""
+        return self._own.progress
+
     def drift(self, component: str) -> Tensor:
         """‖θ − θ_start‖ of the own branches of ``component``."""
         return self._repeated(self._own.drift(component))

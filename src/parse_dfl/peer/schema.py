@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from parse_dfl.peer.refusals import Reason, Refusal
@@ -82,10 +83,10 @@ class Schema:
         text += b" " * (-len(text) % _ALIGNMENT)
         return len(text).to_bytes(8, "little") + text
 
-    def payload(self, tensors: Mapping[str, Tensor]) -> list[bytes]:
-        """Tensors of this schema as a payload, in parts to be joined."""
+    def payload(self, tensors: Mapping[str, Tensor]) -> list[bytes | memoryview]:
+        """Tensors of this schema as a payload, in parts to be joined; numbers are not copied."""
         arrays = [(tensors[name].detach().cpu().numpy(), spec) for name, spec in self.tensors]
-        return [self.layout, *(array.astype(_NUMPY[s.dtype]).tobytes() for array, s in arrays)]
+        return [self.layout, *(_bytes_of(array, spec) for array, spec in arrays)]
 
     def read(self, payload: memoryview) -> dict[str, Tensor]:
         """The tensors of a payload, whose numbers are all finite.
@@ -134,6 +135,10 @@ def read_json(data: bytes, what: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Refusal(Reason.FRAMING, f"{what} holds no JSON object where it should")
     return values
+
+
+def _bytes_of(array: NDArray[Any], spec: TensorSpec) -> memoryview:
+    return np.ascontiguousarray(array, _NUMPY[spec.dtype]).data
 
 
 def _tensor(data: memoryview, spec: TensorSpec) -> Tensor:

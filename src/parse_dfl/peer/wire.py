@@ -3,7 +3,8 @@
     magic b"PDFL" | version u8 | bytes of the signature part u8 (0 or 96) | bytes of the header u16
     header        canonical JSON (sorted keys, no spaces, ASCII) of :class:`Header`
     payload       safetensors
-    signature     SHA-256 of the sender's certificate (32) | ECDSA of all before it (64)
+    signature     SHA-256 of the sender's certificate (32) | ECDSA of the SHA-256 of all that
+                  stands before these two (64)
 
 Integers are big-endian.  Nothing is read before its length was bounded, and no tensor before
 the payload's layout was compared with what is expected.  No pickle anywhere.
@@ -15,6 +16,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from typing import Any
 
 from torch import Tensor
@@ -102,7 +104,7 @@ class Message:
             raise Refusal(
                 Reason.SENDER, f"{sender.name} signed a message of {self.header.sender!r}"
             )
-        sender.verify(self._signature, self._signed)
+        sender.verify(self._signature, sha256(self._signed).digest())
 
     def tensors(self, schema: Schema) -> dict[str, Tensor]:
         """The tensors, if they are exactly what ``schema`` says and all numbers are finite.
@@ -128,8 +130,13 @@ def encode(header: Header, tensors: Mapping[str, Tensor], identity: Signer) -> b
     assert len(told) <= MOST_HEADER_BYTES, "the header's texts are bounded"
     part = SIGNATURE_PART_BYTES if identity.fingerprint else 0
     prefix = _PREFIX.pack(MAGIC, VERSION, part, len(told))
-    body = b"".join([prefix, told, *schema.payload(tensors)])
-    return b"".join([body, identity.fingerprint, identity.sign(body)]) if part else body
+    parts = [prefix, told, *schema.payload(tensors)]
+    if part:
+        digest = sha256()
+        for each in parts:
+            digest.update(each)
+        parts += [identity.fingerprint, identity.sign(digest.digest())]
+    return b"".join(parts)
 
 
 def decode(data: bytes, *, limit_bytes: int) -> Message:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.liars import Liar
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.simulation.attacks import Lies, exchange_with_liars
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.overlays import OverlayBook
 from parse_dfl.training.rows import BranchRows
@@ -36,9 +39,12 @@ class Payload:
 class Exchanger:
     """Mixes all branches of a layout."""
 
-    def __init__(self, book: OverlayBook, *, share_second: bool) -> None:
+    def __init__(
+        self, book: OverlayBook, *, share_second: bool, liars: Iterable[Liar] = ()
+    ) -> None:
         self._book = book
         self._share_second = share_second
+        self._liars = {liar.agent: liar for liar in liars}
 
     def exchange(
         self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
@@ -50,7 +56,8 @@ class Exchanger:
             if not len(mixing.source):
                 continue
             view, rule = RowsView(rows, layout.branches), stage.exchange(rows.branch)
-            mixed.append((rows, rule.receive(view, rule.send(view, mixing), mixing)))
+            lies = Lies(liars=self._liars, branch=rows.branch, round=round)
+            mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
             if self._share_second and "second" in rows.moments:
                 rows.moments["second"].copy_(mixing.apply(rows.moments["second"]))
         for rows, theta in mixed:
