@@ -57,7 +57,7 @@ def test_every_command_teaches_by_three_examples(command, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "give a command: run, compare, data, report, pid; see parse-dfl --help"),
+        ([], "give a command: run, compare, data, report, pid, node; see parse-dfl --help"),
         (
             ["rnu"],
             "unknown command 'rnu'; did you mean 'run'? known: compare, data, pid, report, run",

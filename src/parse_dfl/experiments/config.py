@@ -70,14 +70,22 @@ def load_toml(path: Path) -> RunConfig:
             that is unknown, given twice, or of the wrong type.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        return from_dict(_into_sections(settings))
+        return from_settings(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML file: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def from_settings(settings: Mapping[str, Any]) -> RunConfig:
+    """The configuration of settings that stand by name alone, or in sections.
+
+    Raises:
+        ConfigError: a setting is unknown, given twice, or of the wrong type.
+    """
+    return from_dict(_into_sections(settings))
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

@@ -17,11 +17,12 @@ from parse_dfl.experiments.orders import Orders
 from parse_dfl.experiments.outcome import peak_memory_bytes
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.peer.identity import Identity, Insecure
+from parse_dfl.peer.meeting import open_transport
 from parse_dfl.peer.node import Node, NodeSettings, first_scores
 from parse_dfl.peer.report import RoundReport
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
-from parse_dfl.peer.transport import LinkSettings, Transport, largest_message_bytes
+from parse_dfl.peer.transport import LinkSettings, largest_message_bytes
 from parse_dfl.training.agent_file import save_agent
 from parse_dfl.training.batches import local_steps
 from parse_dfl.training.learner import Learner
@@ -66,7 +67,7 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
     )
     node = Node(
         learner,
-        Transport(_link(found, learner, orders), identity),
+        open_transport(_link(found, learner, orders), identity, wait_s=orders.meet_s, stop=stop),
         identity,
         NodeSettings(
             overlay=found.config.overlay,

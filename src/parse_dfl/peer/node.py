@@ -27,6 +27,7 @@ from parse_dfl.peer.sealed import seal
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.status import ABOUT, ask_all, round_of
 from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.strangers import strangers
 from parse_dfl.peer.traffic import Traffic
 from parse_dfl.peer.transport import Transport
 from parse_dfl.training.evaluation import Scores
@@ -99,6 +100,7 @@ class Node:
         )
         self._status: dict[str, Any] = {}
         self._announced: tuple[str, ...] = ()
+        self._strange: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -179,6 +181,7 @@ class Node:
         begin = time.perf_counter()
         self.learner.begin_round()
         self._announce_changes()
+        self._note_strangers()
         if not self._exchanger.is_absent(self.learner):
             self.learner.train(set())
         mixing = time.perf_counter()
@@ -196,6 +199,13 @@ class Node:
         if card.modalities != self._announced:
             self._announced = card.modalities
             self.membership.announce(card)
+
+    def _note_strangers(self) -> None:
+        found = strangers(self.membership.view(), self.name)
+        for name, why in found.items():
+            if self._strange.get(name) != why:
+                self._reporter.note(f"{name} {why}: they will not exchange it")
+        self._strange = found
 
     def _card(self) -> Card:
         cohort = self.learner.layout.cohorts[0]

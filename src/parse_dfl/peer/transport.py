@@ -15,6 +15,7 @@ from typing import Any
 import zenoh
 from zenoh.handlers import Callback
 
+from parse_dfl.errors import PeerError
 from parse_dfl.peer.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.training.learner import Learner
@@ -100,7 +101,16 @@ class Transport:
     while it runs the network reads nothing more from that peer, so nothing can pile up."""
 
     def __init__(self, settings: LinkSettings, identity: Identity | Insecure) -> None:
-        self._session = zenoh.open(session_config(settings, identity))
+        """Open a session.
+
+        Raises:
+            PeerError: an address cannot be listened on, or one to connect to cannot be read.
+        """
+        try:
+            self._session = zenoh.open(session_config(settings, identity))
+        except zenoh.ZError as error:
+            reason = str(error).split(" at ")[0]
+            raise PeerError(f"cannot listen on {', '.join(settings.listen)}: {reason}") from error
         self._subscriptions: dict[str, Any] = {}
         self._tokens: dict[str, Any] = {}
         self._kept: list[Any] = []
