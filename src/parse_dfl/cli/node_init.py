@@ -15,7 +15,7 @@ QUESTIONS = {
     "name": ("this agent's name, as in its certificate", ""),
     "modalities": ("the modalities that it owns, joined by +", ""),
     "data": ("its recordings: a .npz file, or the name of a data set", ""),
-    "certificates": ("the folder that 'parse-dfl cert issue' wrote (empty: insecure)", ""),
+    "certificates": ("the folder that 'parse-dfl cert issue' wrote", "certificates"),
     "listen": ("HOST:PORT to listen on", f"0.0.0.0:{PORT}"),
     "connect": ("HOST:PORT of peers to try first, separated by commas", ""),
     "method": ("method, the same at every site", "parse"),
@@ -74,6 +74,9 @@ def add_init(parser: Parser) -> None:
     for name, (question, default) in QUESTIONS.items():
         shown = f"{question}{f' (default: {default})' if default else ''}"
         group.add_argument(f"--{name}", metavar=name.upper(), help=shown)
+    group.add_argument(
+        "--insecure", action="store_true", help="no certificates: on one machine only"
+    )
     group.add_argument("--defaults", action="store_true", help="ask nothing")
     group.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
@@ -95,6 +98,10 @@ def init(path: Path, args: argparse.Namespace) -> str:
 
 def _answer(name: str, args: argparse.Namespace) -> str:
     question, default = QUESTIONS[name]
+    if args.insecure:
+        default = {"certificates": "", "listen": f"127.0.0.1:{PORT}"}.get(name, default)
+        if name == "certificates":
+            return default
     given: str | None = getattr(args, name)
     if given is not None or args.defaults:
         return default if given is None else given
@@ -104,11 +111,8 @@ def _answer(name: str, args: argparse.Namespace) -> str:
 
 def _file(path: Path, answers: dict[str, str]) -> str:
     insecure = not answers["certificates"]
-    listen = answers["listen"]
-    if insecure:
-        listen = listen.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - without TLS on loopback
     told = {name: json.dumps(answers[name], ensure_ascii=False) for name in answers}
-    told |= {"listen": _listed(listen), "connect": _listed(answers["connect"])}
+    told |= {name: _listed(answers[name]) for name in ("listen", "connect")}
     told |= {"rounds": answers["rounds"], "insecure": json.dumps(insecure), "file": path.name}
     return TEMPLATE.format(**told)
 

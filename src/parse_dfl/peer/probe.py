@@ -62,8 +62,10 @@ def _words(error: ssl.SSLError) -> str:
     reason = error.reason or str(error)
     alert = reason.rpartition("ALERT_")[2]
     words = alert.replace("_", " ").lower()
+    foreign = "our certificate is by another authority than its own"
     known = {
-        "unknown ca": "our certificate is by another authority than its own (unknown CA)",
+        "unknown ca": foreign,
+        "decrypt error": foreign,  # of the same name, so that only the signature tells
         "certificate required": "it demands a certificate",
         "wrong version number": "it does not speak TLS (is it insecure?)",
         "record layer failure": "it does not speak TLS (is it insecure?)",
