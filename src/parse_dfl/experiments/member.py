@@ -83,7 +83,8 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
         topology=found.topology,
     )
     node.run(stop)
-    channel.tell({"kind": "done", **_outcome(found, learner, orders)})
+    outcome = _outcome(found, learner, orders)
+    channel.tell({"kind": "done", "guard": node.guard_report(), **outcome})
     dismissed.wait()
     node.close()
 

@@ -222,6 +222,7 @@ class PeerExchanger:
             neighbours=names,
             rounds=rounds,
             lockstep_lead=self._lead,
+            refused_ahead=self.arrivals.refused_ahead,
         )
 
 

@@ -107,6 +107,10 @@ class Node:
         """The agent's name."""
         return self._identity.name
 
+    def guard_report(self) -> dict[str, Any]:
+        """What was accepted and refused, by sender and reason."""
+        return self._guard.report(time.time())
+
     def run(self, stop: Stop) -> None:
         """All rounds that are left, or up to the stop; then a checkpoint.
 
@@ -249,7 +253,7 @@ class Node:
         )
 
     def _refused(self) -> int:
-        report = self._guard.report(time.time())
+        report = self.guard_report()
         accounts = [*report["refused"].values(), *report["unverified"].values()]
         return sum(sum(account.values()) for account in accounts)
 
@@ -266,7 +270,7 @@ class Node:
             "missing": sorted(traffic.missing) if traffic else [],
             "sent_bytes": self._exchanger.outbox.sent_bytes,
             "received_bytes": self._exchanger.arrivals.received_bytes,
-            "guard": self._guard.report(time.time()),
+            "guard": self.guard_report(),
             "accuracy": accuracy,
         }
 
