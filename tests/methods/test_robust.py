@@ -81,11 +81,12 @@ def test_balance_hears_only_those_who_are_near():
     torch.testing.assert_close(begun, loose)
 
 
-def test_the_trimmed_mean_is_the_trimmed_mean():
+@pytest.mark.parametrize("liars", [1, 2])
+def test_the_trimmed_mean_is_the_trimmed_mean(liars):
     theta, mixing = random_rows(6, width=9), mixing_over(6, "full")
-    mixed = after("trimmed-mean:liars=1", theta, mixing)
+    mixed = after(f"trimmed-mean:liars={liars}", theta, mixing)
     for row in range(6):
-        others = np.sort(np.delete(theta.numpy(), row, axis=0), axis=0)[1:-1]
+        others = np.sort(np.delete(theta.numpy(), row, axis=0), axis=0)[liars:-liars]
         expected = np.concatenate([theta[row : row + 1].numpy(), others]).mean(0)
         np.testing.assert_allclose(mixed[row].numpy(), expected)
 
@@ -172,11 +173,13 @@ def test_well_posed_rules(rule, degree):
     rule_of(rule).check("x", "a", degree)
 
 
-def test_distances_are_measured_in_parts(monkeypatch):
+@pytest.mark.parametrize("dense", [0, 50])
+def test_distances_one_by_one_and_all_at_once(monkeypatch, dense):
     theta, mixing = random_rows(6), mixing_over(6, "full")
-    whole = edge_distances(theta, mixing)
     monkeypatch.setattr("parse_dfl.methods.robust.MOST_NUMBERS", 20)
-    np.testing.assert_array_equal(edge_distances(theta, mixing), whole)
+    monkeypatch.setattr("parse_dfl.methods.robust.DENSE", dense)
+    expected = (theta[mixing.source] - theta[mixing.target]).norm(dim=1).numpy()
+    np.testing.assert_allclose(edge_distances(theta, mixing), expected)
 
 
 def test_the_rule_takes_the_place_of_averaging_everywhere():

@@ -170,6 +170,13 @@ def federation_of(certificate: x509.Certificate) -> str:
     return str(found[0].value) if found else ""
 
 
+def hosts_of(certificate: x509.Certificate) -> list[str]:
+    """The host names and addresses that a certificate is for."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return [*names.get_values_for_type(x509.DNSName), *addresses]
+
+
 def _read_ca(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     if not (folder / CA_KEY).exists():
         raise IdentityError(

@@ -149,7 +149,9 @@ class Node:
         self._set_status(None, None)
         keys = Keys(self._identity.federation)
         self._transport.answer(keys.status(self.name), self._tell_status)
-        self.membership.join(self._card())
+        card = self._card()
+        self._announced = card.modalities
+        self.membership.join(card)
         wanted = self._settings.wait_for
 
         def enough(view: Mapping[str, Card]) -> bool:
@@ -214,7 +216,6 @@ class Node:
     def _card(self) -> Card:
         cohort = self.learner.layout.cohorts[0]
         agent = cohort.agents[0]
-        self._announced = agent.modalities
         branches: list[Branch] = sorted(self.learner.layout.branches)
         return Card(
             name=self.name,
