@@ -120,6 +120,7 @@ def _link(found: Ingredients, learner: Learner, orders: Orders) -> LinkSettings:
         connect=orders.connect,
         limit_bytes=largest_message_bytes(learner),
         lease_s=peer.lease_s,
+        patience_s=peer.patience_s,
     )
 
 

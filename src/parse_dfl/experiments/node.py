@@ -96,6 +96,7 @@ def _node(
         connect=settings.connect,
         limit_bytes=largest_message_bytes(learner),
         lease_s=run.peer.lease_s,
+        patience_s=run.peer.patience_s,
     )
     experiment = fingerprint(run, [run.seed], learner.method.name, learner.data.source)
     return Node(

@@ -15,9 +15,9 @@ from parse_dfl.peer.neighbours import Neighbours
 from parse_dfl.peer.refusals import Reason
 from parse_dfl.peer.transport import Transport
 
-ASK_AGAIN_S = 0.25
+ASK_NEW_S, ASK_KNOWN_S = 0.25, 1.0
 """After so long a neighbour is asked for a message that has not come: one that it sent before it
-heard of the subscription is lost.  The pause doubles each time."""
+heard of the subscription is lost.  Sooner if it was never heard of; the pause doubles each time."""
 
 LOOK_ROUND_S = 0.2
 """So often a waiting peer looks whether those that it waits for are still there."""
@@ -67,8 +67,10 @@ class Arrivals:
         many rounds a neighbour can be ahead that has sent this round's state as well.
         """
         begin = time.monotonic()
-        pause, ask_at = ASK_AGAIN_S, begin + ASK_AGAIN_S
         slots = {(agent.name, str(each.branch)) for each in places for agent in each.senders}
+        known = all(self.states.newest(*slot) for slot in slots)
+        pause = ASK_KNOWN_S if known else ASK_NEW_S
+        ask_at = begin + pause
         while missing := self._missing(slots, round, lead):
             now = time.monotonic()
             left = self._settings.deadline_s - (now - begin)

@@ -24,3 +24,8 @@ class PeerConfig:
     window: int = 4
     staleness: float = 0.5
     insecure: bool = False
+
+    @property
+    def patience_s(self) -> float:
+        """How long to try to send to a peer that does not read: the own pace goes first."""
+        return self.deadline_s / 4 if self.pace == "synchronous" else 0.1

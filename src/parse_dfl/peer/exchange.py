@@ -72,7 +72,13 @@ class PeerExchanger:
         self._neighbourhood = Neighbourhood(overlay, topology)
         self._share_second = share_second
         keys = Keys(identity.federation)
-        self.outbox = Outbox(transport, keys, identity, kept_rounds=settings.window)
+        self.outbox = Outbox(
+            transport,
+            keys,
+            identity,
+            kept_rounds=settings.window,
+            resend_s=settings.deadline_s / 2,
+        )
         self.arrivals = Arrivals(
             transport, membership, guard, keys, identity.name, changed, settings
         )

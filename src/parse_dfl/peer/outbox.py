@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from threading import Lock
 
 from torch import Tensor
@@ -21,15 +23,31 @@ EDGE = "edge:"
 Tensors = Mapping[str, Tensor]
 
 
+@dataclass
+class _Kept:
+    """A message and when it was handed to the network; None: nobody listened."""
+
+    message: bytes
+    pushed: float | None = None
+
+
 class Outbox:
     """Encodes and sends the messages of one agent."""
 
     def __init__(
-        self, transport: Transport, keys: Keys, identity: Signer, *, kept_rounds: int
+        self,
+        transport: Transport,
+        keys: Keys,
+        identity: Signer,
+        *,
+        kept_rounds: int,
+        resend_s: float,
     ) -> None:
-        self._kept_rounds = kept_rounds
+        """``kept_rounds``: for so long messages are kept.  ``resend_s``: one that was sent is sent
+        again, to who asks, only after so long: until then it is on its way."""
+        self._kept_rounds, self._resend_s = kept_rounds, resend_s
         self._transport, self._keys, self._identity = transport, keys, identity
-        self._kept: dict[tuple[str, str], dict[int, bytes]] = {}
+        self._kept: dict[tuple[str, str], dict[int, _Kept]] = {}
         self._lock = Lock()
         self.sent_bytes = 0
         transport.answer(keys.asked_again(identity.name), self._again)
@@ -61,13 +79,14 @@ class Outbox:
             if apart or not message:
                 own = {name: value[number] for name, value in apart.items()}
                 message = self._encode(place, {**alike, **own, **extra}, round, samples)
-            self._keep(receiver.name, str(place.branch), round, message)
+            kept = self._keep(receiver.name, str(place.branch), round, message)
             if receiver.name not in hold_back:
                 key = self._keys.slice(
                     to=receiver.name, sender=self._identity.name, branch=str(place.branch)
                 )
-                self._transport.send(key, message)
-                self.sent_bytes += len(message)
+                if self._transport.send(key, message):
+                    kept.pushed = time.monotonic()
+                    self.sent_bytes += len(message)
 
     def _encode(self, place: Neighbours, tensors: Tensors, round: int, samples: int) -> bytes:
         header = Header(
@@ -82,10 +101,11 @@ class Outbox:
         )
         return encode(header, tensors, self._identity)
 
-    def _keep(self, receiver: str, branch: str, round: int, message: bytes) -> None:
+    def _keep(self, receiver: str, branch: str, round: int, message: bytes) -> _Kept:
+        kept = _Kept(message)
         with self._lock:
-            kept = self._kept.setdefault((receiver, branch), {})
-            kept[round] = message
+            self._kept.setdefault((receiver, branch), {})[round] = kept
+        return kept
 
     def forget_before(self, round: int) -> None:
         """Forget what was sent so long ago that nobody in lockstep can still miss it."""
@@ -103,7 +123,15 @@ class Outbox:
             receiver, branch, round = self._keys.question(key)
         except ValueError:
             return None
+        now = time.monotonic()
         with self._lock:
             kept = self._kept.get((receiver, branch), {})
             later = [each for each in kept if each >= round]
-            return kept[min(later)] if later else None
+            if not later:
+                return None
+            found = kept[min(later)]
+            if found.pushed is not None and now - found.pushed < self._resend_s:
+                return None
+            found.pushed = now
+            self.sent_bytes += len(found.message)
+            return found.message

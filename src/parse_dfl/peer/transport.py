@@ -26,6 +26,9 @@ Take = Callable[[str, bytes], None]
 FRAMING_BYTES = 64 << 10
 """What a message may hold beyond its tensors: header, certificate, signature, key."""
 
+MOST_PUBLISHERS = 4096
+"""Keys to send to that are kept ready."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSettings:
@@ -112,6 +115,7 @@ class Transport:
             reason = str(error).split(" at ")[0]
             raise PeerError(f"cannot listen on {', '.join(settings.listen)}: {reason}") from error
         self._subscriptions: dict[str, Any] = {}
+        self._publishers: dict[str, Any] = {}
         self._tokens: dict[str, Any] = {}
         self._kept: list[Any] = []
 
@@ -154,9 +158,21 @@ class Transport:
         for key in set(self._subscriptions) - set(keys):
             self._subscriptions.pop(key).undeclare()
 
-    def send(self, key: str, payload: bytes) -> None:
-        """Send to whoever listens to ``key``; a peer that does not read is given up."""
-        self._session.put(key, payload, congestion_control=zenoh.CongestionControl.DROP)
+    def send(self, key: str, payload: bytes) -> bool:
+        """Send to whoever listens to ``key``; whether anybody does.
+
+        A peer that does not read is given up after the link's patience.
+        """
+        publisher = self._publishers.pop(key, None) or self._publisher(key)
+        self._publishers[key] = publisher  # the least used ones stand first
+        publisher.put(payload)
+        return bool(publisher.matching_status.matching)
+
+    def _publisher(self, key: str) -> Any:
+        while len(self._publishers) >= MOST_PUBLISHERS:
+            self._publishers.pop(next(iter(self._publishers))).undeclare()
+        congestion = zenoh.CongestionControl.DROP
+        return self._session.declare_publisher(key, congestion_control=congestion)
 
     def answer(self, pattern: str, reply: Callable[[str], bytes | None]) -> None:
         """Answer questions for keys like ``pattern``; None is no answer."""
