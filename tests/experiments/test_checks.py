@@ -41,7 +41,9 @@ def test_some_may_be_zero_but_not_negative(place):
         check(place, -1)
 
 
-@pytest.mark.parametrize("place", ["network.dropout", "training.momentum", "overlay.absence"])
+@pytest.mark.parametrize(
+    "place", ["network.dropout", "training.momentum", "training.global_momentum", "overlay.absence"]
+)
 @pytest.mark.parametrize("value", [-0.1, 1.0])
 def test_a_fraction_lies_below_one(place, value):
     check(place, 0)
@@ -72,6 +74,7 @@ def test_a_fraction_lies_below_one(place, value):
         ("method", "pars", "unknown method 'pars'; did you mean 'parse'"),
         ("agents", "acc=0", "asks for 0 agents"),
         ("events", ["x"], "'x' is no modality event"),
+        ("record", ["conflct"], "unknown recording 'conflct'; did you mean 'conflict'"),
     ],
 )
 def test_what_cannot_be_is_refused(place, value, message):

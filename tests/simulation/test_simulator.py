@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.simulation.churn import absent_agents
+from parse_dfl.training.churn import absent_agents
 from tests.small import federation, rows_of, run_rounds
 
 

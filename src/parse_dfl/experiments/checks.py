@@ -10,13 +10,17 @@ from parse_dfl.agents import parse_mix
 from parse_dfl.data.config import EVALUATION_PARTS
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
+from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
+from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_set
-from parse_dfl.networks.config import FUSIONS
+from parse_dfl.networks.config import AUTO, FUSIONS
+from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
-ENGINES = ("simulate",)
+ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
+RECORDINGS = ("conflict",)
 
 _AT_LEAST = {
     "seed": 0,
@@ -31,9 +35,18 @@ _AT_LEAST = {
     "training.batch_size": 1,
     "training.weight_decay": 0,
     "training.prior_correction": 0,
+    "peer.window": 1,
+    "peer.staleness": 0,
 }
 
-_FRACTIONS = ("network.dropout", "training.momentum", "overlay.absence")
+_POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")
+
+_FRACTIONS = (
+    "network.dropout",
+    "training.momentum",
+    "training.global_momentum",
+    "overlay.absence",
+)
 """From 0 up to, but not including, 1."""
 
 _CHOICES: Mapping[str, Sequence[str]] = {
@@ -44,6 +57,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "training.share_moments": SHARED_MOMENTS,
     "training.dtype": DTYPES,
     "data.evaluate_on": EVALUATION_PARTS,
+    "peer.pace": PACES,
 }
 
 
@@ -64,6 +78,10 @@ def check_values(values: Mapping[str, Any]) -> None:
     _check_encoders(given["network.encoders"])
     for text in given["events"]:
         parse_event(text)
+    _check_trust(given)
+    for name in given["record"]:
+        if name not in RECORDINGS:
+            raise unknown("recording", name, RECORDINGS)
     if "agents" in given:
         parse_mix(given["agents"])
 
@@ -75,8 +93,21 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
     for place in _FRACTIONS:
         if not 0 <= given[place] < 1:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
-    if given.get("training.lr", 1.0) <= 0:
-        raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
+    for place in _POSITIVE:
+        if given.get(place, 1.0) <= 0:
+            raise ConfigError(f"{_name(place)} must be above 0, not {given[place]}")
+
+
+def _check_trust(given: Mapping[str, Any]) -> None:
+    for text in given["overlay.liars"]:
+        parse_liar(text)
+    if given["overlay.liars"] and given["engine"] != "simulate":
+        raise ConfigError("liars exist in simulations only; use --engine simulate")
+    if parse_robust(given["overlay.robust"]) and given["training.share_moments"] != "none":
+        raise ConfigError(
+            f"robust {given['overlay.robust']!r} guards parameters, not moments, which liars could "
+            "spoil as well; use --share-moments none or --robust none"
+        )
 
 
 def _check_device(device: str) -> None:
@@ -84,7 +115,11 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def _check_split(split: Sequence[float]) -> None:
+def _check_split(split: Sequence[float] | str) -> None:
+    if isinstance(split, str):
+        if split != AUTO:
+            raise ConfigError(f"split {split!r} must be three ratios, such as 1,1,1, or {AUTO}")
+        return
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")

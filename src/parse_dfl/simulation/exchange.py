@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.branches import Branch
+from parse_dfl.liars import Liar
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.mixing import Mixing
-from parse_dfl.simulation.overlays import OverlayBook
+from parse_dfl.simulation.attacks import Lies, exchange_with_liars
 from parse_dfl.training.layout import Layout
+from parse_dfl.training.overlays import OverlayBook
 from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.view import RowsView
 
 BYTES_PER_NUMBER = 4
 """Payload is counted in float32, whatever the run computes in (contract)."""
@@ -35,52 +36,15 @@ class Payload:
         return self.total_bytes / self.links if self.links else 0.0
 
 
-class SimulatedRows:
-    """A branch's rows as an exchange rule sees them (:class:`~parse_dfl.methods.exchange.Rows`)."""
-
-    def __init__(self, rows: BranchRows, branches: Mapping[Branch, BranchRows]) -> None:
-        self._rows, self._branches = rows, branches
-
-    @property
-    def agents(self) -> Sequence[AgentSpec]:
-        """The owner of each row."""
-        return self._rows.agents
-
-    @property
-    def theta(self) -> Tensor:
-        """Parameters after local training."""
-        return self._rows.theta
-
-    @property
-    def before(self) -> Tensor:
-        """Parameters as the round began."""
-        assert self._rows.before is not None, "the exchange rule must say that it needs_before"
-        return self._rows.before
-
-    @property
-    def memory(self) -> dict[str, Tensor]:
-        """The rule's own tensors."""
-        return self._rows.memory
-
-    def drift(self, component: str) -> Tensor:
-        """‖θ − θ_start‖ of each owner's branches of ``component``, shape=(n, M)."""
-        lengths: dict[tuple[int, str], dict[str, Tensor]] = {}
-        for branch, rows in sorted(self._branches.items()):
-            if branch.component == component:
-                assert rows.stage_start is not None, "the stage must track this component's drift"
-                norms = (rows.theta - rows.stage_start).norm(dim=1)
-                for agent, norm in zip(rows.agents, norms, strict=True):
-                    lengths.setdefault((agent.seed, agent.name), {})[branch.modality] = norm
-        own = [lengths[agent.seed, agent.name] for agent in self.agents]
-        return torch.stack([torch.stack([row[name] for name in sorted(row)]) for row in own])
-
-
 class Exchanger:
     """Mixes all branches of a layout."""
 
-    def __init__(self, book: OverlayBook, *, share_second: bool) -> None:
+    def __init__(
+        self, book: OverlayBook, *, share_second: bool, liars: Iterable[Liar] = ()
+    ) -> None:
         self._book = book
         self._share_second = share_second
+        self._liars = {liar.agent: liar for liar in liars}
 
     def exchange(
         self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
@@ -96,11 +60,12 @@ class Exchanger:
             if not len(mixing.source):
                 continue
             rule = stage.exchange(rows.branch)
-            if rule.averages:
+            if rule.averages and not self._liars:
                 averaged.append((rows, mixing))
             else:
-                view = SimulatedRows(rows, layout.branches)
-                mixed.append((rows, rule.receive(view, rule.send(view, mixing), mixing)))
+                view = RowsView(rows, layout.branches)
+                lies = Lies(liars=self._liars, branch=rows.branch, round=round)
+                mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
             if self._share_second and "second" in rows.moments:
                 mixing.apply_in_place(rows.moments["second"])
         for rows, theta in mixed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +28,15 @@ STATE_MATRICES = 4
 PART_BYTES = 48 << 20
 """State and activations of the rows that are trained together: about what a processor's last cache
 holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """One step's samples of n agents; ``number`` tells an agent's samples apart."""
+
+    inputs: Mapping[str, Tensor]  # each shape=(n, B, *shape)
+    label: Tensor  # shape=(n, B), dtype=int64
+    number: Tensor  # shape=(n, B), dtype=int64
 
 
 class Cohort:
@@ -96,14 +106,12 @@ class Cohort:
             for start in range(0, len(self.agents), height)
         ]
 
-    def minibatches(
-        self, block: slice, round: int, steps: int
-    ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        """The minibatches of a round for the rows of ``block``: inputs (rows, B, *shape) and
-        labels (rows, B), step by step."""
+    def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
+        """The minibatches of a round for the rows of ``block``, step by step."""
         positions = torch.from_numpy(self.plan.positions(round, steps, block))
         for chosen in positions.to(self.data.label.device).unbind(1):
-            yield self.data.gather(block.start, chosen)
+            inputs, label = self.data.gather(block.start, chosen)
+            yield Minibatch(inputs, label, chosen)
 
     @property
     def widest(self) -> int:
@@ -130,6 +138,14 @@ class Cohort:
                 hook.remove()
         return entries
 
+    def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
+        """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
+        sizes = torch.from_numpy(self.data.sizes).to(self._weight.device).unsqueeze(1)
+        number = torch.arange(self.data.label.shape[1], device=sizes.device)
+        weight = (number < sizes).to(self._weight.dtype) / sizes
+        numbers = number.expand_as(self.data.label)
+        return self.data.inputs, Batch(self.data.label, weight, self._log_prior, numbers)
+
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
         """What the networks of the rows of ``block`` make of inputs (rows, B, *shape), without
         gradients."""
@@ -140,7 +156,8 @@ class Cohort:
                 return self.network(inputs)
         with self._seen(block.start):
             single = {name: value[0] for name, value in inputs.items()}
-            return _as_row(self.network(single))
+            alone: Outputs = self.network(single)
+            return alone.map(lambda value: value.unsqueeze(0))
 
     @contextmanager
     def _seen(self, rows: slice | int) -> Iterator[list[Tensor]]:
@@ -160,8 +177,7 @@ class Cohort:
     def gradients(
         self,
         objective: Objective,
-        inputs: Mapping[str, Tensor],
-        label: Tensor,
+        minibatch: Minibatch,
         block: slice,
         *,
         round: int,
@@ -173,9 +189,11 @@ class Cohort:
             self.network.train()
         keys = self._draw_keys[block]
         draws = hash_tensor(keys, torch.full_like(keys, (round << 20) + step))
-        batch = Batch(label, self._weight[block], self._log_prior[block])
+        weight, prior = self._weight[block], self._log_prior[block]
         with self._trained(block) as parameters, drawing(draws), self._precision():
-            loss = objective(self._forward(inputs), batch).sum()
+            outputs = self._forward(minibatch.inputs)
+            batch = Batch(minibatch.label, weight, prior, minibatch.number)
+            loss = objective(outputs, batch).sum()
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         touched = set()
         for owner, target, value in zip(self._owners, self._gradients, found, strict=True):
@@ -196,13 +214,6 @@ class Cohort:
             for leaf in leaves:
                 leaf.requires_grad_()
             yield leaves
-
-
-def _as_row(outputs: Outputs) -> Outputs:
-    """One agent's outputs as those of a cohort of one."""
-    parts = (outputs.modality_logits, outputs.slices, outputs.slice_logits)
-    rows = ({name: value.unsqueeze(0) for name, value in part.items()} for part in parts)
-    return Outputs(outputs.logits.unsqueeze(0), *rows)
 
 
 def log_prior(counts: Tensor) -> Tensor:

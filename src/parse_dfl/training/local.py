@@ -60,7 +60,7 @@ class LocalTrainer:
         batches = [cohort.minibatches(block, round, self.steps) for cohort, block in parts]
         for step in range(self.steps):
             touched = [
-                cohort.gradients(stage.objective, *next(own), block, round=round, step=step)
+                cohort.gradients(stage.objective, next(own), block, round=round, step=step)
                 for (cohort, block), own in zip(parts, batches, strict=True)
             ]
             if self.centralised:

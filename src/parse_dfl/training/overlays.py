@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.config import OverlayConfig
@@ -15,7 +17,6 @@ from parse_dfl.overlays.edges import Edges
 from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.overlays.weights import metropolis
-from parse_dfl.training.rows import BranchRows
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,20 @@ class OverlayKey:
     label: str
     seed: int
     members: tuple[str, ...]
+
+
+class Owned(Protocol):
+    """A branch and who owns it: its rows in a simulator, what a peer has heard of in a peer."""
+
+    @property
+    def branch(self) -> Branch:
+        """What is owned."""
+        ...
+
+    @property
+    def agents(self) -> Sequence[AgentSpec]:
+        """The owners; places in this sequence are what overlays are told in."""
+        ...
 
 
 class OverlayBook:
@@ -42,7 +57,7 @@ class OverlayBook:
         self._edges: dict[OverlayKey, Edges] = {}
         self._mixings: dict[tuple[Branch, int], Mixing] = {}
 
-    def mixing(self, rows: BranchRows, stage: Stage, stage_number: int, round: int) -> Mixing:
+    def mixing(self, rows: Owned, stage: Stage, stage_number: int, round: int) -> Mixing:
         """The branch's mixing over all its rows in a round."""
         key = (rows.branch, stage_number)
         if key in self._mixings:
@@ -58,7 +73,7 @@ class OverlayBook:
             self._mixings[key] = mixing
         return mixing
 
-    def overlays(self, rows: BranchRows, stage: Stage) -> dict[OverlayKey, NDArray[np.int64]]:
+    def overlays(self, rows: Owned, stage: Stage) -> dict[OverlayKey, NDArray[np.int64]]:
         """The overlays of a branch under the stage's sharing rule, each with its rows."""
         groups: dict[tuple[str, int], list[int]] = {}
         for row, agent in enumerate(rows.agents):

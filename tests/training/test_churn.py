@@ -8,7 +8,7 @@ import torch
 from parse_dfl.agents import AgentSpec, parse_mix
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import parse_event
-from parse_dfl.simulation.churn import absent_agents, apply_event, check_events
+from parse_dfl.training.churn import absent_agents, apply_event, check_events
 from tests.small import federation, run_rounds
 
 AGENTS = parse_mix("a=2,b=1,a+b=1").agents()

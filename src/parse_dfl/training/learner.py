@@ -1,0 +1,238 @@
+"""Some agents that learn, round by round; with whom they exchange is up to the engine.
+
+A simulator holds all agents, a peer its own one: local training, stages, changes of modalities,
+evaluation and checkpoints are the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.errors import CheckpointError
+from parse_dfl.events import ModalityEvent
+from parse_dfl.methods.method import Method, Stage
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.training.batches import local_steps
+from parse_dfl.training.churn import apply_event
+from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.config import TrainingConfig
+from parse_dfl.training.evaluation import Scores, evaluate
+from parse_dfl.training.layout import Layout, build_layout
+from parse_dfl.training.local import LocalTrainer, scheduled_lr
+from parse_dfl.training.momentum import move_on
+from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.shards import Shard, TensorData
+
+
+@dataclass
+class Clock:
+    """Seconds spent per part of a round."""
+
+    train: float = 0.0
+    mix: float = 0.0
+    evaluate: float = 0.0
+
+
+class Learner:
+    """The rows of some agents and their local training.
+
+    The state after a round is a pure function of the arguments and of what the engine's exchange
+    wrote into the rows: nothing is drawn from a generator that runs along.
+    """
+
+    def __init__(
+        self,
+        data: TensorData,
+        shards: Sequence[Shard],
+        method: Method,
+        blueprint: Blueprint,
+        *,
+        training: TrainingConfig,
+        events: Sequence[ModalityEvent] = (),
+        compiled: bool = False,
+    ) -> None:
+        self.data, self.method, self.blueprint = data, method, blueprint
+        self.training = training
+        self._shards = list(shards)
+        self._compiled = compiled
+        self._events = list(events)
+        sizes = [len(shard.indices) for shard in shards]
+        steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
+        self._trainer = LocalTrainer(training, steps=steps, centralised=method.centralised)
+        self.layout = self._build()
+        self.round = 0
+        self.clock = Clock()
+
+    def _build(self) -> Layout:
+        return build_layout(
+            self.data,
+            self._shards,
+            build_network=self.method.network,
+            blueprint=self.blueprint,
+            training=self.training,
+            compiled=self._compiled,
+        )
+
+    @property
+    def lr(self) -> float:
+        """The learning rate at the start: as set, or the method's own."""
+        return self.method.lr if self.training.lr is None else self.training.lr
+
+    @property
+    def stage_number(self) -> int:
+        """The stage of the round that ran last (of the first before any)."""
+        return self.method.stage_at(max(1, self.round), self.training.rounds)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of the round that ran last."""
+        return self.method.stages[self.stage_number]
+
+    def begin_round(self) -> None:
+        """Count the round, let the changes happen that are due, and enter its stage."""
+        self.round += 1
+        self._happen(self.round)
+        self._enter_stage()
+
+    def train(self, absent: set[AgentSpec]) -> None:
+        """The round's local steps; the rows of the ``absent`` stay unchanged bit for bit."""
+        first, last = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        lr = scheduled_lr(self.lr, self.training.schedule, self.round, first, last)
+        begin = time.perf_counter()
+        self._remember_before()
+        kept = _rows_of(self.layout, absent)
+        if self.training.global_momentum:
+            self._move_on(lr, first, last)
+        self._trainer.train(self.layout, self.stage, round=self.round, lr=lr)
+        _put_back(kept)
+        self.clock.train += time.perf_counter() - begin
+
+    def _move_on(self, lr: float, first: int, last: int) -> None:
+        """Global momentum; none crosses the start of a stage, whose learning rate jumps."""
+        share = 0.0
+        if self.round > first:
+            before = scheduled_lr(self.lr, self.training.schedule, self.round - 1, first, last)
+            share = self.training.global_momentum * lr / before
+        for rows in self.layout.branches.values():
+            move_on(rows, share)
+
+    def evaluate(self, samples: Tensor) -> list[tuple[Cohort, Scores]]:
+        """The scores of every cohort on the samples numbered ``samples``."""
+        begin = time.perf_counter()
+        samples = samples.to(self.data.device)
+        scores = [
+            (cohort, evaluate(cohort, self.data, samples, self.stage.predict))
+            for cohort in self.layout.cohorts
+        ]
+        self.clock.evaluate += time.perf_counter() - begin
+        return scores
+
+    def _enter_stage(self) -> None:
+        """Remember where tracked components start: in the stage's first round, or when gained."""
+        first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        for branch, rows in self.layout.branches.items():
+            rows.progress = self.round / self.training.rounds
+            if branch.component != self.stage.tracks_drift:
+                rows.stage_start = None
+            elif self.round == first or rows.stage_start is None:
+                rows.stage_start = rows.theta.clone()
+
+    def _remember_before(self) -> None:
+        for branch, rows in self.layout.branches.items():
+            needed = self.stage.exchange(branch).needs_before
+            rows.before = rows.theta.clone() if needed else None
+
+    def _happen(self, round: int) -> bool:
+        """Let agents lose or gain modalities: rows move to a new layout.  Whether any did."""
+        due = [event for event in self._events if event.round == round]
+        if not due:
+            return False
+        for event in due:
+            self._shards = [
+                replace(shard, agent=apply_event(shard.agent, event)) for shard in self._shards
+            ]
+        old = self.layout
+        self.layout = self._build()
+        _move_rows(old.branches, self.layout.branches)
+        return True
+
+    def skip_to(self, round: int) -> None:
+        """Be after ``round``, a later one, without having trained in between."""
+        for passed in range(self.round + 1, round + 1):
+            self._happen(passed)
+        self.round = round
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, for a checkpoint."""
+        return {
+            f"{branch}|{name}": value
+            for branch, rows in self.layout.branches.items()
+            for name, value in rows.tensors().items()
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor], round: int) -> None:
+        """Go on from the state after ``round``.
+
+        Raises:
+            CheckpointError: the tensors are of another experiment.
+        """
+        self.skip_to(round)
+        grouped: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            label, _, name = key.rpartition("|")
+            grouped.setdefault(label, {})[name] = value
+        if set(grouped) != {str(branch) for branch in self.layout.branches}:
+            raise CheckpointError("the checkpoint holds the branches of another experiment")
+        for branch, rows in self.layout.branches.items():
+            own = grouped[str(branch)]
+            if own["theta"].shape != rows.theta.shape:
+                raise CheckpointError(
+                    f"the checkpoint's branch {branch} has shape {tuple(own['theta'].shape)}, this "
+                    f"experiment's {tuple(rows.theta.shape)}"
+                )
+            rows.restore(own)
+
+
+def _rows_of(layout: Layout, agents: set[AgentSpec]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Copies of all that the given agents' rows hold: (matrix, rows, copy)."""
+    kept = []
+    for rows in layout.branches.values():
+        own = [row for row, agent in enumerate(rows.agents) if agent in agents]
+        if own:
+            index = torch.tensor(own, device=rows.theta.device)
+            kept += [(value, index, value[index]) for value in rows.row_state().values()]
+    return kept
+
+
+def _put_back(kept: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
+    """An absent row stays unchanged bit for bit."""
+    for matrix, index, copy in kept:
+        matrix[index] = copy
+
+
+def _move_rows(old: Mapping[Branch, BranchRows], new: Mapping[Branch, BranchRows]) -> None:
+    """Copy what an agent owned before and owns still: parameters, moments and step counts."""
+    for branch in old.keys() & new.keys():
+        source, target = old[branch], new[branch]
+        target.memory = dict(source.memory)
+        if source.stage_start is not None:
+            target.stage_start = target.theta.clone()
+        place = {(agent.seed, agent.name): row for row, agent in enumerate(source.agents)}
+        pairs = [
+            (place[agent.seed, agent.name], row)
+            for row, agent in enumerate(target.agents)
+            if (agent.seed, agent.name) in place
+        ]
+        if not pairs:  # the branch passed to others in one round
+            continue
+        before, after = (torch.tensor(part) for part in zip(*pairs, strict=True))
+        state = source.row_state()
+        for name, value in target.row_state().items():
+            value[after] = state[name][before]
