@@ -41,7 +41,9 @@ def test_some_may_be_zero_but_not_negative(place):
         check(place, -1)
 
 
-@pytest.mark.parametrize("place", ["network.dropout", "training.momentum", "overlay.absence"])
+@pytest.mark.parametrize(
+    "place", ["network.dropout", "training.momentum", "training.global_momentum", "overlay.absence"]
+)
 @pytest.mark.parametrize("value", [-0.1, 1.0])
 def test_a_fraction_lies_below_one(place, value):
     check(place, 0)
@@ -74,6 +76,7 @@ def test_a_fraction_lies_below_one(place, value):
         ("events", ["x"], "'x' is no modality event"),
         ("overlay.robust", "cliping", "unknown robust mixing 'cliping'; did you mean 'clipping'"),
         ("overlay.liars", ["acc-0"], "'acc-0' is no liar; write AGENT:ATTACK"),
+        ("record", ["conflct"], "unknown recording 'conflct'; did you mean 'conflict'"),
     ],
 )
 def test_what_cannot_be_is_refused(place, value, message):

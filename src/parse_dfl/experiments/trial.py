@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,11 @@ from parse_dfl.events import parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.proposed_split import Proposal, propose_split
 from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.simulation.simulator import Simulator
@@ -37,7 +40,7 @@ class Trial:
     """One method on one federation, or on several of different seeds side by side.
 
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
-    oracle's merged agents.
+    oracle's merged agents.  ``proposal`` is the split that was proposed, where one was asked for.
     """
 
     config: RunConfig
@@ -46,6 +49,7 @@ class Trial:
     split: Split
     mix: AgentMix
     weights: Mapping[AgentSpec, int]
+    proposal: Proposal | None = None
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -64,7 +68,8 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     mix = mix_for(config.agents, data.modalities)
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
-    shards = [shard for seed in seeds for shard in _deal(config, data, parts, mix, seed)]
+    shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
+    proposal = _proposal(config, data, [shard for shard in shards if shard.agent.seed == seeds[0]])
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
@@ -78,28 +83,31 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         TensorData(data, torch_device(config.device), dtype),
         shards,
         method,
-        _blueprint(config, data, own),
+        _blueprint(config, data, own, proposal),
         training=config.training,
         overlay=config.overlay,
         topology=topology,
         events=events,
         compiled=config.compile,
     )
-    return Trial(config, tuple(seeds), simulator, parts, mix, weights)
+    return Trial(config, tuple(seeds), simulator, parts, mix, weights, proposal)
 
 
 def groups_of_equal_work(
     config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN
 ) -> list[list[int]]:
-    """Seeds that can run side by side: their agents make equally many steps a round."""
+    """Seeds that can run side by side: their agents make equally many steps a round, and have
+    slices of equal widths."""
     data = own.data or load_data(config)
     mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
-    groups: dict[int, list[int]] = {}
+    groups: dict[tuple[int, Any], list[int]] = {}
+    training = config.training
     for seed in seeds:
-        sizes = [len(shard.indices) for shard in _deal(config, data, parts, mix, seed)]
-        training = config.training
+        shards = deal(config, data, parts, mix, seed)
+        sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        groups.setdefault(steps, []).append(seed)
+        proposal = _proposal(config, data, shards)
+        groups.setdefault((steps, proposal and proposal.split), []).append(seed)
     return list(groups.values())
 
 
@@ -119,9 +127,10 @@ def load_data(config: RunConfig) -> MultimodalData:
     )
 
 
-def _deal(
+def deal(
     config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
 ) -> list[Shard]:
+    """The training samples of every agent of one seed."""
     agents = mix.agents(seed)
     dealt = partition(
         data,
@@ -134,12 +143,20 @@ def _deal(
     return [Shard(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
 
 
-def _blueprint(config: RunConfig, data: MultimodalData, own: Own) -> Blueprint:
+def _proposal(config: RunConfig, data: MultimodalData, shards: Sequence[Shard]) -> Proposal | None:
+    """The split for one seed's agents, if one is asked for."""
+    return propose_split(data, shards) if config.network.split == AUTO else None
+
+
+def _blueprint(
+    config: RunConfig, data: MultimodalData, own: Own, proposal: Proposal | None
+) -> Blueprint:
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
     }
+    network = replace(config.network, split=proposal.split) if proposal else config.network
     return Blueprint(
-        samples=samples, classes=data.classes, config=config.network, own_encoders=own.encoders
+        samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
 
 
