@@ -88,7 +88,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
                 "none, or second: average Adam's second moment too, at twice the payload"),
         _option("--robust", "overlay.robust", "RULE",
                 "averaging that withstands liars: none, clipping, balance or trimmed-mean, with"
-                " settings as clipping:liars=2, balance:gamma=0.3,kappa=1, trimmed-mean:liars=0.2"),
+                " settings as clipping:liars=2, balance:gamma=1,kappa=1, trimmed-mean:liars=0.2"),
         _option("--liar", "overlay.liars", "AGENT:ATTACK",
                 "an agent sends false parameters: random, sign-flip or scale, with a strength as"
                 " acc-0:scale:10; repeatable"),
