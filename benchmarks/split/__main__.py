@@ -84,8 +84,8 @@ def _run(name: str, split: Split, part: str, seeds: Sequence[int]) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "x"
         found = compare(config, ["parse"], seeds, out=out)["methods"]["parse"]
-        proposed = [
-            read_json(out / "parse" / f"seed-{seed}" / "summary.json")["proposed_split"]
+        proposed = split == AUTO and [
+            read_json(out / "parse" / f"seed-{seed}" / "summary.json")["proposed_split"]["ratios"]
             for seed in seeds
         ]
     groups = {group: scores["accuracy"]["mean"] for group, scores in found["groups"].items()}

@@ -85,7 +85,7 @@ def summarise(
         "seeds_side_by_side": len(trial.seeds),
         "peak_memory_bytes": peak_memory_bytes(),
         "lr": trial.simulator.lr,
-        "proposed_split": trial.proposal.to_dict() if trial.proposal else None,
+        "proposed_split": trial.proposals[seed].to_dict() if trial.proposals else None,
         "evaluated_on": config.data.evaluate_on,
         "evaluated_samples": len(trial.evaluation_samples),
         "agents": [_agent_row(score) for score in own],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class Trial:
     """One method on one federation, or on several of different seeds side by side.
 
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
-    oracle's merged agents.  ``proposal`` is the split that was proposed, where one was asked for.
+    oracle's merged agents.  ``proposals`` are the splits that were proposed, by seed, where
+    they were asked for; seeds side by side have the same.
     """
 
     config: RunConfig
@@ -49,7 +50,7 @@ class Trial:
     split: Split
     mix: AgentMix
     weights: Mapping[AgentSpec, int]
-    proposal: Proposal | None = None
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -69,7 +70,7 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
-    proposal = _proposal(config, data, [shard for shard in shards if shard.agent.seed == seeds[0]])
+    proposals = _proposals(config, data, shards)
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
@@ -83,14 +84,14 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         TensorData(data, torch_device(config.device), dtype),
         shards,
         method,
-        _blueprint(config, data, own, proposal),
+        _blueprint(config, data, own, proposals),
         training=config.training,
         overlay=config.overlay,
         topology=topology,
         events=events,
         compiled=config.compile,
     )
-    return Trial(config, tuple(seeds), simulator, parts, mix, weights, proposal)
+    return Trial(config, tuple(seeds), simulator, parts, mix, weights, proposals)
 
 
 def groups_of_equal_work(
@@ -100,14 +101,14 @@ def groups_of_equal_work(
     slices of equal widths."""
     data = own.data or load_data(config)
     mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
-    groups: dict[tuple[int, Any], list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
     training = config.training
     for seed in seeds:
         shards = deal(config, data, parts, mix, seed)
         sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        proposal = _proposal(config, data, shards)
-        groups.setdefault((steps, proposal and proposal.split), []).append(seed)
+        splits = [proposal.split for proposal in _proposals(config, data, shards).values()]
+        groups.setdefault((steps, *splits), []).append(seed)
     return list(groups.values())
 
 
@@ -143,18 +144,28 @@ def deal(
     return [Shard(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
 
 
-def _proposal(config: RunConfig, data: MultimodalData, shards: Sequence[Shard]) -> Proposal | None:
-    """The split for one seed's agents, if one is asked for."""
-    return propose_split(data, shards) if config.network.split == AUTO else None
+def _proposals(
+    config: RunConfig, data: MultimodalData, shards: Sequence[Shard]
+) -> dict[int, Proposal]:
+    """The split for each seed's agents, if one is asked for."""
+    if config.network.split != AUTO:
+        return {}
+    by_seed: dict[int, list[Shard]] = {}
+    for shard in shards:
+        by_seed.setdefault(shard.agent.seed, []).append(shard)
+    return {seed: propose_split(data, own) for seed, own in by_seed.items()}
 
 
 def _blueprint(
-    config: RunConfig, data: MultimodalData, own: Own, proposal: Proposal | None
+    config: RunConfig, data: MultimodalData, own: Own, proposals: Mapping[int, Proposal]
 ) -> Blueprint:
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
     }
-    network = replace(config.network, split=proposal.split) if proposal else config.network
+    network = config.network
+    if proposals:
+        (split,) = {proposal.split for proposal in proposals.values()}  # groups_of_equal_work
+        network = replace(network, split=split)
     return Blueprint(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
