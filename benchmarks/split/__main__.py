@@ -84,13 +84,15 @@ def _run(name: str, split: Split, part: str, seeds: Sequence[int]) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "x"
         found = compare(config, ["parse"], seeds, out=out)["methods"]["parse"]
-        proposed = [
-            read_json(out / "parse" / f"seed-{seed}" / "summary.json")["proposed_split"]
-            for seed in seeds
-        ]
+        proposed = _proposed(out / "parse", seeds) if split == AUTO else {}
     groups = {group: scores["accuracy"]["mean"] for group, scores in found["groups"].items()}
-    told: dict[str, Any] = {**found["mean_accuracy"], "groups": groups}
-    return {**told, "proposed": proposed} if split == AUTO else told
+    return {**found["mean_accuracy"], "groups": groups, **proposed}
+
+
+def _proposed(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
+    """The proposed ratios, in the order of the seeds."""
+    summaries = [read_json(folder / f"seed-{seed}" / "summary.json") for seed in seeds]
+    return {"proposed": [summary["proposed_split"]["ratios"] for summary in summaries]}
 
 
 def _text(split: Sequence[float]) -> str:

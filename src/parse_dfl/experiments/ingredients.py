@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,12 +35,14 @@ from parse_dfl.training.shards import Shard, TensorData
 EVALUATION_SEED = 0
 """The samples that are evaluated while training are the same for all runs on one data set."""
 
+NO_PROPOSALS: Mapping[int, Proposal] = {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
     """What a configuration stands for, before an engine makes something of it.
 
-    ``proposal`` is the split that was proposed, where one was asked for.
+    ``proposals`` are the splits that were proposed by seed, where some were asked for.
     """
 
     config: RunConfig
@@ -52,7 +54,7 @@ class Ingredients:
     topology: Topology
     events: list[ModalityEvent]
     blueprint: Blueprint
-    proposal: Proposal | None
+    proposals: Mapping[int, Proposal]
 
     def tensors(self) -> TensorData:
         """The data on the device and with the dtype that the configuration names."""
@@ -83,8 +85,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
-    first = [shard for shard in shards if shard.agent.seed == seeds[0]]
-    proposal = proposal_for(config, data, first)
+    proposals = proposals_for(config, data, shards)
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
@@ -99,8 +100,8 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
         method=method,
         topology=topology,
         events=events,
-        blueprint=blueprint_of(config, data, own, proposal),
-        proposal=proposal,
+        blueprint=blueprint_of(config, data, own, proposals),
+        proposals=proposals,
     )
 
 
@@ -136,24 +137,32 @@ def deal(
     return [Shard(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
 
 
-def proposal_for(
+def proposals_for(
     config: RunConfig, data: MultimodalData, shards: Sequence[Shard]
-) -> Proposal | None:
-    """The split for one seed's agents, if one is asked for."""
-    return propose_split(data, shards) if config.network.split == AUTO else None
+) -> dict[int, Proposal]:
+    """The split for each seed's agents, if one is asked for."""
+    if config.network.split != AUTO:
+        return {}
+    by_seed: dict[int, list[Shard]] = {}
+    for shard in shards:
+        by_seed.setdefault(shard.agent.seed, []).append(shard)
+    return {seed: propose_split(data, own) for seed, own in by_seed.items()}
 
 
 def blueprint_of(
     config: RunConfig,
     data: MultimodalData,
     own: Own = NOTHING_OWN,
-    proposal: Proposal | None = None,
+    proposals: Mapping[int, Proposal] = NO_PROPOSALS,
 ) -> Blueprint:
     """What the networks of a run on ``data`` are built from."""
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
     }
-    network = replace(config.network, split=proposal.split) if proposal else config.network
+    network = config.network
+    if proposals:
+        (split,) = {proposal.split for proposal in proposals.values()}  # seeds of equal work
+        network = replace(network, split=split)
     return Blueprint(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )

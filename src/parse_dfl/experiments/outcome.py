@@ -105,7 +105,7 @@ def summarise(
         },
         overlays=_overlays(trial, seed),
         peak_memory_bytes=peak_memory_bytes(),
-        proposal=trial.proposal,
+        proposal=trial.proposals.get(seed),
         seeds_side_by_side=len(trial.seeds),
     )
     own = [score for score in scores if score.agent.seed == seed]
