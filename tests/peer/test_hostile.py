@@ -86,7 +86,9 @@ class Mallory:
 def told(tmp_path_factory):
     """What the honest told at their end."""
     folder = tmp_path_factory.mktemp("hostile")
-    config = tiny(agents="bottom+top=3", overlay__topology="full", training__rounds=60)
+    config = tiny(
+        agents="bottom+top=3", overlay__topology="full", training__rounds=100_000, eval_every=1
+    )
     with Fleet(config, folder) as fleet, crowd(fleet, [*HONEST, MALLORY], folder) as peers:
         peers.start(HONEST, wait_for=3)
         peers.wait(peers.reached(1, HONEST))
@@ -101,9 +103,15 @@ def told(tmp_path_factory):
             mallory.keys.slice(to=HONEST[0], sender=MALLORY, branch=next(iter(mallory.widths))),
             bytes(50 << 20),
         )
+        last = max(peers.round(name) for name in HONEST) + 3
+        for name in HONEST:
+            fleet.tell(name, stop_after=last)
         peers.wait(peers.all_done(HONEST))
         mallory.transport.close()
-        return {name: peers.done(name) for name in HONEST}
+        return {
+            name: {**peers.done(name), "scores": peers.rounds(name)[-1]["scores"]}
+            for name in HONEST
+        }
 
 
 def _widths(config):
