@@ -114,6 +114,7 @@ class GivenRows:
     theta: torch.Tensor
     before: torch.Tensor | None = None
     drifts: torch.Tensor | None = None
+    progress: float = 1.0
     memory: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property

@@ -76,6 +76,8 @@ def federation(
     topology: str = "ring",
     by_samples: bool = False,
     absence: float = 0.0,
+    robust: str = "none",
+    liars: Sequence[str] = (),
     **training: object,
 ) -> Simulator:
     """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise."""
@@ -89,7 +91,13 @@ def federation(
         build_method(method) if isinstance(method, str) else method,
         small_blueprint(data, network, encoders),
         training=config,
-        overlay=OverlayConfig(topology=topology, by_samples=by_samples, absence=absence),
+        overlay=OverlayConfig(
+            topology=topology,
+            by_samples=by_samples,
+            absence=absence,
+            robust=robust,
+            liars=tuple(liars),
+        ),
         events=[parse_event(text) for text in events],
     )
 

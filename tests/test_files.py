@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 import pytest
 
@@ -14,6 +15,12 @@ def test_the_content_arrives_and_nothing_else(tmp_path):
     write_atomically(tmp_path / "a", b"two")
     assert (tmp_path / "a").read_bytes() == b"two"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_secrets_stay_private(tmp_path):
+    write_atomically(tmp_path / "a", b"open")
+    write_atomically(tmp_path / "b", b"secret", mode=0o600)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o644, 0o600]
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):

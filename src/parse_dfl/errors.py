@@ -6,7 +6,8 @@
     ├── OverlayError       a topology that cannot be built over its members
     ├── CheckpointError    a checkpoint or agent file that does not fit
     ├── RecordError        a run record that is missing or cannot be read
-    └── OutputError        a folder that cannot be written to
+    ├── OutputError        a folder that cannot be written to
+    └── IdentityError      a certificate or key that cannot be used
 
 The command line turns each into one line on stderr and exit status 2.  A message names the
 offending value, the allowed ones and, for names, the nearest valid one.
@@ -44,6 +45,10 @@ class RecordError(ParseDflError):
 
 class OutputError(ParseDflError):
     """A folder that cannot be written to."""
+
+
+class IdentityError(ParseDflError):
+    """A certificate or key that cannot be used."""
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

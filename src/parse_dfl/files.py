@@ -9,8 +9,10 @@ from pathlib import Path
 from parse_dfl.errors import OutputError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write ``content`` to ``path`` so that a kill or a full disk never leaves half a file.
+
+    ``mode`` are its permissions; nobody else can read it before it has them.
 
     Raises:
         OutputError: the folder is missing or read-only, or the disk is full; what stood at
@@ -23,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # temporary files are born private
+        temporary.chmod(mode)  # temporary files are born private
         temporary.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error

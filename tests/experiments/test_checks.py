@@ -74,6 +74,7 @@ def test_a_fraction_lies_below_one(place, value):
         ("method", "pars", "unknown method 'pars'; did you mean 'parse'"),
         ("agents", "acc=0", "asks for 0 agents"),
         ("events", ["x"], "'x' is no modality event"),
+        ("record", ["conflct"], "unknown recording 'conflct'; did you mean 'conflict'"),
     ],
 )
 def test_what_cannot_be_is_refused(place, value, message):

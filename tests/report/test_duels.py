@@ -75,3 +75,15 @@ def test_mean_ranks_share_ties_and_leave_controls_out():
     second = cell(parse=(0.7,), harmony=(0.8,), local=(0.1,), dsgd_task=(0.5,))
     assert mean_ranks([first, second]) == {"parse": 1.5, "harmony": 1.75, "local": 2.75}
     assert mean_ranks([]) == {}
+
+
+def test_methods_with_other_seeds_are_paired_by_seed():
+    """Harmony lacks seed 0: only seeds 1 and 2 count, each against itself."""
+    some = Standing(
+        comparison="one",
+        scope=MEAN,
+        values={"parse": (0.9, 0.5, 0.6), "harmony": (0.4, 0.3)},
+        seeds={"parse": (0, 1, 2), "harmony": (2, 1)},
+    )
+    difference = duels_with_best([some])[0].difference
+    assert (difference.count, difference.mean) == (2, pytest.approx(0.2))

@@ -85,6 +85,12 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--by-samples", "overlay.by_samples", "", "weight agents by their sample counts"),
         _option("--share-moments", "training.share_moments", "NAME",
                 "none, or second: average Adam's second moment too, at twice the payload"),
+        _option("--robust", "overlay.robust", "RULE",
+                "averaging that withstands liars: none, clipping, balance or trimmed-mean, with"
+                " settings as clipping:liars=2, balance:gamma=0.3,kappa=1, trimmed-mean:liars=0.2"),
+        _option("--liar", "overlay.liars", "AGENT:ATTACK",
+                "an agent sends false parameters: random, sign-flip or scale, with a strength as"
+                " acc-0:scale:10; repeatable"),
         _option("--absence", "overlay.absence", "P", "probability that an agent misses a round"),
         _option("--event", "events", "ROUND:AGENT:+MODALITY",
                 "an agent gains (+) or loses (-) a modality before a round; repeatable"),
@@ -93,6 +99,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--eval-every", "eval_every", "ROUNDS", "rounds between evaluations"),
         _option("--eval-samples", "eval_samples", "COUNT",
                 "test samples used while training; the end uses all"),
+        _option("--record", "record", "NAME",
+                "also measure at every evaluation: conflict (of gradients); repeatable"),
         _option("--checkpoint-every", "checkpoint_every", "ROUNDS", "rounds between checkpoints"),
         _option("--seed", "seed", "N", "seed of everything random"),
         _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),

@@ -10,13 +10,16 @@ from parse_dfl.agents import parse_mix
 from parse_dfl.data.config import EVALUATION_PARTS
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
+from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
+from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_set
 from parse_dfl.networks.config import FUSIONS
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
 ENGINES = ("simulate",)
 DEVICES = ("cpu", "cuda")
+RECORDINGS = ("conflict",)
 
 _AT_LEAST = {
     "seed": 0,
@@ -69,6 +72,10 @@ def check_values(values: Mapping[str, Any]) -> None:
     _check_encoders(given["network.encoders"])
     for text in given["events"]:
         parse_event(text)
+    _check_trust(given)
+    for name in given["record"]:
+        if name not in RECORDINGS:
+            raise unknown("recording", name, RECORDINGS)
     if "agents" in given:
         parse_mix(given["agents"])
 
@@ -82,6 +89,18 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
     if given.get("training.lr", 1.0) <= 0:
         raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
+
+
+def _check_trust(given: Mapping[str, Any]) -> None:
+    for text in given["overlay.liars"]:
+        parse_liar(text)
+    if given["overlay.liars"] and given["engine"] != "simulate":
+        raise ConfigError("liars exist in simulations only; use --engine simulate")
+    if parse_robust(given["overlay.robust"]) and given["training.share_moments"] != "none":
+        raise ConfigError(
+            f"robust {given['overlay.robust']!r} guards parameters, not moments, which liars could "
+            "spoil as well; use --share-moments none or --robust none"
+        )
 
 
 def _check_device(device: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import to_dict
-from parse_dfl.experiments.trial import Trial
+from parse_dfl.experiments.trial import Trial, liars_of
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.overlays import OverlayKey
@@ -80,6 +80,7 @@ def summarise(
         "rounds": config.training.rounds,
         "groups": _groups(trial, own),
         "mean_accuracy": weighted_mean(own, "accuracy"),
+        **_honest(trial, own),
         **spent,
         "seeds_side_by_side": len(trial.seeds),
         "peak_memory_bytes": peak_memory_bytes(),
@@ -90,6 +91,13 @@ def summarise(
         "overlays": _overlays(trial, seed),
         "config": to_dict(config) | {"seed": seed},
     }
+
+
+def _honest(trial: Trial, scores: Sequence[AgentScore]) -> dict[str, float]:
+    """The mean accuracy of those who do not lie, where some do."""
+    liars = {liar.agent for liar in liars_of(trial.config)}
+    honest = [score for score in scores if score.agent.name not in liars]
+    return {"honest_mean_accuracy": weighted_mean(honest, "accuracy")} if liars and honest else {}
 
 
 def _groups(trial: Trial, scores: Sequence[AgentScore]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from parse_dfl.events import parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.encoders import SampleShape
@@ -63,11 +64,12 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     mix = mix_for(config.agents, data.modalities)
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
-    shards = [shard for seed in seeds for shard in _deal(config, data, parts, mix, seed)]
+    shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
     check_events(events, mix.agents(), mix.modalities, config.training.rounds)
+    check_liars(liars_of(config), [agent.name for agent in mix.agents()])
     weights = {shard.agent: 1 for shard in shards}
     if method.centralised:
         shards, weights = merge_shards(shards)
@@ -94,7 +96,7 @@ def groups_of_equal_work(
     mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
     groups: dict[int, list[int]] = {}
     for seed in seeds:
-        sizes = [len(shard.indices) for shard in _deal(config, data, parts, mix, seed)]
+        sizes = [len(shard.indices) for shard in deal(config, data, parts, mix, seed)]
         training = config.training
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
         groups.setdefault(steps, []).append(seed)
@@ -117,9 +119,10 @@ def load_data(config: RunConfig) -> MultimodalData:
     )
 
 
-def _deal(
+def deal(
     config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
 ) -> list[Shard]:
+    """The training samples of every agent of one seed."""
     agents = mix.agents(seed)
     dealt = partition(
         data,
@@ -163,6 +166,11 @@ def options_of(config: RunConfig) -> dict[str, object]:
         if not dot or method == config.method:
             chosen[name] = value
     return chosen
+
+
+def liars_of(config: RunConfig) -> list[Liar]:
+    """The agents that the configuration lets lie."""
+    return [parse_liar(text) for text in config.overlay.liars]
 
 
 def torch_device(name: str) -> torch.device:

@@ -43,6 +43,11 @@ class Rows(Protocol):
         """The rule's own tensors, kept between rounds and in checkpoints."""
         ...
 
+    @property
+    def progress(self) -> float:
+        """The share of all rounds that have begun, in [0, 1]."""
+        ...
+
     def drift(self, component: str) -> Tensor:
         """How far each owner's branches of ``component`` went since the stage began.
 
@@ -56,6 +61,8 @@ class Exchange(ABC):
     """An exchange rule."""
 
     needs_before: bool = False
+    averages: bool = False
+    """Whether the exchange is exactly ``W @ θ``, which an engine may then compute in place."""
 
     def floats(self, columns: int) -> int:
         """Numbers that cross a directed edge for a branch of ``columns`` parameters."""
@@ -72,6 +79,8 @@ class Exchange(ABC):
 
 class Average(Exchange):
     """Gossip averaging, θ_i ← Σ_j W_ij θ_j: the rule of PARSE and of plain D-SGD."""
+
+    averages = True
 
     def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
         """The parameters."""

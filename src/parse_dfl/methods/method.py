@@ -37,8 +37,8 @@ class Stage:
     """A share of the rounds with its own objective and sharing rule.
 
     ``rate`` scales the learning rate per branch and agent; ``exchanges`` maps a component to its
-    exchange rule (missing: averaging); ``tracks_drift`` names a component whose distance from
-    the stage's start the exchange rules may ask for.
+    exchange rule (missing: ``averaging``, plain or robust); ``tracks_drift`` names a component
+    whose distance from the stage's start the exchange rules may ask for.
     """
 
     objective: Objective
@@ -48,10 +48,11 @@ class Stage:
     predict: Callable[[Outputs], Tensor] = joint_prediction
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     tracks_drift: str | None = None
+    averaging: Exchange = AVERAGE
 
     def exchange(self, branch: Branch) -> Exchange:
         """The exchange rule of a branch."""
-        return self.exchanges.get(branch.component, AVERAGE)
+        return self.exchanges.get(branch.component, self.averaging)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,10 @@ RULES = {
 """What may follow ``parse@`` → the sharing rule that PARSE's network is then trained under."""
 
 
+WITH_SLICES = ("parse", "parse@RULE", "oracle")
+"""The methods whose networks have redundant, unique and synergistic slices."""
+
+
 def check_method(name: str) -> None:
     """Refuse a method that does not exist.
 

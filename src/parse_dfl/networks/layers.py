@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parse_dfl.errors import ConfigError
+from parse_dfl.networks.products import row_product
 from parse_dfl.networks.randomness import current_draws
 
 
@@ -28,14 +29,7 @@ class Linear(nn.Linear):
         """Apply to an input ``(…, B, in)``."""
         if self.weight.dim() == 2:
             return functional.linear(input, self.weight, self.bias)
-        return _product(input, self.weight.transpose(1, 2), self.bias)
-
-
-def _product(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Row by row ``x W + b``: (n, B, in), (n, in, out) and (n, out) to (n, B, out)."""
-    if bias is None:
-        return torch.bmm(input, weight)
-    return torch.baddbmm(bias.unsqueeze(1), input, weight)
+        return row_product(input, self.weight, self.bias)
 
 
 class _RowConv(nn.Module):
@@ -101,8 +95,7 @@ class _RowConv(nn.Module):
         outer = [3 + 2 * axis for axis in range(self.axes)]
         inner = [4 + 2 * axis for axis in range(self.axes)]
         patches = view.permute(0, 1, *outer, 2, *inner).reshape(rows, -1, self.weight[0, 0].numel())
-        weight = self.weight.flatten(2).transpose(1, 2)
-        out = _product(patches, weight, self.bias)
+        out = row_product(patches, self.weight.flatten(2), self.bias)
         return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
 
     def _grouped(self, input: Tensor) -> Tensor:
@@ -191,7 +184,7 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0 or draws is None:
             return input
         keep = max(1, round((1 - self.p) * 256)) / 256
-        return input * draws.keep(keep, input.shape) / keep
+        return input * (draws.keep(keep, input.shape).to(input.dtype) / keep)
 
     def extra_repr(self) -> str:
         """The probability."""

@@ -19,13 +19,37 @@ class Outputs:
 
     ``logits`` is the joint prediction; ``modality_logits`` what each modality says alone;
     ``slices`` and ``slice_logits`` are named ``redundant.acc``, ``unique.acc``,
-    ``synergistic.acc+gyro``.
+    ``synergistic.acc+gyro``; ``sides`` are what a pair's fusion operator reads of each modality,
+    named ``synergistic.acc+gyro.acc``.
+
+    ``slices`` and ``sides`` hold what the prediction reads: with noise where the channel is noisy.
+    ``means`` then holds the noiseless reading under the same name, and ``mean_logits`` the
+    prediction from the noiseless readings; empty and None where no channel is noisy.
     """
 
     logits: Tensor  # shape=(..., B, C)
     modality_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
     slices: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, D_slice)
     slice_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
+    sides: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, D_slice)
+    means: Mapping[str, Tensor] = field(default_factory=dict)  # each as the slice or side
+    mean_logits: Tensor | None = None  # shape=(..., B, C)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Outputs:
+        """The outputs with every tensor changed."""
+
+        def each(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: change(value) for name, value in values.items()}
+
+        return Outputs(
+            logits=change(self.logits),
+            modality_logits=each(self.modality_logits),
+            slices=each(self.slices),
+            slice_logits=each(self.slice_logits),
+            sides=each(self.sides),
+            means=each(self.means),
+            mean_logits=None if self.mean_logits is None else change(self.mean_logits),
+        )
 
 
 ComponentBuilder = Callable[[], nn.Module]

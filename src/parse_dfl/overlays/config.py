@@ -13,8 +13,15 @@ class OverlayConfig:
     ``erdos-renyi:0.3``, ``file:PATH``).  ``by_samples`` mixes in proportion to the owners'
     sample counts instead of equally.  ``absence`` is the probability that an agent misses a
     round.
+
+    ``robust`` takes the place of averaging where members may lie: ``none``, ``clipping``,
+    ``balance`` or ``trimmed-mean``, with settings as ``clipping:liars=2``
+    (:mod:`parse_dfl.methods.robustness`).  ``liars`` are agents that a simulator lets lie,
+    ``AGENT:ATTACK`` (:mod:`parse_dfl.liars`).
     """
 
     topology: str = "ring"
     by_samples: bool = False
     absence: float = 0.0
+    robust: str = "none"
+    liars: tuple[str, ...] = ()

@@ -77,7 +77,8 @@ def tally(duels: Sequence[Duel], *, corrected: bool = True) -> dict[str, int]:
 
 def _corrected(pairs: Sequence[tuple[Standing, str]]) -> list[Duel]:
     """The duels of the pairs, in their order; each kind of standing is a family of tests."""
-    p = [paired_p(each.values[OURS], each.values[rival]) for each, rival in pairs]
+    values = [each.paired(OURS, rival) for each, rival in pairs]
+    p = [paired_p(ours, theirs) for ours, theirs in values]
     corrected: list[float | None] = [None] * len(pairs)
     for kind in KINDS:
         own = [i for i, (each, _) in enumerate(pairs) if each.kind == kind and p[i] is not None]
@@ -87,7 +88,7 @@ def _corrected(pairs: Sequence[tuple[Standing, str]]) -> list[Duel]:
         Duel(
             standing=each,
             rival=rival,
-            difference=paired_difference(each.values[OURS], each.values[rival]),
+            difference=paired_difference(*values[index]),
             p=p[index],
             p_holm=corrected[index],
         )

@@ -8,12 +8,13 @@ from typing import Any
 
 from parse_dfl.errors import RecordError
 from parse_dfl.report.fields import read_object
+from parse_dfl.report.gathering import gather
 from parse_dfl.report.reading import read_comparison, read_comparison_file, read_run
 from parse_dfl.report.records import COMPARISON, METRICS, SUMMARY, Collection, Comparison, Record
 
 
 def read_record(directory: Path) -> Record:
-    """The run, comparison or folder of comparisons in ``directory``.
+    """The run, comparison, folder of comparisons or folder of runs in ``directory``.
 
     In a folder of comparisons what cannot be read is left out and named in its ``problems``.
 
@@ -33,10 +34,25 @@ def read_record(directory: Path) -> Record:
     found = sorted([*directory.glob(f"*/{COMPARISON}"), *_comparisons_as_files(directory)])
     if found:
         return _read_all(directory, found)
+    runs = sorted(directory.glob(f"*/{SUMMARY}"))
+    if runs:
+        return _read_runs(directory, runs)
     raise RecordError(
         f"{directory} holds no record: a run leaves {SUMMARY} and {METRICS}, a comparison "
-        f"{COMPARISON}, a folder of comparisons sub-folders with {COMPARISON}, or files like it"
+        f"{COMPARISON}; a folder of several has sub-folders with them, or files like {COMPARISON}"
     )
+
+
+def _read_runs(directory: Path, paths: Sequence[Path]) -> Collection:
+    runs, problems = [], []
+    for path in paths:
+        try:
+            runs.append(read_run(path.parent))
+        except RecordError as error:
+            problems.append(str(error))
+    if not runs:
+        raise RecordError(f"none of the runs in {directory} can be read: {problems[0]}")
+    return gather(directory, runs, problems)
 
 
 def _comparisons_as_files(directory: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
 import warnings
@@ -14,9 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parse_dfl.files import write_atomically
 from parse_dfl.report.finding import read_record
+from parse_dfl.report.inline import dark_rules, inline_svg
+from parse_dfl.report.lead import lead_of
 from parse_dfl.report.pictures import SavedPicture, save_pictures
 from parse_dfl.report.reach import LEVELS
-from parse_dfl.report.records import Collection, Comparison, Record, Run
+from parse_dfl.report.records import Collection, Comparison, Record, Run, problems_of
 from parse_dfl.report.sections import tables_of
 from parse_dfl.report.statistics_file import write_statistics
 
@@ -40,14 +41,18 @@ def write_report(directory: str | Path, *, levels: Sequence[float] = LEVELS) -> 
     record = read_record(directory)
     if not isinstance(record, Run):
         write_statistics(record, levels)
-        for problem in record.problems:
-            warnings.warn(f"left out of the report: {problem}", stacklevel=2)
-    html = _page(record, save_pictures(record), levels)
+    saved, undrawn = save_pictures(record)
+    problems = [*problems_of(record), *undrawn]
+    for problem in problems:
+        warnings.warn(f"left out of the report: {problem}", stacklevel=2)
+    html = _page(record, saved, levels, problems)
     write_atomically(directory / PAGE, html.encode())
     return directory / PAGE
 
 
-def _page(record: Record, saved: list[SavedPicture], levels: Sequence[float]) -> str:
+def _page(
+    record: Record, saved: Sequence[SavedPicture], levels: Sequence[float], problems: Sequence[str]
+) -> str:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
         loader=templates,
@@ -58,12 +63,22 @@ def _page(record: Record, saved: list[SavedPicture], levels: Sequence[float]) ->
     )
     return environment.get_template("page.html").render(
         title=_title(record),
-        problems=() if isinstance(record, Run) else record.problems,
+        lead=lead_of(record),
+        problems=problems,
         tables=tables_of(record, levels),
         figures=[
-            {"title": one.picture.title, "caption": one.picture.caption, "source": _inline(one.svg)}
+            {
+                "title": one.picture.title,
+                "caption": one.picture.caption,
+                "drawing": inline_svg(
+                    one.svg,
+                    prefix=one.picture.name,
+                    label=f"{one.picture.title}. {one.picture.caption}",
+                ),
+            }
             for one in saved
         ],
+        dark_rules=dark_rules(),
         configurations={
             name: json.dumps(config, indent=2, ensure_ascii=False, default=str)
             for name, config in _configurations(record).items()
@@ -94,8 +109,3 @@ def _configurations(record: Record) -> Mapping[str, Mapping[str, Any]]:
             return {
                 f"Configuration of {one.directory.name}": one.config for one in record.comparisons
             }
-
-
-def _inline(svg: bytes) -> str:
-    """An image's source that holds the image; apart from the page, so ids never clash."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

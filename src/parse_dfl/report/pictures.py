@@ -37,12 +37,13 @@ def figures(directory: Path) -> list[Path]:
         RecordError: the folder holds no record, or a corrupt one.
         OutputError: the folder cannot be written to.
     """
-    return [saved.png for saved in save_pictures(read_record(directory))]
+    return [saved.png for saved in save_pictures(read_record(directory))[0]]
 
 
-def save_pictures(record: Record) -> list[SavedPicture]:
-    """Draw and write every figure of ``record``."""
-    return [_save(picture, record.directory / FOLDER) for picture in pictures_of(record)]
+def save_pictures(record: Record) -> tuple[list[SavedPicture], list[str]]:
+    """Draw and write every figure of ``record``; also why some could not be drawn."""
+    pictures, problems = pictures_of(record)
+    return [_save(picture, record.directory / FOLDER) for picture in pictures], problems
 
 
 def _save(picture: Picture, folder: Path) -> SavedPicture:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from parse_dfl.report.records import Comparison
-from parse_dfl.report.standings import Standing
+from parse_dfl.report.standings import Standing, standings_of
 from parse_dfl.report.statistics import (
     OURS,
     competes,
@@ -50,8 +50,8 @@ def best_sentence(comparison: Comparison) -> str:
 
 def pair_sentence(comparison: Comparison, one: str, other: str) -> str:
     """What may be said about the difference of two methods' mean accuracies, paired by seed."""
-    values = [comparison.methods[name].mean_accuracy for name in (one, other)]
-    difference = paired_difference(*values)
+    mean = standings_of(comparison)[0]
+    difference = paired_difference(*mean.paired(one, other))
     text = (
         f"{one} against {other}, paired over {seeds(difference.count)}: "
         f"{points_interval(difference)}"

@@ -40,7 +40,8 @@ def read_comparison(directory: Path) -> Comparison:
 def read_comparison_file(path: Path) -> Comparison:
     """The comparison in a file, whatever the file is called."""
     top = read_object(path)
-    methods = {name: _method(fields) for name, fields in top.children("methods")}
+    seeds = top.integers("seeds") if "seeds" in top.values else None
+    methods = {name: _method(fields, seeds) for name, fields in top.children("methods")}
     if not methods:
         raise RecordError(f"{path} compares no methods; run it again")
     in_folder = path.name == COMPARISON
@@ -124,13 +125,20 @@ def _overlay(fields: Fields) -> Overlay:
     )
 
 
-def _method(fields: Fields) -> MethodResult:
+def _method(fields: Fields, seeds: tuple[int, ...] | None) -> MethodResult:
+    """``seeds`` are those of the comparison; a method that has fewer so far names its own."""
+    mean_accuracy = fields.child("mean_accuracy").numbers("values")
+    if "seeds" in fields.values:
+        seeds = fields.integers("seeds")
+    if seeds is None or len(seeds) != len(mean_accuracy):
+        seeds = tuple(range(len(mean_accuracy)))
     return MethodResult(
+        seeds=seeds,
         groups={
             name: group.child("accuracy").numbers("values")
             for name, group in fields.children("groups")
         },
-        mean_accuracy=fields.child("mean_accuracy").numbers("values"),
+        mean_accuracy=mean_accuracy,
         payload_bytes_per_link=fields.mean("payload_bytes_per_link"),
         seconds=fields.mean("seconds"),
     )

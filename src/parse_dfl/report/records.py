@@ -96,8 +96,9 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """One method's final accuracies, 0 to 1, in seed order."""
+    """One method's final accuracies, 0 to 1, in the order of ``seeds``."""
 
+    seeds: tuple[int, ...]
     groups: Mapping[str, tuple[float, ...]]
     mean_accuracy: tuple[float, ...]
     payload_bytes_per_link: float
@@ -150,3 +151,8 @@ def runs_of(record: Run | Comparison) -> tuple[Run, ...]:
     """Every run of a record, those of the method ``parse`` first."""
     methods = sorted(record.runs, key=lambda method: method != "parse")
     return tuple(run for method in methods for run in record.runs[method])
+
+
+def problems_of(record: Record) -> tuple[str, ...]:
+    """What of a record could not be read."""
+    return () if isinstance(record, Run) else record.problems

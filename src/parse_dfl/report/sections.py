@@ -5,30 +5,76 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from parse_dfl.errors import RecordError
+from parse_dfl.report.audit_grids import (
+    bits_grid,
+    contribution_grid,
+    dependence_grid,
+    predictability_grid,
+    purity_grid,
+    readings_grid,
+)
+from parse_dfl.report.audits import Audit, read_audit
 from parse_dfl.report.collection_grid import collection_grid
 from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
+from parse_dfl.report.figures.ablations import ablations
+from parse_dfl.report.figures.audit_bits import audit_bits
+from parse_dfl.report.figures.collection_curves import collection_curves
+from parse_dfl.report.figures.conflict import conflict
+from parse_dfl.report.figures.differences import differences
 from parse_dfl.report.figures.final_accuracy import final_accuracy
 from parse_dfl.report.figures.heat_map import heat_map
 from parse_dfl.report.figures.learning_curves import learning_curves
 from parse_dfl.report.figures.overlays import overlays
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.figures.slice_maps import slice_maps
+from parse_dfl.report.figures.split_map import split_map
 from parse_dfl.report.grid import Grid
 from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.run_grids import agents_grid, run_status
-from parse_dfl.report.statistics_grids import duels_grid, gaps_grid, reach_grid, summary_grid
+from parse_dfl.report.statistics_grids import (
+    duels_grid,
+    gaps_grid,
+    group_duels_grid,
+    reach_grid,
+    summary_grid,
+)
 from parse_dfl.report.style import Picture
 
+AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
+    readings_grid,
+    purity_grid,
+    bits_grid,
+    contribution_grid,
+    predictability_grid,
+    dependence_grid,
+)
+
+
+def audit_tables(run: Run) -> list[Grid]:
+    """The tables of a run's audit, if it has been audited."""
+    audit = read_audit(run.directory)
+    return [grid for build in AUDIT_TABLES if audit and (grid := build(audit))]
+
+
 TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
-    Run: (run_status, agents_grid),
-    Comparison: (comparison_grid, duels_grid),
-    Collection: (collection_grid, summary_grid, duels_grid, gaps_grid),
+    Run: (run_status, conflict_grid, branch_conflict_grid, agents_grid),
+    Comparison: (comparison_grid, group_duels_grid, conflict_grid, branch_conflict_grid),
+    Collection: (
+        collection_grid,
+        summary_grid,
+        gaps_grid,
+        duels_grid,
+        group_duels_grid,
+        conflict_grid,
+    ),
 }
 FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
-    Run: (learning_curves, overlays, slice_maps),
-    Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps),
-    Collection: (heat_map,),
+    Run: (learning_curves, overlays, slice_maps, conflict, audit_bits),
+    Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps, conflict),
+    Collection: (heat_map, differences, collection_curves, ablations, split_map, conflict),
 }
 
 
@@ -40,9 +86,20 @@ def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> list[Grid]:
     grids = [build(record) for build in TABLES[type(record)]]
     if isinstance(record, Comparison):
         grids.append(reach_grid(record, levels))
+    if isinstance(record, Run):
+        grids += audit_tables(record)
     return [grid for grid in grids if grid]
 
 
-def pictures_of(record: Record) -> list[Picture]:
-    """The figures of a record, those left out for which it holds nothing."""
-    return [picture for draw in FIGURES[type(record)] if (picture := draw(record))]
+def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
+    """The figures of a record, and why some of them cannot be drawn.
+
+    Figures are left out for which it holds nothing.
+    """
+    pictures, problems = [], []
+    for draw in FIGURES[type(record)]:
+        try:
+            pictures.append(draw(record))
+        except RecordError as error:
+            problems.append(str(error))
+    return [picture for picture in pictures if picture], list(dict.fromkeys(problems))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,11 +19,12 @@ KINDS = (MEAN, "unimodal", "multimodal")
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Every method's accuracies, in seed order, in one comparison and scope."""
+    """Every method's accuracies, in the order of its ``seeds``, in one comparison and scope."""
 
     comparison: str
     scope: str
     values: Mapping[str, tuple[float, ...]]
+    seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -42,6 +43,15 @@ class Standing:
         """The rivals, the highest mean first."""
         means = self.means
         return sorted(filter(is_rival, means), key=lambda name: -means[name])
+
+    def paired(self, one: str, other: str) -> tuple[list[float], list[float]]:
+        """The two methods' values for the seeds that both have, in the same order."""
+        by_seed = [
+            dict(zip(self.seeds.get(name, range(len(values))), values, strict=False))
+            for name, values in ((name, self.values[name]) for name in (one, other))
+        ]
+        common = [seed for seed in by_seed[0] if seed in by_seed[1]]
+        return [by_seed[0][seed] for seed in common], [by_seed[1][seed] for seed in common]
 
     def gap_closed(self, method: str) -> float | None:
         """Of the means over seeds; None without local and oracle, or where the gap is small."""
@@ -66,10 +76,12 @@ def of_kind(standings: Sequence[Standing], kind: str) -> list[Standing]:
 
 def _standings(comparison: Comparison, label: str) -> list[Standing]:
     means = {name: result.mean_accuracy for name, result in comparison.methods.items()}
+    seeds = {name: result.seeds for name, result in comparison.methods.items()}
     groups = [
         Standing(
             comparison=label,
             scope=group,
+            seeds=seeds,
             values={
                 name: result.groups[group]
                 for name, result in comparison.methods.items()
@@ -78,4 +90,4 @@ def _standings(comparison: Comparison, label: str) -> list[Standing]:
         )
         for group in comparison.groups
     ]
-    return [Standing(comparison=label, scope=MEAN, values=means), *groups]
+    return [Standing(comparison=label, scope=MEAN, values=means, seeds=seeds), *groups]

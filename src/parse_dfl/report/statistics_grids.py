@@ -18,20 +18,36 @@ WORDS = {"mean": "all agents", "unimodal": "unimodal agents", "multimodal": "mul
 
 
 def duels_grid(record: Comparison | Collection) -> Grid | None:
-    """A row per cell: PARSE, its best rival there, the difference, and what follows from it."""
-    duels = duels_with_best(standings_of(record))
+    """A row per cell, for all agents together."""
+    return _duels_grid(record, [MEAN], folded=False)
+
+
+def group_duels_grid(record: Comparison | Collection) -> Grid | None:
+    """A row per cell and modality set; folded where there are many."""
+    is_many = isinstance(record, Collection)
+    return _duels_grid(record, [kind for kind in KINDS if kind != MEAN], folded=is_many)
+
+
+def _duels_grid(
+    record: Comparison | Collection, kinds: Sequence[str], *, folded: bool
+) -> Grid | None:
+    """PARSE, its best rival, the difference, and what follows from it."""
+    duels = [duel for duel in duels_with_best(standings_of(record)) if duel.standing.kind in kinds]
     if not duels:
         return None
+    who = "all agents" if MEAN in kinds else "each agent group"
     return Grid(
-        title=f"{OURS} against its best rival, in percent and points",
+        title=f"{OURS} against its best rival, {who}",
         header=("cell", "agents", OURS, "best rival", "its accuracy", "difference", "p", "outcome"),
         rows=tuple(map(_duel_row, duels)),
         notes=(
-            "The difference is paired by seed, ± half its 95 % interval; p is Holm's, corrected "
-            "over all cells of one kind (the mean, unimodal sets, multimodal sets).",
+            "In percent and points. The difference is paired by seed, ± half its 95 % interval; p "
+            "is Holm's, corrected over all cells of one kind (the mean, unimodal sets, multimodal "
+            "sets).",
             "The best rival is picked by the same numbers that it is compared on, which favours "
             "it. Controls on PARSE's network, its variants and the oracle are no rivals.",
         ),
+        folded=folded,
     )
 
 
@@ -110,7 +126,7 @@ def _gap(found: dict[str, float] | None) -> str:
 def reach_grid(comparison: Comparison, levels: Sequence[float] = LEVELS) -> Grid | None:
     """A row per method: rounds and bytes per link to reach each accuracy, all agents' mean."""
     found = [one for one in reached(comparison, levels) if one.scope == MEAN]
-    goals = sorted({one.accuracy for one in found})
+    goals = _telling(found)
     if not goals:
         return None
     methods = list(dict.fromkeys(one.method for one in found))
@@ -120,9 +136,20 @@ def reach_grid(comparison: Comparison, levels: Sequence[float] = LEVELS) -> Grid
         rows=tuple((Cell(text=name), *_reach_cells(name, goals, found)) for name in methods),
         notes=(
             "The first evaluated round at which the mean over all agents is there, and the bytes "
-            "a link has carried by then; mean over seeds, a dash where a seed never is.",
+            "a link has carried by then; mean over seeds, a dash where a seed never is. Left out "
+            "are accuracies that all methods had reached when they were first evaluated.",
         ),
     )
+
+
+def _telling(found: Sequence[Reached]) -> list[float]:
+    """The accuracies that tell methods apart: not those that all had at one and the same round."""
+    goals = sorted({one.accuracy for one in found})
+    rounds = {
+        goal: {one.rounds and one.rounds.mean for one in found if one.accuracy == goal}
+        for goal in goals
+    }
+    return [goal for goal in goals if len(rounds[goal]) > 1] or goals[-1:]
 
 
 def _reach_cells(name: str, goals: Sequence[float], found: Iterable[Reached]) -> list[Cell]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.liars import Liar
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.simulation.attacks import Lies, exchange_with_liars
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.overlays import OverlayBook
 from parse_dfl.training.rows import BranchRows
@@ -36,25 +39,39 @@ class Payload:
 class Exchanger:
     """Mixes all branches of a layout."""
 
-    def __init__(self, book: OverlayBook, *, share_second: bool) -> None:
+    def __init__(
+        self, book: OverlayBook, *, share_second: bool, liars: Iterable[Liar] = ()
+    ) -> None:
         self._book = book
         self._share_second = share_second
+        self._liars = {liar.agent: liar for liar in liars}
 
     def exchange(
         self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
     ) -> None:
-        """Replace every branch's rows by what its exchange rule makes of them, all at once."""
+        """Replace every branch's rows by what its exchange rule makes of them, all at once.
+
+        Averaging reads no branch but its own: it comes last, in place.
+        """
         mixed: list[tuple[BranchRows, Tensor]] = []
+        averaged: list[tuple[BranchRows, Mixing]] = []
         for rows in layout.branches.values():
             mixing = self._present(rows, stage, stage_number, round, absent)
             if not len(mixing.source):
                 continue
-            view, rule = RowsView(rows, layout.branches), stage.exchange(rows.branch)
-            mixed.append((rows, rule.receive(view, rule.send(view, mixing), mixing)))
+            rule = stage.exchange(rows.branch)
+            if rule.averages and not self._liars:
+                averaged.append((rows, mixing))
+            else:
+                view = RowsView(rows, layout.branches)
+                lies = Lies(liars=self._liars, branch=rows.branch, round=round)
+                mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
             if self._share_second and "second" in rows.moments:
-                rows.moments["second"].copy_(mixing.apply(rows.moments["second"]))
+                mixing.apply_in_place(rows.moments["second"])
         for rows, theta in mixed:
             rows.theta.copy_(theta)
+        for rows, mixing in averaged:
+            mixing.apply_in_place(rows.theta)
 
     def _present(
         self, rows: BranchRows, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]

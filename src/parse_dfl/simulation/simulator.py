@@ -6,11 +6,14 @@ import time
 from collections.abc import Sequence
 
 from parse_dfl.events import ModalityEvent
+from parse_dfl.liars import parse_liar
 from parse_dfl.methods.method import Method
+from parse_dfl.methods.robust import robust_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.simulation.exchange import Exchanger, Payload
+from parse_dfl.simulation.well_posed import check_robust
 from parse_dfl.training.churn import absent_agents
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.learner import Learner
@@ -39,12 +42,23 @@ class Simulator(Learner):
         compiled: bool = False,
     ) -> None:
         super().__init__(
-            data, shards, method, blueprint, training=training, events=events, compiled=compiled
+            data,
+            shards,
+            robust_method(method, overlay.robust),
+            blueprint,
+            training=training,
+            events=events,
+            compiled=compiled,
         )
         self._absence = overlay.absence
         samples = {(s.agent.seed, s.agent.name): len(s.indices) for s in shards}
         self.book = OverlayBook(overlay, topology, samples)
-        self._exchanger = Exchanger(self.book, share_second=training.share_moments == "second")
+        self._exchanger = Exchanger(
+            self.book,
+            share_second=training.share_moments == "second",
+            liars=[parse_liar(text) for text in overlay.liars],
+        )
+        check_robust(self.method, self.layout, self.book)
 
     def step(self) -> None:
         """Run the next round."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.networks.network import Network, Outputs
@@ -20,6 +22,15 @@ from parse_dfl.training.shards import CohortData
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """One step's samples of n agents; ``number`` tells an agent's samples apart."""
+
+    inputs: Mapping[str, Tensor]  # each shape=(n, B, *shape)
+    label: Tensor  # shape=(n, B), dtype=int64
+    number: Tensor  # shape=(n, B), dtype=int64
 
 
 class Cohort:
@@ -52,6 +63,7 @@ class Cohort:
         self.rows: dict[str, BranchRows] = {}
         self.blocks: dict[str, slice] = {}
         self._parameters: list[nn.Parameter] = []
+        self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
         self._gradients: list[Tensor] = []
         self._owners: list[str] = []
 
@@ -62,7 +74,10 @@ class Cohort:
         for column in rows.columns:
             shape = (block.stop - block.start, *column.shape)
             parameter = nn.Parameter(rows.theta[block, column.slice].view(shape))
-            _replace(component, column.name, parameter)
+            path, _, leaf = column.name.rpartition(".")
+            module = component.get_submodule(path)
+            setattr(module, leaf, parameter)
+            self._places.append((module, leaf, parameter))
             self._parameters.append(parameter)
             self._gradients.append(rows.gradient[block, column.slice].view(shape))
             self._owners.append(label)
@@ -71,43 +86,76 @@ class Cohort:
         device = self._draw_keys.device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self._mixed_precision)
 
-    def round_batches(self, round: int, steps: int) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """All minibatches of a round: inputs (n, steps, B, *shape), labels and the samples'
-        numbers, both (n, steps, B)."""
+    def minibatches(self, round: int, steps: int) -> Iterator[Minibatch]:
+        """The minibatches of a round, step by step."""
         positions = torch.from_numpy(self.plan.positions(round, steps))
-        positions = positions.to(self.data.label.device)
-        return *self.data.gather(positions), positions
+        for chosen in positions.to(self.data.label.device).unbind(1):
+            inputs, label = self.data.gather(chosen)
+            yield Minibatch(inputs, label, chosen)
+
+    @cached_property
+    def widest(self) -> int:
+        """Entries a sample of the widest input or output of any layer of the network."""
+        inputs = {name: values[:1, :1] for name, values in self.data.inputs.items()}
+        sizes = [values.numel() for values in inputs.values()]
+
+        def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
+            if isinstance(output, Tensor):
+                sizes.append(output.numel())
+
+        layers = [module for module in self.network.modules() if not list(module.children())]
+        hooks = [layer.register_forward_hook(note) for layer in layers]
+        try:
+            self.outputs(inputs, slice(0, 1))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return max(sizes)
+
+    def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
+        """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
+        sizes = torch.from_numpy(self.data.sizes).to(self._weight.device).unsqueeze(1)
+        real = torch.arange(self.data.label.shape[1], device=sizes.device) < sizes
+        weight = real.to(self._weight.dtype) / sizes
+        return self.data.inputs, Batch(self.data.label, weight, self._log_prior)
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
-        """What the networks of the rows of ``block`` make of inputs (rows, B, *shape)."""
-        alone = block.stop - block.start == 1
-        rows = block.start if alone else block
-        own = {
-            name: value[rows]
-            for name, value in self.network.named_parameters()
-            if value.requires_grad
-        }
-        if not alone:
-            return functional_call(self.network, own, (inputs,))
-        single = {name: value[0] for name, value in inputs.items()}
-        return _as_row(functional_call(self.network, own, (single,)))
+        """What the networks of the rows of ``block`` make of inputs (rows, B, *shape), without
+        gradients."""
+        if block.stop - block.start > 1:
+            with self._seen(block):
+                return self.network(inputs)
+        with self._seen(block.start):
+            single = {name: value[0] for name, value in inputs.items()}
+            alone: Outputs = self.network(single)
+            return alone.map(lambda value: value.unsqueeze(0))
+
+    @contextmanager
+    def _seen(self, rows: slice | int) -> Iterator[None]:
+        """Let the network see the parameters of these rows alone, or of one without a row axis."""
+        for module, leaf, parameter in self._places:
+            module._parameters[leaf] = parameter.data[rows]  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            for module, leaf, parameter in self._places:
+                module._parameters[leaf] = parameter
 
     def gradients(
         self,
         objective: Objective,
-        inputs: Mapping[str, Tensor],
-        label: Tensor,
-        number: Tensor | None = None,
+        minibatch: Minibatch,
         *,
         round: int,
         step: int,
     ) -> set[str]:
         """Write the gradients of one minibatch; the labels of the branches that have any."""
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         counter = torch.full_like(self._draw_keys, (round << 20) + step)
         with drawing(hash_tensor(self._draw_keys, counter)), self._precision():
-            outputs = self._forward(inputs)
-            batch = Batch(label, self._weight, self._log_prior, number)
+            outputs = self._forward(minibatch.inputs)
+            batch = Batch(minibatch.label, self._weight, self._log_prior, minibatch.number)
             loss = objective(outputs, batch).sum()
         found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         touched = set()
@@ -120,19 +168,7 @@ class Cohort:
         return touched
 
 
-def _as_row(outputs: Outputs) -> Outputs:
-    """One agent's outputs as those of a cohort of one."""
-    parts = (outputs.modality_logits, outputs.slices, outputs.slice_logits)
-    rows = ({name: value.unsqueeze(0) for name, value in part.items()} for part in parts)
-    return Outputs(outputs.logits.unsqueeze(0), *rows)
-
-
 def log_prior(counts: Tensor) -> Tensor:
     """The logarithm of smoothed label frequencies, shape=(n, C)."""
     smoothed = counts + PRIOR_SMOOTHING
     return (smoothed / smoothed.sum(1, keepdim=True)).log()
-
-
-def _replace(component: nn.Module, name: str, parameter: nn.Parameter) -> None:
-    path, _, leaf = name.rpartition(".")
-    setattr(component.get_submodule(path), leaf, parameter)

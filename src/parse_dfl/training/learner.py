@@ -138,6 +138,7 @@ class Learner:
         """Remember where tracked components start: in the stage's first round, or when gained."""
         first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
         for branch, rows in self.layout.branches.items():
+            rows.progress = self.round / self.training.rounds
             if branch.component != self.stage.tracks_drift:
                 rows.stage_start = None
             elif self.round == first or rows.stage_start is None:

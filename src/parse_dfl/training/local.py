@@ -35,25 +35,29 @@ class LocalTrainer:
         self.centralised = centralised
 
     def train(self, layout: Layout, stage: Stage, *, round: int, lr: float) -> None:
-        """``steps`` minibatch steps for every agent."""
-        batches = [cohort.round_batches(round, self.steps) for cohort in layout.cohorts]
+        """``steps`` minibatch steps for every agent.
+
+        Cohorts do not meet before the exchange, so that each takes all its steps while its rows
+        are in the cache; only centralised training, which ties their gradients, goes step by step.
+        """
+        if self.centralised:
+            self._train_together(layout.cohorts, layout, stage, round, lr)
+            return
+        for cohort in layout.cohorts:
+            self._train_together([cohort], layout, stage, round, lr)
+
+    def _train_together(
+        self, cohorts: Sequence[Cohort], layout: Layout, stage: Stage, round: int, lr: float
+    ) -> None:
+        batches = [cohort.minibatches(round, self.steps) for cohort in cohorts]
         for step in range(self.steps):
-            touched = []
-            for cohort, (inputs, label, number) in zip(layout.cohorts, batches, strict=True):
-                minibatch = {name: values[:, step] for name, values in inputs.items()}
-                touched.append(
-                    cohort.gradients(
-                        stage.objective,
-                        minibatch,
-                        label[:, step],
-                        number[:, step],
-                        round=round,
-                        step=step,
-                    )
-                )
+            touched = [
+                cohort.gradients(stage.objective, next(own), round=round, step=step)
+                for cohort, own in zip(cohorts, batches, strict=True)
+            ]
             if self.centralised:
                 tie_gradients(layout)
-            for cohort, labels in zip(layout.cohorts, touched, strict=True):
+            for cohort, labels in zip(cohorts, touched, strict=True):
                 self._update(cohort, sorted(labels), stage, lr)
 
     def _update(self, cohort: Cohort, labels: Sequence[str], stage: Stage, lr: float) -> None:

@@ -54,7 +54,8 @@ class BranchRows:
     """The state of one branch over all its owners: n rows, P columns.
 
     ``moments`` and ``steps`` belong to the optimizer, ``memory`` to the exchange rule; ``before``
-    and ``stage_start`` are snapshots that some exchange rules ask for.
+    and ``stage_start`` are snapshots that some exchange rules ask for, ``progress`` the share of
+    all rounds that have begun.
     """
 
     branch: Branch
@@ -67,6 +68,7 @@ class BranchRows:
     memory: dict[str, Tensor] = field(default_factory=dict)
     before: Tensor | None = None  # shape=(n, P)
     stage_start: Tensor | None = None  # shape=(n, P)
+    progress: float = 0.0
 
     @property
     def width(self) -> int:

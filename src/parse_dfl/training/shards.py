@@ -74,13 +74,19 @@ class CohortData:
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
         """The own standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
-        return (values - self.mean[modality][block]) / self.scale[modality][block]
+        centred = values - self.mean[modality][block]
+        return centred.div_(self.scale[modality][block])
 
     def gather(self, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Inputs and labels of minibatches at ``positions``, shape=(n, steps, B)."""
-        rows = torch.arange(len(positions), device=positions.device)[:, None, None]
-        inputs = {name: values[rows, positions] for name, values in self.inputs.items()}
-        return inputs, self.label[rows, positions]
+        """Inputs (n, B, *shape) and labels (n, B) of a minibatch at ``positions``, shape=(n, B)."""
+        rows, padded = self.label.shape
+        starts = torch.arange(0, rows * padded, padded, device=positions.device)
+        flat = (positions + starts.unsqueeze(1)).flatten()
+        inputs = {
+            name: values.flatten(0, 1).index_select(0, flat).unflatten(0, positions.shape)
+            for name, values in self.inputs.items()
+        }
+        return inputs, self.label.flatten().index_select(0, flat).view_as(positions)
 
 
 def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:

@@ -39,6 +39,11 @@ class RowsView:
         """The rule's own tensors."""
         return self._rows.memory
 
+    @property
+    def progress(self) -> float:
+        """The share of all rounds that have begun."""
+        return self._rows.progress
+
     def drift(self, component: str) -> Tensor:
         """‖θ − θ_start‖ of each owner's branches of ``component``, shape=(n, M)."""
         lengths: dict[tuple[int, str], dict[str, Tensor]] = {}

@@ -1,0 +1,72 @@
+"""Agents that lie: what they send is not what they learnt, such as ``acc-0:sign-flip``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from parse_dfl.errors import ConfigError, unknown
+
+ATTACKS: Mapping[str, float] = {"random": 1.0, "sign-flip": 1.0, "scale": 10.0}
+"""Attack → its usual strength."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Liar:
+    """``agent`` sends, in place of its numbers θ,
+
+    - ``random``: normal ones, ``strength`` times as large as θ's root mean square;
+    - ``sign-flip``: −``strength`` · θ;
+    - ``scale``: ``strength`` · θ.
+
+    What it keeps and learns from stays honest.
+    """
+
+    agent: str
+    attack: str
+    strength: float
+
+
+def parse_liar(text: str) -> Liar:
+    """Read ``AGENT:ATTACK`` or ``AGENT:ATTACK:STRENGTH``.
+
+    Raises:
+        ConfigError: the text is not of that form, the attack is unknown, or the strength is not
+            above 0.
+    """
+    agent, *rest = text.split(":")
+    if not agent or len(rest) not in (1, 2):
+        raise ConfigError(
+            f"{text!r} is no liar; write AGENT:ATTACK or AGENT:ATTACK:STRENGTH, "
+            "such as 'acc-0:sign-flip' or 'acc-0:scale:10'"
+        )
+    attack = rest[0]
+    if attack not in ATTACKS:
+        raise unknown("attack", attack, ATTACKS)
+    return Liar(agent=agent, attack=attack, strength=_strength(text, rest[1:] or None, attack))
+
+
+def _strength(text: str, given: list[str] | None, attack: str) -> float:
+    try:
+        strength = float(given[0]) if given else ATTACKS[attack]
+    except ValueError:
+        strength = float("nan")
+    if not (isfinite(strength) and strength > 0):
+        raise ConfigError(f"the strength of liar {text!r} must be a number above 0")
+    return strength
+
+
+def check_liars(liars: Iterable[Liar], agents: Iterable[str]) -> None:
+    """Refuse liars that are not there.
+
+    Raises:
+        ConfigError: one is no agent, or is named twice.
+    """
+    known, seen = list(agents), set()
+    for liar in liars:
+        if liar.agent not in known:
+            raise unknown("agent", liar.agent, known)
+        if liar.agent in seen:
+            raise ConfigError(f"liar {liar.agent!r} is named twice; give it one attack")
+        seen.add(liar.agent)

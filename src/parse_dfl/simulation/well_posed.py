@@ -1,0 +1,48 @@
+"""Whether robust mixing can work on the overlays that it is asked for."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.robust import Robust
+from parse_dfl.training.layout import Layout
+from parse_dfl.training.overlays import OverlayBook
+
+
+class UnguardedWarning(UserWarning):
+    """Robust mixing was asked for, and something is exchanged without it."""
+
+
+def check_robust(method: Method, layout: Layout, book: OverlayBook) -> None:
+    """Look at every branch's overlay of the first round.
+
+    Raises:
+        OverlayError: the robust rule is ill-posed for the neighbours that someone has there.
+
+    Warns:
+        UnguardedWarning: some components are exchanged by a rule of the method's own.
+    """
+    unguarded: set[str] = set()
+    for number, stage in enumerate(method.stages):
+        if not isinstance(stage.averaging, Robust):
+            continue
+        for branch, rows in layout.branches.items():
+            mixing = book.mixing(rows, stage, number, 1)
+            if not len(mixing.source):
+                continue
+            if stage.exchange(branch) is not stage.averaging:
+                unguarded.add(branch.component)
+                continue
+            degrees = np.bincount(mixing.target, minlength=mixing.size)
+            for agent, degree in zip(rows.agents, degrees.tolist(), strict=True):
+                stage.averaging.check(branch.label, agent.name, degree)
+    if unguarded:
+        warnings.warn(
+            f"{method.name} exchanges {', '.join(sorted(unguarded))} by a rule of its own, which "
+            "robust mixing does not guard against liars",
+            UnguardedWarning,
+            stacklevel=2,
+        )
