@@ -120,11 +120,7 @@ def _measured_rows(cohort: Cohort) -> dict[int, list[int]]:
 def _own_batch(cohort: Cohort, rows: Tensor) -> tuple[dict[str, Tensor], Batch]:
     """All samples of each agent, under its own label prior."""
     inputs, batch = cohort.full_batch()
-    assert batch.number is not None
-    return (
-        {name: values[rows] for name, values in inputs.items()},
-        Batch(batch.label[rows], batch.weight[rows], batch.log_prior[rows], batch.number[rows]),
-    )
+    return {name: values[rows] for name, values in inputs.items()}, batch.rows(rows)
 
 
 def _same_batch(
