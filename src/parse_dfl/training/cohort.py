@@ -115,9 +115,10 @@ class Cohort:
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
         """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
         sizes = torch.from_numpy(self.data.sizes).to(self._weight.device).unsqueeze(1)
-        real = torch.arange(self.data.label.shape[1], device=sizes.device) < sizes
-        weight = real.to(self._weight.dtype) / sizes
-        return self.data.inputs, Batch(self.data.label, weight, self._log_prior)
+        number = torch.arange(self.data.label.shape[1], device=sizes.device)
+        weight = (number < sizes).to(self._weight.dtype) / sizes
+        numbers = number.expand_as(self.data.label)
+        return self.data.inputs, Batch(self.data.label, weight, self._log_prior, numbers)
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
         """What the networks of the rows of ``block`` make of inputs (rows, B, *shape), without
