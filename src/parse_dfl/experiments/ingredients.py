@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -35,14 +36,12 @@ from parse_dfl.training.shards import Shard, TensorData
 EVALUATION_SEED = 0
 """The samples that are evaluated while training are the same for all runs on one data set."""
 
-NO_PROPOSALS: Mapping[int, Proposal] = {}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
     """What a configuration stands for, before an engine makes something of it.
 
-    ``proposals`` are the splits that were proposed by seed, where some were asked for.
+    ``proposals`` are the splits that were proposed, by seed, where they were asked for.
     """
 
     config: RunConfig
@@ -140,7 +139,7 @@ def deal(
 def proposals_for(
     config: RunConfig, data: MultimodalData, shards: Sequence[Shard]
 ) -> dict[int, Proposal]:
-    """The split for each seed's agents, if one is asked for."""
+    """The split for the agents of each seed, if one is asked for."""
     if config.network.split != AUTO:
         return {}
     by_seed: dict[int, list[Shard]] = {}
@@ -153,15 +152,15 @@ def blueprint_of(
     config: RunConfig,
     data: MultimodalData,
     own: Own = NOTHING_OWN,
-    proposals: Mapping[int, Proposal] = NO_PROPOSALS,
+    proposals: Mapping[int, Proposal] = MappingProxyType({}),
 ) -> Blueprint:
-    """What the networks of a run on ``data`` are built from."""
+    """What the networks of a run on ``data`` are built from; ``proposals`` have one split."""
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
     }
     network = config.network
     if proposals:
-        (split,) = {proposal.split for proposal in proposals.values()}  # seeds of equal work
+        (split,) = {proposal.split for proposal in proposals.values()}
         network = replace(network, split=split)
     return Blueprint(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders

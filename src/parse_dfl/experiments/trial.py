@@ -83,7 +83,7 @@ def groups_of_equal_work(
         shards = deal(config, data, parts, mix, seed)
         sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        splits = [one.split for one in proposals_for(config, data, shards).values()]
+        splits = [proposal.split for proposal in proposals_for(config, data, shards).values()]
         groups.setdefault((steps, *splits), []).append(seed)
     return list(groups.values())
 
