@@ -77,10 +77,13 @@ def choice_table(recipe: Recipe, results: Path) -> str:
         for trial, mean in zip(trials, means, strict=True):
             told = ", ".join(f"{name} {value:g}" for name, value in trial.items())
             shown = "missing" if mean is None else f"{100 * mean:.2f}"
-            lines.append(f"| {method} | {told} | {f'**{shown}**' if mean == best else shown} |")
+            is_best = mean is not None and mean == best
+            lines.append(f"| {method} | {told} | {f'**{shown}**' if is_best else shown} |")
     return "\n".join(lines)
 
 
 def _mean(rows: list[dict[str, Any]], method: str, trial: Mapping[str, Any]) -> float | None:
+    """None until the trial has run on every cell that any has."""
+    cells = {row["cell"] for row in rows}
     own = [r["accuracy"] for r in rows if r["method"] == method and r["trial"] == trial]
-    return sum(own) / len(own) if own else None
+    return sum(own) / len(own) if len(own) == len(cells) else None

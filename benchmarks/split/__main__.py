@@ -2,6 +2,7 @@
 
     python -m benchmarks.split                 # every set
     python -m benchmarks.split digits mfeat    # some of them
+    python -m benchmarks.split --latent 12     # where width is scarce (default: 96)
 
 The search tries every ratio of the grid on validation samples, with seeds that no test run uses;
 so does the comparison of the proposal with equal thirds, which is what a user could do.  Then
@@ -46,24 +47,29 @@ def main() -> None:
     """Run the sets named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
-    for name in parser.parse_args().sets:
-        write(name, measure(name))
+    parser.add_argument("--latent", type=int, default=NetworkConfig().latent, metavar="D")
+    args = parser.parse_args()
+    for name in args.sets:
+        write(f"{name}-latent-{args.latent}", measure(name, args.latent))
 
 
-def measure(name: str) -> dict[str, Any]:
+def measure(name: str, latent: int) -> dict[str, Any]:
     """The search on validation, then the three splits on test."""
-    searched = {_text(split): _run(name, split, "validation", VALIDATION_SEEDS) for split in GRID}
-    searched[AUTO] = _run(name, AUTO, "validation", VALIDATION_SEEDS)
+    searched = {
+        _text(split): _run(name, latent, split, "validation", VALIDATION_SEEDS) for split in GRID
+    }
+    searched[AUTO] = _run(name, latent, AUTO, "validation", VALIDATION_SEEDS)
     best = max(GRID, key=lambda split: searched[_text(split)]["mean"])
     tested = {
-        "thirds": _run(name, THIRDS, "test", TEST_SEEDS),
-        AUTO: _run(name, AUTO, "test", TEST_SEEDS),
-        "search": _run(name, best, "test", TEST_SEEDS),
+        "thirds": _run(name, latent, THIRDS, "test", TEST_SEEDS),
+        AUTO: _run(name, latent, AUTO, "test", TEST_SEEDS),
+        "search": _run(name, latent, best, "test", TEST_SEEDS),
     }
     return {
         "data": name,
         "agents": SETS[name],
         "rounds": ROUNDS,
+        "latent": latent,
         "validation_seeds": list(VALIDATION_SEEDS),
         "test_seeds": list(TEST_SEEDS),
         "validation": searched,
@@ -72,25 +78,27 @@ def measure(name: str) -> dict[str, Any]:
     }
 
 
-def _run(name: str, split: Split, part: str, seeds: Sequence[int]) -> dict[str, Any]:
+def _run(name: str, latent: int, split: Split, part: str, seeds: Sequence[int]) -> dict[str, Any]:
     """The mean accuracy over all agents, as in ``comparison.json``, of PARSE with a split."""
     config = RunConfig(
         agents=SETS[name],
         data=DataConfig(data=name, evaluate_on=part),
-        network=NetworkConfig(split=split),
+        network=NetworkConfig(latent=latent, split=split),
         training=TrainingConfig(rounds=ROUNDS),
         eval_every=ROUNDS,
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "x"
         found = compare(config, ["parse"], seeds, out=out)["methods"]["parse"]
-        proposed = [
-            read_json(out / "parse" / f"seed-{seed}" / "summary.json")["proposed_split"]
-            for seed in seeds
-        ]
+        proposed = _proposed(out / "parse", seeds) if split == AUTO else {}
     groups = {group: scores["accuracy"]["mean"] for group, scores in found["groups"].items()}
-    told: dict[str, Any] = {**found["mean_accuracy"], "groups": groups}
-    return {**told, "proposed": proposed} if split == AUTO else told
+    return {**found["mean_accuracy"], "groups": groups, **proposed}
+
+
+def _proposed(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
+    """The proposed ratios, in the order of the seeds."""
+    summaries = [read_json(folder / f"seed-{seed}" / "summary.json") for seed in seeds]
+    return {"proposed": [summary["proposed_split"]["ratios"] for summary in summaries]}
 
 
 def _text(split: Sequence[float]) -> str:

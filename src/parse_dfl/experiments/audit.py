@@ -14,11 +14,11 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.experiments.config import RunConfig, from_dict
+from parse_dfl.experiments.ingredients import deal, load_data, options_of
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import read_json, write_json
 from parse_dfl.experiments.run import CONFIG
-from parse_dfl.experiments.trial import deal, load_data, options_of
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.pid.audit.audit import audit

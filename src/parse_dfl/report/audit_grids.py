@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from parse_dfl.report.audits import Atoms, Audit, GroupAudit, Purity, Reading, Slices
@@ -74,7 +75,7 @@ def bits_grid(audit: Audit) -> Grid | None:
         rows=tuple(rows),
         notes=(
             "The two unique columns are of the first and the second modality.",
-            *(f"Doubt: {warning}." for warning in audit.warnings),
+            *(f"Doubt: {warning}." for warning in _each_kind(audit.warnings)),
         ),
     )
 
@@ -135,6 +136,11 @@ def dependence_grid(audit: Audit) -> Grid | None:
             "are permuted within classes.",
         ),
     )
+
+
+def _each_kind(warnings: Iterable[str]) -> Iterable[str]:
+    """The last of those warnings that differ in their numbers alone."""
+    return {re.sub(r"\d+(\.\d+)?", "#", warning): warning for warning in sorted(warnings)}.values()
 
 
 def _measure_rows(

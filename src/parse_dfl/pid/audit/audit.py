@@ -23,6 +23,9 @@ from parse_dfl.training.agent_file import TrainedAgent
 
 Array = NDArray[np.float32]
 
+RAW = "data/"
+"""What stands before the names of the modalities themselves."""
+
 
 def audit(
     agents: Sequence[TrainedAgent],
@@ -43,6 +46,7 @@ def audit(
 
     Raises:
         ConfigError: an agent's network has no slices.
+        CheckpointError: an agent's training diverged.
     """
     samples = parts.samples
     views = [view(agent, data, samples) for agent in agents]
@@ -85,10 +89,6 @@ def _raw_measures(raw: Mapping[str, Array], material: Material) -> dict[str, Any
             for a, b in pairs(modalities)
         },
     }
-
-
-RAW = "data/"
-"""What stands before the names of the modalities themselves."""
 
 
 def _raw(
