@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.accuracy.evaluate import evaluate, write_tables
-from benchmarks.accuracy.tune import tune
+from benchmarks.accuracy.recipe import RECIPE, RESULTS, Recipe
+from benchmarks.accuracy.run import run
+from benchmarks.accuracy.tables import write_tables
+from benchmarks.accuracy.tune import choice_table, tune
+from parse_dfl.errors import ParseDflError
+
+COMMITTED = ("core", "seven")
+"""The matrices whose tables stand in results/README.md."""
 
 
-def main() -> None:
-    """Parse and run."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and do; 2 on bad input."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("what", choices=["tune", "run", "table"])
-    parser.add_argument("names", nargs="*", help="methods to tune, or sets to run (default: all)")
-    args = parser.parse_args()
-    if args.what == "tune":
-        tune(args.names or None)
-    elif args.what == "run":
-        evaluate(args.names or None)
-    else:
-        write_tables()
+    parser.add_argument("names", nargs="*", help="sets to run (all), or methods to tune (all)")
+    parser.add_argument("--matrix", default=None, help="which of the recipe (run: core)")
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where results lie")
+    parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
+    asked = parser.parse_args(arguments)
+    try:
+        recipe = Recipe(asked.recipe)
+        if asked.what == "tune":
+            tune(recipe, asked.names, asked.out, processes=asked.jobs)
+            print(choice_table(recipe, asked.out))
+            return 0
+        if asked.what == "run":
+            matrix = asked.matrix or "core"
+            run(recipe, matrix, asked.out, sets=asked.names, processes=asked.jobs)
+        shown = [asked.matrix] if asked.matrix else COMMITTED
+        print(write_tables(recipe, shown, asked.out))
+    except ParseDflError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

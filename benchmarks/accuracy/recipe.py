@@ -1,60 +1,140 @@
-"""The recipe as values, and the configuration of each of its cells."""
+"""The recipe as values: cells, units of work, and the configuration of each."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parse_dfl import DataConfig, RunConfig, TrainingConfig
+from parse_dfl.errors import unknown
 
 HERE = Path(__file__).parent
+RECIPE = HERE / "recipe.toml"
 RESULTS = HERE / "results"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Cell:
-    """One data set under one partition."""
+    """One data set, dealt in one way to one mix of agents."""
 
     name: str
+    mix: str
     partition: str
 
     @property
     def folder(self) -> str:
-        """``motionsense-dirichlet-0.3``."""
-        return f"{self.name}-{self.partition.replace(':', '-')}"
+        """``motionsense_5+5+5_dirichlet-0.3``."""
+        return f"{self.name}_{self.mix}_{self.partition.replace(':', '-')}"
 
 
-def load_recipe() -> dict[str, Any]:
-    """``recipe.toml``."""
-    return tomllib.loads((HERE / "recipe.toml").read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Unit:
+    """What one process does at a time: a method on a cell, with seeds side by side."""
+
+    cell: Cell
+    method: str
+    seeds: tuple[int, ...]
 
 
-def cells(recipe: Mapping[str, Any], names: list[str] | None = None) -> list[Cell]:
-    """Every set of ``names`` (default: all) under every partition."""
-    return [
-        Cell(name, partition)
-        for name in names or recipe["sets"]
-        for partition in recipe["partitions"]
-    ]
+@dataclass(frozen=True)
+class Matrix:
+    """Cells × methods × batches of seeds."""
+
+    cells: tuple[Cell, ...]
+    methods: tuple[str, ...]
+    batches: tuple[tuple[int, ...], ...]
+    training: Mapping[str, Any]
+    evaluate_on: str
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds, in their order."""
+        return tuple(seed for batch in self.batches for seed in batch)
+
+    def units(self) -> Iterator[Unit]:
+        """All work in the order in which it is best left unfinished: all methods of a cell
+        together, every cell of a mix with the first seeds before any with the next."""
+        for mix in dict.fromkeys(cell.mix for cell in self.cells):
+            for seeds in self.batches:
+                for cell in self.cells:
+                    if cell.mix == mix:
+                        yield from (Unit(cell, method, seeds) for method in self.methods)
 
 
-def configuration(
-    recipe: Mapping[str, Any],
-    cell: Cell,
-    *,
-    evaluate_on: str,
-    lr: float | None = None,
-    options: Mapping[str, float] | None = None,
-) -> RunConfig:
-    """The configuration of a cell; what it leaves out are the defaults that everybody gets."""
-    chosen = recipe["sets"][cell.name]
-    return RunConfig(
-        agents=chosen["agents"],
-        data=DataConfig(data=chosen["data"], partition=cell.partition, evaluate_on=evaluate_on),
-        training=TrainingConfig(rounds=recipe["rounds"], lr=lr),
-        method_options=dict(options or {}),
-        eval_every=10,  # the oracle stops early by these
-    )
+class Recipe:
+    """``recipe.toml``, or another file like it."""
+
+    def __init__(self, path: Path = RECIPE) -> None:
+        self.values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+
+    def matrix(self, name: str, sets: Sequence[str] = ()) -> Matrix:
+        """The matrix called ``name``, or only its cells on ``sets``.
+
+        Raises:
+            ConfigError: there is no such matrix, or it has no such set.
+        """
+        known = self.values["matrices"]
+        if name not in known:
+            raise unknown("matrix", name, known)
+        own = known[name]
+        for chosen in sets:
+            if chosen not in own["sets"]:
+                raise unknown(f"set of {name}:", chosen, own["sets"])
+        cells = tuple(
+            Cell(each, mix, partition)
+            for mix in own["mixes"]
+            for each in own["sets"]
+            if not sets or each in sets
+            for partition in own["partitions"]
+        )
+        return Matrix(
+            cells=cells,
+            methods=tuple(own["methods"]),
+            batches=tuple(tuple(batch) for batch in own["seeds"]),
+            training=self.values["training"] | own.get("training", {}),
+            evaluate_on=own.get("evaluate_on", "test"),
+        )
+
+    def agents(self, cell: Cell) -> str:
+        """The mix with the set's modalities in the place of its letters: ``top=5,bottom=5,…``."""
+        return self.spelt(cell.name, self.values["mixes"][cell.mix])
+
+    def spelt(self, name: str, text: str) -> str:
+        """``text`` with the modalities of the set called ``name`` in the place of its letters."""
+        modalities = self.values["sets"][name]["modalities"]
+        letters = {chr(ord("A") + place): modality for place, modality in enumerate(modalities)}
+        return "".join(letters.get(sign, sign) for sign in text)
+
+    def chosen(self, method: str) -> dict[str, Any]:
+        """The settings of a method that were best on validation data, its ``lr`` among them.
+
+        The control ``parse@RULE`` has PARSE's.
+        """
+        return dict(self.values.get("chosen", {}).get(method.partition("@")[0], {}))
+
+    def configuration(
+        self,
+        cell: Cell,
+        method: str,
+        *,
+        training: Mapping[str, Any],
+        evaluate_on: str,
+        settings: Mapping[str, Any] | None = None,
+    ) -> RunConfig:
+        """How a method is run on a cell, with ``settings`` in the place of the chosen ones."""
+        chosen = dict(self.chosen(method) if settings is None else settings)
+        of_training = {name: chosen.pop(name) for name in ("lr", "rounds") if name in chosen}
+        return RunConfig(
+            agents=self.agents(cell),
+            data=DataConfig(
+                data=self.values["sets"][cell.name].get("data", cell.name),
+                partition=cell.partition,
+                evaluate_on=evaluate_on,
+            ),
+            training=TrainingConfig(**(dict(training) | of_training)),
+            method_options=chosen,
+            **self.values["evaluation"],
+        )

@@ -3,70 +3,87 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.recipe import RESULTS, Cell, cells, configuration, load_recipe
-from parse_dfl import compare
+from benchmarks.accuracy.recipe import Cell, Recipe, Unit
+from benchmarks.accuracy.work import Job, cores, do_all
 
-TUNING = RESULTS / "tuning.jsonl"
+TUNING = "tuning.jsonl"
 
 
-def tune(methods: list[str] | None = None) -> None:
+def tune(
+    recipe: Recipe, methods: Sequence[str], results: Path, *, processes: int = 0
+) -> list[dict[str, Any]]:
     """Run the trials that are not recorded yet, a line of ``tuning.jsonl`` each."""
-    recipe = load_recipe()
-    done = {_key(row) for row in read_trials()}
-    for method in methods or recipe["tuning"]["trials"]:
-        for trial in recipe["tuning"]["trials"][method]:
-            for cell in cells(recipe, recipe["tuning"]["sets"]):
+    path, asked = results / TUNING, recipe.values["tuning"]
+    known = {_key(row) for row in read_trials(results)}
+    jobs, rows = [], []
+    cells = [
+        Cell(name, asked["mix"], partition)
+        for name in asked["sets"]
+        for partition in asked["partitions"]
+    ]
+    for cell in cells:
+        for method in methods or asked["trials"]:
+            for trial in asked["trials"][method]:
                 row = {"method": method, "trial": trial, "cell": cell.folder}
-                if _key(row) not in done:
-                    _record(row | {"accuracy": _validate(recipe, method, trial, cell)})
-    print(choice_table())
+                if _key(row) not in known:
+                    jobs.append(_job(recipe, cell, method, trial))
+                    rows.append(row)
+    row_of = {id(job): row for job, row in zip(jobs, rows, strict=True)}
+    for job, made in do_all(jobs, processes or cores()):
+        accuracy = made["methods"][job.unit.method]["mean_accuracy"]["mean"]
+        row = row_of[id(job)] | {"accuracy": accuracy}
+        results.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row["cell"], row["method"], row["trial"], f"{accuracy:.4f}", flush=True)
+    return read_trials(results)
 
 
-def _validate(
-    recipe: Mapping[str, Any], method: str, trial: Mapping[str, float], cell: Cell
-) -> float:
-    options = {name: value for name, value in trial.items() if name != "lr"}
-    config = configuration(recipe, cell, evaluate_on="validation", lr=trial["lr"], options=options)
-    result = compare(config, [method], recipe["tuning"]["seeds"])
-    accuracy: float = result["methods"][method]["mean_accuracy"]["mean"]
-    return accuracy
+def _job(recipe: Recipe, cell: Cell, method: str, trial: Mapping[str, Any]) -> Job:
+    asked = recipe.values["tuning"]
+    config = recipe.configuration(
+        cell,
+        method,
+        training=recipe.values["training"] | asked.get("training", {}),
+        evaluate_on="validation",
+        settings=recipe.chosen(method) | dict(trial),
+    )
+    return Job(Unit(cell, method, tuple(asked["seeds"])), config)
 
 
 def _key(row: Mapping[str, Any]) -> str:
     return json.dumps([row["method"], row["trial"], row["cell"]], sort_keys=True)
 
 
-def _record(row: Mapping[str, Any]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    with TUNING.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    print(row["method"], row["trial"], row["cell"], f"{row['accuracy']:.4f}", flush=True)
-
-
-def read_trials() -> list[dict[str, Any]]:
+def read_trials(results: Path) -> list[dict[str, Any]]:
     """The recorded trials."""
-    if not TUNING.exists():
+    path = results / TUNING
+    if not path.exists():
         return []
-    return [json.loads(line) for line in TUNING.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def choice_table() -> str:
+def choice_table(recipe: Recipe, results: Path) -> str:
     """Mean validation accuracy over the cells, per method and trial; the best is marked."""
-    recipe, rows = load_recipe(), read_trials()
+    rows = read_trials(results)
     lines = ["| method | trial | validation accuracy, % |", "|---|---|---|"]
-    for method, trials in recipe["tuning"]["trials"].items():
+    for method, trials in recipe.values["tuning"]["trials"].items():
         means = [_mean(rows, method, trial) for trial in trials]
+        best = max((mean for mean in means if mean is not None), default=None)
         for trial, mean in zip(trials, means, strict=True):
             told = ", ".join(f"{name} {value:g}" for name, value in trial.items())
-            shown = "–" if mean is None else f"{100 * mean:.2f}"
-            best = mean is not None and mean == max(m for m in means if m is not None)
-            lines.append(f"| {method} | {told} | {f'**{shown}**' if best else shown} |")
+            shown = "missing" if mean is None else f"{100 * mean:.2f}"
+            is_best = mean is not None and mean == best
+            lines.append(f"| {method} | {told} | {f'**{shown}**' if is_best else shown} |")
     return "\n".join(lines)
 
 
-def _mean(rows: list[dict[str, Any]], method: str, trial: Mapping[str, float]) -> float | None:
+def _mean(rows: list[dict[str, Any]], method: str, trial: Mapping[str, Any]) -> float | None:
+    """None until the trial has run on every cell that any has."""
+    cells = {row["cell"] for row in rows}
     own = [r["accuracy"] for r in rows if r["method"] == method and r["trial"] == trial]
-    return sum(own) / len(own) if own else None
+    return sum(own) / len(own) if len(own) == len(cells) else None

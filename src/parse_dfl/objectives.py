@@ -21,12 +21,18 @@ class Batch:
 
     ``weight`` is 1/b for a row's b samples and 0 for padding, so that a weighted sum over B is
     the row's mean.  ``log_prior`` is the local label prior's logarithm times the strength of the
-    correction (zero: none).
+    correction (zero: none).  ``number`` tells an agent's samples apart: from 0 to its sample count.
     """
 
     label: Tensor  # shape=(n, B), dtype=int64
     weight: Tensor  # shape=(n, B)
     log_prior: Tensor  # shape=(n, C)
+    number: Tensor | None = None  # shape=(n, B), dtype=int64
+
+    def rows(self, chosen: Tensor) -> Batch:
+        """The batch of the chosen rows alone."""
+        number = None if self.number is None else self.number[chosen]
+        return Batch(self.label[chosen], self.weight[chosen], self.log_prior[chosen], number)
 
 
 Objective = Callable[[Outputs, Batch], Tensor]

@@ -57,11 +57,14 @@ def test_every_command_teaches_by_three_examples(command, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "give a command: run, compare, data, report, pid, node, cert; see parse-dfl --help"),
+        (
+            [],
+            "give a command: run, compare, data, report, pid, audit, node, cert; "
+            "see parse-dfl --help",
+        ),
         (
             ["rnu"],
-            "unknown command 'rnu'; did you mean 'run'? known: cert, compare, data, node, pid, "
-            "report, run",
+            "unknown command 'rnu'; did you mean 'run'? known: audit, cert, compare, data, node",
         ),
         (["--verson"], "unknown option '--verson'; did you mean '--version'? see parse-dfl --help"),
         (["run", "now"], "unexpected 'now' after 'run'; see parse-dfl run --help"),
@@ -124,3 +127,12 @@ def test_a_warning_is_one_line_once(capsys, stand_in):
     stand_in("parse_dfl.report.page", write_report=warn)
     assert main(["report", "x"]) == 0
     assert capsys.readouterr() == ("x/report.html\n", "warning: ring is too small\n")
+
+
+def test_the_accuracies_to_reach_are_handed_on(capsys, stand_in):
+    seen = []
+    stand_in("parse_dfl.report.page", write_report=lambda folder, **more: seen.append(more))
+    assert main(["report", "x", "--reach", "0.5,0.75"]) == 0
+    assert seen == [{"levels": [0.5, 0.75]}]
+    assert main(["report", "x", "--reach", "80"]) == 2
+    assert "80 is no accuracy; give 0.8 for 80 %" in capsys.readouterr().err

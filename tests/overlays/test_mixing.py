@@ -45,6 +45,19 @@ def test_apply_takes_a_window_of_columns():
         assert torch.allclose(mixing.apply(window), torch.from_numpy(mixing.dense()) @ window)
 
 
+@pytest.mark.parametrize("columns", [0, 3, 16, 20])
+def test_mixing_in_place_is_the_same(columns, monkeypatch):
+    monkeypatch.setattr(mixing_module, "STRIP_ENTRIES", 40)
+    monkeypatch.setattr(mixing_module, "LEAST_STRIP_COLUMNS", 8)
+    mixing = mixing_of("scale-free", 5)
+    matrix = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
+    expected = mixing.apply(matrix[:, :columns])
+    kept = matrix[:, columns:].clone()
+    mixing.apply_in_place(matrix[:, :columns])
+    assert torch.allclose(matrix[:, :columns], expected)
+    assert torch.equal(matrix[:, columns:], kept)
+
+
 def test_apply_records_no_gradient():
     matrix = torch.ones(3, 2, requires_grad=True)
     assert not mixing_of("ring", 3).apply(matrix).requires_grad

@@ -48,6 +48,7 @@ class PlainAgent:
             part.load_state_dict(self.network.fresh(label, self.spec.seed).state_dict())
         self.optimizer = self._optimizer(like)
         self.encoders_at_stage_start: dict[str, Tensor] = {}
+        self.last = {label: self.row(label) for label in self.network.parts}
 
     def _optimizer(self, like: Simulator) -> torch.optim.Optimizer:
         training = like.training
@@ -60,7 +61,8 @@ class PlainAgent:
                 groups, lr=1, momentum=training.momentum, weight_decay=training.weight_decay
             )
         kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(groups, lr=1, weight_decay=training.weight_decay)
+        betas = (training.momentum, 0.999)
+        optimizer = kind(groups, lr=1, betas=betas, weight_decay=training.weight_decay)
         for parameter in self.network.parameters():  # an absent agent may get moments before steps
             blank = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
             optimizer.state[parameter] = {"step": torch.tensor(0.0), **blank}
@@ -82,6 +84,13 @@ class PlainAgent:
             self.optimizer.zero_grad()
             self.loss(like.method.name, stage, outputs, self.label[chosen]).backward()
             self.optimizer.step()
+
+    def move_on(self, share: float) -> None:
+        """Global momentum: on by a share of the way since the agent last began a round."""
+        for label, before in self.last.items():
+            now = self.row(label)
+            self.last[label] = now
+            self.set_row(label, now + share * (now - before))
 
     def loss(self, method: str, stage: int, outputs: Outputs, label: Tensor) -> Tensor:
         """The method's loss of one minibatch, written out."""
@@ -167,10 +176,22 @@ class PlainLoop:
         if training.schedule == "cosine":
             lr *= 0.5 * (1 + math.cos(math.pi * (self.round - first) / (last - first + 1)))
         absent = absent_agents([agent.spec for agent in self.agents], absence, self.round)
+        share = self._share(first, last)
         for agent in self.agents:
             if agent.spec not in absent:
+                agent.move_on(share)
                 agent.train(self.like, stage, self.round, self.steps, lr)
         self._mix(stage, {agent.name for agent in absent})
+
+    def _share(self, first: int, last: int) -> float:
+        """Global momentum under the cosine schedule; none in a stage's first round."""
+        if self.round == first:
+            return 0.0
+        now, before = (
+            1 + math.cos(math.pi * (round - first) / (last - first + 1))
+            for round in (self.round, self.round - 1)
+        )
+        return self.like.training.global_momentum * now / before
 
     def _mix(self, stage: int, absent: set[str]) -> None:
         sharing = self.like.method.stages[stage].sharing

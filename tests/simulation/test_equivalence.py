@@ -44,6 +44,10 @@ def test_every_method_in_float64(method):
     assert largest_difference(method) < 1e-9
 
 
+def test_global_momentum_over_stages():
+    assert largest_difference("harmony", global_momentum=0.8) < 1e-9
+
+
 @pytest.mark.parametrize("method", ["parse", "dsgd-hybrid", "dsgd-task", "harmony"])
 def test_every_method_in_float32(method):
     assert largest_difference(method, dtype="float32") < 1e-4
@@ -57,6 +61,8 @@ def test_every_method_in_float32(method):
         pytest.param({"optimizer": "adamw", "weight_decay": 0.1}, id="adamw"),
         pytest.param({"schedule": "constant", "prior_correction": 0.0}, id="constant rate"),
         pytest.param({"share_moments": "second"}, id="shared second moments"),
+        pytest.param({"global_momentum": 0.8, "momentum": 0.0}, id="global momentum"),
+        pytest.param({"global_momentum": 0.8, "absence": 0.3}, id="absent, global momentum"),
         pytest.param({"by_samples": True}, id="mixing by samples"),
         pytest.param({"absence": 0.3}, id="absent agents"),
         pytest.param({"absence": 0.3, "share_moments": "second"}, id="absent, shared moments"),

@@ -17,10 +17,10 @@ def simulator():
 
 def predictions(simulator, cohort, samples):
     rows = len(cohort.agents)
-    logits = torch.zeros(rows, simulator.data.source.samples, simulator.data.classes)
-    for block, chunk, outputs in forward_chunks(cohort, simulator.data, samples):
-        logits[block, chunk] = simulator.stage.predict(outputs).to(logits)
-    return logits[:, samples]
+    logits = torch.zeros(rows, len(samples), simulator.data.classes)
+    for block, part, outputs in forward_chunks(cohort, simulator.data, samples):
+        logits[block, part] = simulator.stage.predict(outputs).detach().to(logits)
+    return logits
 
 
 @pytest.mark.parametrize("samples", [torch.arange(0, 160), torch.arange(0, 60, 3)])
@@ -45,7 +45,9 @@ def test_chunks_do_not_matter(simulator, monkeypatch):
     samples = torch.arange(100)
     whole = simulator.evaluate(samples)
     monkeypatch.setattr(evaluation, "CHUNK_SAMPLES", 30)
-    monkeypatch.setattr(evaluation, "CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr(evaluation, "CHUNK_ENTRIES", 400)
+    monkeypatch.setattr(evaluation, "ROWS_ENTRIES", 400)
+    monkeypatch.setattr(evaluation, "BLOCK_LOGITS", 700)
     for (_, one), (_, other) in zip(whole, simulator.evaluate(samples), strict=True):
         assert torch.equal(one.accuracy, other.accuracy)
         assert torch.allclose(one.loss, other.loss)

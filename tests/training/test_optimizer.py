@@ -11,8 +11,8 @@ from parse_dfl.training.rows import BranchRows
 N, P, STEPS = 5, 7, 12
 KINDS = {
     "sgd": lambda p, d: torch.optim.SGD([p], lr=0.05, momentum=0.8, weight_decay=d),
-    "adam": lambda p, d: torch.optim.Adam([p], lr=0.05, weight_decay=d),
-    "adamw": lambda p, d: torch.optim.AdamW([p], lr=0.05, weight_decay=d),
+    "adam": lambda p, d: torch.optim.Adam([p], lr=0.05, betas=(0.8, 0.999), weight_decay=d),
+    "adamw": lambda p, d: torch.optim.AdamW([p], 0.05, (0.8, 0.999), weight_decay=d),
 }
 
 

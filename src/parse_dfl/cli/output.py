@@ -24,7 +24,9 @@ def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) ->
     place.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
     place.add_argument("--resume", type=Path, metavar="DIR", help=resume)
     group.add_argument("--overwrite", action="store_true", help="replace what is in --out")
-    group.add_argument("--quiet", action="store_true", help="show no progress")
+    group.add_argument(
+        "--quiet", action="store_true", help="show no progress, only what needs your attention"
+    )
 
 
 def default_out(config: RunConfig, what: str) -> Path:

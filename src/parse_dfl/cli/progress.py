@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from parse_dfl.experiments.listeners import SILENT, Listener
+from parse_dfl.experiments.listeners import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def progress(*, quiet: bool) -> Iterator[Listener]:
     """The listener that fits stderr; whatever happens inside, the bar is taken away."""
     if quiet:
-        yield SILENT
+        yield QuietListener()
     elif not sys.stderr.isatty():
         yield PlainListener()
     else:
@@ -30,7 +30,24 @@ def progress(*, quiet: bool) -> Iterator[Listener]:
             listener.finish()
 
 
-class PlainListener:
+class QuietListener:
+    """No progress; only what a person should know all the same."""
+
+    def start(self, label: str, rounds: int, first_round: int) -> None:
+        """Nothing is shown."""
+
+    def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
+        """Nothing is shown."""
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class PlainListener(QuietListener):
     """A line an evaluation, for logs and pipes."""
 
     def __init__(self) -> None:
@@ -47,13 +64,6 @@ class PlainListener:
         """Print the accuracies, if there are any."""
         if accuracy is not None:
             self.note(f"{self._label}: round {done}/{self._rounds}  {accuracies(accuracy)}")
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def note(self, text: str) -> None:
-        """Print it."""
-        print(text, file=sys.stderr, flush=True)
 
 
 class ProgressListener:

@@ -59,7 +59,7 @@ def split(data: MultimodalData, test: str = "auto") -> Split:
         part = "test" if not len(held) else "training"
         raise DataError(f"--test {test} leaves the {part} part of {data.name!r} empty")
     _refuse_missing_classes(data, rest, test)
-    train, validation = _validation_part(data, rest, held, rng)
+    train, validation = hold_out(data, rest, held, rng)
     _refuse_missing_classes(data, train, test)
     return Split(train=train, validation=validation, test=held)
 
@@ -93,9 +93,9 @@ def _test_part(data: MultimodalData, test: str, rng: np.random.Generator) -> Cut
     raise unknown("test part", test, _RULES)
 
 
-def _validation_part(
-    data: MultimodalData, rest: Indices, held: Indices, rng: np.random.Generator
-) -> Cut:
+def hold_out(data: MultimodalData, rest: Indices, held: Indices, rng: np.random.Generator) -> Cut:
+    """Hold out a fifth of ``rest``: of its subjects where none of them is also in ``held`` and no
+    class is lost by it, else stratified over classes."""
     if data.subject is not None:
         subjects = np.unique(data.subject[rest])
         apart = not np.isin(data.subject[held], subjects).any()

@@ -14,12 +14,13 @@ from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
 from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_set
-from parse_dfl.networks.config import FUSIONS
+from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
 ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
+RECORDINGS = ("conflict",)
 
 _AT_LEAST = {
     "seed": 0,
@@ -40,7 +41,12 @@ _AT_LEAST = {
 
 _POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")
 
-_FRACTIONS = ("network.dropout", "training.momentum", "overlay.absence")
+_FRACTIONS = (
+    "network.dropout",
+    "training.momentum",
+    "training.global_momentum",
+    "overlay.absence",
+)
 """From 0 up to, but not including, 1."""
 
 _CHOICES: Mapping[str, Sequence[str]] = {
@@ -73,6 +79,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     for text in given["events"]:
         parse_event(text)
     _check_trust(given)
+    for name in given["record"]:
+        if name not in RECORDINGS:
+            raise unknown("recording", name, RECORDINGS)
     if "agents" in given:
         parse_mix(given["agents"])
 
@@ -106,7 +115,11 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def _check_split(split: Sequence[float]) -> None:
+def _check_split(split: Sequence[float] | str) -> None:
+    if isinstance(split, str):
+        if split != AUTO:
+            raise ConfigError(f"split {split!r} must be three ratios, such as 1,1,1, or {AUTO}")
+        return
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")

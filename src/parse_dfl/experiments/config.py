@@ -23,6 +23,7 @@ class RunConfig:
     """One run: a method, trained by a mix of agents, on a data set, over an overlay.
 
     ``agents`` None means ``a=5,b=5,a+b=5`` for data of exactly two modalities a and b.
+    ``record`` names what else is measured while training: ``conflict``, the gradient conflict.
     ``events`` are changes of an agent's modalities, ``ROUND:AGENT:+MODALITY`` or ``-MODALITY``.
     Accuracy is measured every ``eval_every`` rounds on ``eval_samples`` test samples, at the
     end on all of them.  A checkpoint is written every ``checkpoint_every`` rounds.
@@ -41,6 +42,7 @@ class RunConfig:
     eval_every: int = 10
     eval_samples: int = 512
     checkpoint_every: int = 10
+    record: tuple[str, ...] = ()
     device: str = "cpu"
     compile: bool = False
     engine: str = "simulate"

@@ -13,7 +13,7 @@ from parse_dfl.experiments.config import RunConfig, to_dict
 def fingerprint(config: RunConfig, seeds: Sequence[int], method: str, data: MultimodalData) -> str:
     """A hash of all that the numbers depend on: configuration, seeds, method, data."""
     settings = to_dict(config)
-    for free in ("eval_every", "eval_samples", "checkpoint_every", "seed", "peer"):
+    for free in ("eval_every", "eval_samples", "checkpoint_every", "record", "seed", "peer"):
         settings.pop(free)
     settings["data"].pop("data_dir")
     shapes = {name: values.shape for name, values in data.modalities.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,10 +22,12 @@ from parse_dfl.events import ModalityEvent, parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.proposed_split import Proposal, propose_split
 from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.training.churn import check_events
@@ -36,7 +39,10 @@ EVALUATION_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
-    """What a configuration stands for, before an engine makes something of it."""
+    """What a configuration stands for, before an engine makes something of it.
+
+    ``proposals`` are the splits that were proposed, by seed, where they were asked for.
+    """
 
     config: RunConfig
     data: MultimodalData
@@ -47,6 +53,7 @@ class Ingredients:
     topology: Topology
     events: list[ModalityEvent]
     blueprint: Blueprint
+    proposals: Mapping[int, Proposal]
 
     def tensors(self) -> TensorData:
         """The data on the device and with the dtype that the configuration names."""
@@ -77,6 +84,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
     parts = split(data, config.data.test)
     method = own.method or build_method(config.method, options_of(config))
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
+    proposals = proposals_for(config, data, shards)
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
@@ -91,7 +99,8 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
         method=method,
         topology=topology,
         events=events,
-        blueprint=blueprint_of(config, data, own),
+        blueprint=blueprint_of(config, data, own, proposals),
+        proposals=proposals,
     )
 
 
@@ -127,13 +136,34 @@ def deal(
     return [Shard(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
 
 
-def blueprint_of(config: RunConfig, data: MultimodalData, own: Own = NOTHING_OWN) -> Blueprint:
-    """What the networks of a run on ``data`` are built from."""
+def proposals_for(
+    config: RunConfig, data: MultimodalData, shards: Sequence[Shard]
+) -> dict[int, Proposal]:
+    """The split for the agents of each seed, if one is asked for."""
+    if config.network.split != AUTO:
+        return {}
+    by_seed: dict[int, list[Shard]] = {}
+    for shard in shards:
+        by_seed.setdefault(shard.agent.seed, []).append(shard)
+    return {seed: propose_split(data, own) for seed, own in by_seed.items()}
+
+
+def blueprint_of(
+    config: RunConfig,
+    data: MultimodalData,
+    own: Own = NOTHING_OWN,
+    proposals: Mapping[int, Proposal] = MappingProxyType({}),
+) -> Blueprint:
+    """What the networks of a run on ``data`` are built from; ``proposals`` have one split."""
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
     }
+    network = config.network
+    if proposals:
+        (split,) = {proposal.split for proposal in proposals.values()}
+        network = replace(network, split=split)
     return Blueprint(
-        samples=samples, classes=data.classes, config=config.network, own_encoders=own.encoders
+        samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
 
 

@@ -10,6 +10,7 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, from_settings, validate, with_values
 from parse_dfl.experiments.typed import from_plain
 from parse_dfl.modalities import key, modality_set
+from parse_dfl.networks.config import AUTO
 
 PORT = 7447
 
@@ -111,3 +112,8 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     if node.wait_for < 1:
         raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
+    if run.network.split == AUTO:
+        raise ConfigError(
+            "split 'auto' pools samples of several agents, which sites keep to themselves; write "
+            "the ratios that a pilot gave, as split = [1, 1, 1]"
+        )

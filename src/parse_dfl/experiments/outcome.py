@@ -12,6 +12,7 @@ from typing import Any
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.ingredients import liars_of
+from parse_dfl.experiments.proposed_split import Proposal
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.methods.method import Stage
 from parse_dfl.training.cohort import Cohort
@@ -73,7 +74,8 @@ def metric_rows(round: int, seed: int, scores: Sequence[AgentScore]) -> list[dic
 class Facts:
     """What a summary tells of a run beside its scores.
 
-    ``parameters`` are those of one agent, by group; ``overlays`` those of the last round.
+    ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
+    ``proposal`` is the split that was proposed, where one was asked for.
     """
 
     method: str
@@ -83,6 +85,7 @@ class Facts:
     parameters: Mapping[str, int]
     overlays: Sequence[Mapping[str, Any]]
     peak_memory_bytes: int
+    proposal: Proposal | None
     seeds_side_by_side: int = 1
 
 
@@ -102,6 +105,7 @@ def summarise(
         },
         overlays=_overlays(trial, seed),
         peak_memory_bytes=peak_memory_bytes(),
+        proposal=trial.proposals.get(seed),
         seeds_side_by_side=len(trial.seeds),
     )
     own = [score for score in scores if score.agent.seed == seed]
@@ -128,6 +132,7 @@ def summary(
         "seeds_side_by_side": facts.seeds_side_by_side,
         "peak_memory_bytes": facts.peak_memory_bytes,
         "lr": facts.lr,
+        "proposed_split": facts.proposal.to_dict() if facts.proposal else None,
         "evaluated_on": config.data.evaluate_on,
         "evaluated_samples": facts.evaluated_samples,
         "agents": [_agent_row(score) for score in scores],

@@ -214,6 +214,7 @@ class PeerSession:
             parameters={done["group"]: done["parameters"] for done in self._done.values()},
             overlays=list(overlays_of(book, owned, stage, rounds).values()),
             peak_memory_bytes=max(done["peak_memory_bytes"] for done in self._done.values()),
+            proposal=found.proposals.get(found.config.seed),
         )
 
 

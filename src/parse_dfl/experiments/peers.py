@@ -22,6 +22,7 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
         f"--device {config.device}": config.device != "cpu",
+        "--record": bool(config.record),
         "ingredients of your own from Python": own,
     }
     for what, asked in refused.items():

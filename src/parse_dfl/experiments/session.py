@@ -25,6 +25,7 @@ from parse_dfl.experiments.outcome import (
     summarise,
 )
 from parse_dfl.experiments.payload import PayloadMeter
+from parse_dfl.experiments.recordings import ConflictRecorder
 from parse_dfl.experiments.records import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.simulation.best_rows import BestRows
@@ -48,6 +49,7 @@ class Session:
         self._seconds = 0.0
         self._payload = PayloadMeter(trial.simulator)
         self._best = self._early_stopping()
+        self._conflict = self._recorder()
         samples = trial.evaluation_samples
         self._all = torch.from_numpy(samples)
         self._some = torch.from_numpy(some_of(samples, trial.config.eval_samples))
@@ -57,6 +59,10 @@ class Session:
             return None
         validation = torch.from_numpy(self.trial.split.validation)
         return BestRows(self.trial.simulator, validation, list(self.trial.seeds))
+
+    def _recorder(self) -> ConflictRecorder | None:
+        asked = "conflict" in self.trial.config.record
+        return ConflictRecorder(self.trial, dict(self._folders)) if asked else None
 
     def run(self) -> dict[int, dict[str, Any]]:
         """All rounds that are left; the summary of each seed.
@@ -114,6 +120,8 @@ class Session:
         for seed, folder in self._folders.items():
             own = [score for score in scores if score.agent.seed == seed]
             append_jsonl(folder / "metrics.jsonl", metric_rows(round, seed, own))
+        if self._conflict:
+            self._conflict.record(round)
 
     def _finish(self) -> dict[int, dict[str, Any]]:
         """Evaluate on all samples and write what stays."""
@@ -185,6 +193,8 @@ class Session:
             kept = self.trial.simulator.round
         for folder in self._folders.values():
             rewrite_jsonl(folder / "metrics.jsonl", lambda row: row["round"] <= kept)
+        if self._conflict:
+            self._conflict.keep_until(kept)
 
     def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         simulator = self.trial.simulator

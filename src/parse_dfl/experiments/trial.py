@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from parse_dfl.agents import AgentMix, AgentSpec
 from parse_dfl.data.splits import Split, split
 from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.ingredients import deal, gather, load_data
+from parse_dfl.experiments.ingredients import deal, gather, load_data, proposals_for
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.proposed_split import Proposal
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.batches import local_steps
 from parse_dfl.training.shards import Shard
@@ -24,7 +26,8 @@ class Trial:
     """One method on one federation, or on several of different seeds side by side.
 
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
-    oracle's merged agents.
+    oracle's merged agents.  ``proposals`` are the splits that were proposed, by seed, where
+    they were asked for; seeds side by side have the same.
     """
 
     config: RunConfig
@@ -33,6 +36,7 @@ class Trial:
     split: Split
     mix: AgentMix
     weights: Mapping[AgentSpec, int]
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -63,21 +67,24 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         events=found.events,
         compiled=config.compile,
     )
-    return Trial(config, tuple(seeds), simulator, found.split, found.mix, weights)
+    return Trial(config, tuple(seeds), simulator, found.split, found.mix, weights, found.proposals)
 
 
 def groups_of_equal_work(
     config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN
 ) -> list[list[int]]:
-    """Seeds that can run side by side: their agents make equally many steps a round."""
+    """Seeds that can run side by side: their agents make equally many steps a round, and have
+    slices of equal widths."""
     data = own.data or load_data(config)
     mix, parts = mix_for(config.agents, data.modalities), split(data, config.data.test)
-    groups: dict[int, list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    training = config.training
     for seed in seeds:
-        sizes = [len(shard.indices) for shard in deal(config, data, parts, mix, seed)]
-        training = config.training
+        shards = deal(config, data, parts, mix, seed)
+        sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        groups.setdefault(steps, []).append(seed)
+        splits = [proposal.split for proposal in proposals_for(config, data, shards).values()]
+        groups.setdefault((steps, *splits), []).append(seed)
     return list(groups.values())
 
 

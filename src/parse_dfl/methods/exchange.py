@@ -66,6 +66,11 @@ class Exchange(ABC):
         """Numbers that cross a directed edge for a branch of ``columns`` parameters."""
         return columns
 
+    @property
+    def averages(self) -> bool:
+        """Whether the exchange is exactly ``W @ θ``, which an engine may then compute in place."""
+        return False
+
     @abstractmethod
     def send(self, rows: Rows, mixing: Mixing) -> Sent:
         """What each row sends."""
@@ -77,6 +82,12 @@ class Exchange(ABC):
 
 class Average(Exchange):
     """Gossip averaging, θ_i ← Σ_j W_ij θ_j: the rule of PARSE and of plain D-SGD."""
+
+    @property
+    def averages(self) -> bool:
+        """True, but for a subclass that sends or receives something else."""
+        own = type(self)
+        return own.send is Average.send and own.receive is Average.receive
 
     def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
         """The parameters."""

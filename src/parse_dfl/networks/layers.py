@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parse_dfl.errors import ConfigError
+from parse_dfl.networks.products import row_product
 from parse_dfl.networks.randomness import current_draws
 
 
@@ -28,14 +29,7 @@ class Linear(nn.Linear):
         """Apply to an input ``(…, B, in)``."""
         if self.weight.dim() == 2:
             return functional.linear(input, self.weight, self.bias)
-        return _product(input, self.weight.transpose(1, 2), self.bias)
-
-
-def _product(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Row by row ``x W + b``: (n, B, in), (n, in, out) and (n, out) to (n, B, out)."""
-    if bias is None:
-        return torch.bmm(input, weight)
-    return torch.baddbmm(bias.unsqueeze(1), input, weight)
+        return row_product(input, self.weight, self.bias)
 
 
 class _RowConv(nn.Module):
@@ -101,8 +95,7 @@ class _RowConv(nn.Module):
         outer = [3 + 2 * axis for axis in range(self.axes)]
         inner = [4 + 2 * axis for axis in range(self.axes)]
         patches = view.permute(0, 1, *outer, 2, *inner).reshape(rows, -1, self.weight[0, 0].numel())
-        weight = self.weight.flatten(2).transpose(1, 2)
-        out = _product(patches, weight, self.bias)
+        out = row_product(patches, self.weight.flatten(2), self.bias)
         return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
 
     def _grouped(self, input: Tensor) -> Tensor:
@@ -152,7 +145,7 @@ class GroupNorm(nn.GroupNorm):
         if self.weight.dim() == 1:
             return super().forward(flat).view_as(input)
         normal = functional.group_norm(flat, self.num_groups, eps=self.eps).view_as(input)
-        return normal * self._per_channel(self.weight) + self._per_channel(self.bias)
+        return torch.addcmul(self._per_channel(self.bias), normal, self._per_channel(self.weight))
 
     def _per_channel(self, values: Tensor) -> Tensor:
         rows = values if values.dim() == 1 else values.unsqueeze(1)
@@ -175,7 +168,15 @@ class LayerNorm(nn.LayerNorm):
         rows = self.weight.dim() == 2
         weight = self.weight.unsqueeze(1) if rows else self.weight
         bias = self.bias.unsqueeze(1) if rows else self.bias
-        return normal * weight + bias
+        return torch.addcmul(bias, normal, weight)
+
+
+class ReLU(nn.ReLU):
+    """Rectifies in place: only for what nobody else reads, as the output of a layer before it."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Zero what is negative."""
+        return input.relu_()
 
 
 class Dropout(nn.Module):
@@ -191,7 +192,7 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0 or draws is None:
             return input
         keep = max(1, round((1 - self.p) * 256)) / 256
-        return input * draws.keep(keep, input.shape) / keep
+        return input * (draws.keep(keep, input.shape).to(input.dtype) / keep)
 
     def extra_repr(self) -> str:
         """The probability."""

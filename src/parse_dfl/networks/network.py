@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,13 +19,37 @@ class Outputs:
 
     ``logits`` is the joint prediction; ``modality_logits`` what each modality says alone;
     ``slices`` and ``slice_logits`` are named ``redundant.acc``, ``unique.acc``,
-    ``synergistic.acc+gyro``.
+    ``synergistic.acc+gyro``; ``sides`` are what a pair's fusion operator reads of each modality,
+    named ``synergistic.acc+gyro.acc``.
+
+    ``slices`` and ``sides`` hold what the prediction reads: with noise where the channel is noisy.
+    ``means`` then holds the noiseless reading under the same name, and ``mean_logits`` the
+    prediction from the noiseless readings; empty and None where no channel is noisy.
     """
 
     logits: Tensor  # shape=(..., B, C)
     modality_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
     slices: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, D_slice)
     slice_logits: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, C)
+    sides: Mapping[str, Tensor] = field(default_factory=dict)  # each (..., B, D_slice)
+    means: Mapping[str, Tensor] = field(default_factory=dict)  # each as the slice or side
+    mean_logits: Tensor | None = None  # shape=(..., B, C)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Outputs:
+        """The outputs with every tensor changed."""
+
+        def each(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: change(value) for name, value in values.items()}
+
+        return Outputs(
+            logits=change(self.logits),
+            modality_logits=each(self.modality_logits),
+            slices=each(self.slices),
+            slice_logits=each(self.slice_logits),
+            sides=each(self.sides),
+            means=each(self.means),
+            mean_logits=None if self.mean_logits is None else change(self.mean_logits),
+        )
 
 
 ComponentBuilder = Callable[[], nn.Module]
@@ -49,12 +74,13 @@ class Network(nn.Module):
     ) -> None:
         """Add a component; its signature is its architecture and the ``context`` it works in.
 
-        Parameters that do not require gradients are frozen: they are the same for all agents and
-        belong to no branch's row.
+        Parameters that do not require gradients are frozen: they belong to no branch's row, and
+        are part of the signature, since what reads other features cannot be averaged.
         """
         part = _seeded(build, "frozen", modality, component)
         shapes = [tuple(value.shape) for value in part.parameters()]
-        branch = Branch(modality, component, signature(repr(part), shapes, context))
+        told = signature(repr(part), shapes, context, *_frozen_hash(part))
+        branch = Branch(modality, component, told)
         self.parts[branch.label] = part
         self.branches[branch.label] = branch
         self._builders[branch.label] = build
@@ -74,6 +100,17 @@ class Network(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
         """Predict from the modalities that are given."""
         raise NotImplementedError
+
+
+def _frozen_hash(part: nn.Module) -> list[str]:
+    """A hash of the frozen parameters' values; empty where all are trained."""
+    frozen = [value for value in part.parameters() if not value.requires_grad]
+    if not frozen:
+        return []
+    told = hashlib.blake2b(digest_size=8)
+    for value in frozen:
+        told.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return [told.hexdigest()]
 
 
 def _seeded(build: ComponentBuilder, *parts: object) -> nn.Module:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
@@ -54,10 +53,11 @@ class Synergy(nn.Module):
         self.fuse = fusion_operator(fusion, width)
         self.head = Linear(width, classes)
 
-    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of both modalities, each ``(…, B, hidden)``, to (s, logits)."""
-        fused = self.fuse(self.first(first), self.second(second))
-        return fused, self.head(fused)
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features of both modalities, each ``(…, B, hidden)``, to (s_a, s_b, s, logits)."""
+        sides = self.first(first), self.second(second)
+        fused = self.fuse(*sides)
+        return *sides, fused, self.head(fused)
 
 
 class ParseNetwork(Network):
@@ -113,6 +113,7 @@ class ParseNetwork(Network):
         present = [name for name in self.modalities if name in inputs]
         features: dict[str, Tensor] = {}
         slices: dict[str, Tensor] = {}
+        sides: dict[str, Tensor] = {}
         for name in present:
             features[name], redundant, unique = self.part(name, "backbone")(inputs[name])
             slices |= {f"redundant.{name}": redundant, f"unique.{name}": unique}
@@ -120,9 +121,13 @@ class ParseNetwork(Network):
         for first, second in self.pairs:
             if first in features and second in features:
                 pair = f"{first}+{second}"
-                fused, logits = self.part(pair, "synergy")(features[first], features[second])
+                one, other, fused, logits = self.part(pair, "synergy")(
+                    features[first], features[second]
+                )
                 slices[f"synergistic.{pair}"] = fused
                 slice_logits[f"synergistic.{pair}"] = logits
+                sides[f"synergistic.{pair}.{first}"] = one
+                sides[f"synergistic.{pair}.{second}"] = other
         if not slice_logits:
             raise ConfigError(
                 f"split 0,0,1 leaves only synergy, which {key(present)!r} alone cannot predict "
@@ -130,13 +135,15 @@ class ParseNetwork(Network):
             )
         logits = _total(list(slice_logits.values()))
         alone = self._alone(present, slices, slice_logits, logits)
-        return Outputs(logits, alone, slices, slice_logits)
+        return Outputs(logits, alone, slices, slice_logits, sides)
 
     def _joint(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The logits of the redundant slice, averaged over modalities, and of each unique one."""
         by_slice: dict[str, Tensor] = {}
         if self.has(ANY, "redundant"):
-            shared = torch.stack([slices[f"redundant.{name}"] for name in present]).mean(0)
+            shared = _total([slices[f"redundant.{name}"] for name in present])
+            if len(present) > 1:
+                shared = shared / len(present)
             by_slice["redundant"] = self.part(ANY, "redundant")(shared)
         for name in present:
             if self.has(name, "unique"):
@@ -170,5 +177,8 @@ def _head(width: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), Linear(width, classes))
 
 
-def _total(logits: list[Tensor]) -> Tensor:
-    return torch.stack(logits).sum(0)
+def _total(parts: list[Tensor]) -> Tensor:
+    total, *others = parts
+    for part in others:
+        total = total + part
+    return total

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 DENSE_UP_TO = 1000
 """Up to this size all eigenvalues are computed, above it only the two largest."""
 
+STRIP_ENTRIES = 1 << 17
+LEAST_STRIP_COLUMNS = 512
+"""Entries of the strips of columns that are mixed at once: half a megabyte stays in the cache, and
+a strip's part of a row is long enough to be read at full speed."""
+
 _Bags = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -105,6 +110,17 @@ class Mixing:
             return torch.nn.functional.embedding_bag(
                 sources, matrix, starts, mode="sum", per_sample_weights=weights
             )
+
+    def apply_in_place(self, matrix: torch.Tensor) -> None:
+        """Replace ``matrix``, shape=(n, P), by W @ ``matrix``: :meth:`apply` without a copy.
+
+        A mixed column needs that column alone, so that strips of columns are mixed one after
+        another: what is new of a strip is still in the cache when it is written back, and no
+        second matrix is allocated, which costs more than the sums.
+        """
+        width = max(LEAST_STRIP_COLUMNS, STRIP_ENTRIES // max(1, self.size))
+        for strip in matrix.split(width, 1):
+            strip.copy_(self.apply(strip))
 
     def _bags_for(self, matrix: torch.Tensor) -> _Bags:
         key = (matrix.device, matrix.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from parse_dfl.pid.exact import frequencies, pointwise, solve
 from parse_dfl.pid.information import Atoms, Information, Table
 from parse_dfl.pid.methods import AUTO, METHODS
 from parse_dfl.pid.symbols import MOST_SYMBOLS, as_symbols
+
+if TYPE_CHECKING:
+    from parse_dfl.pid.readings import Readings
 
 FEWEST_SAMPLES = 50
 """Fewer cannot be parted into folds that train anything."""
@@ -70,6 +73,26 @@ def estimate(
         first, second = (data.modalities[name] for name in names)
         result = _learned(task, method, first, second, note)
     return _decomposition(task, method, result, bootstrap)
+
+
+def decompose(
+    readings: Readings,
+    *,
+    method: str = "batch",
+    names: tuple[str, str] = ("a", "b"),
+    groups: Integers | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> Decomposition:
+    """The decomposition by ``batch`` or ``lsmi`` from held-out class probabilities of your own.
+
+    Args:
+        readings: calibrated log-probabilities of every sample, from each modality and from both,
+            by classifiers that have not seen it.
+        method, names, groups, bootstrap, seed: as in :func:`estimate`.
+    """
+    task = _Task(names=names, label=readings.label, groups=groups, seed=seed)
+    return _decomposition(task, method, _of_readings(task, method, readings), bootstrap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +157,10 @@ def _learned(
         note(f"training classifiers on {len(task.label)} samples; this can take a minute")
     inputs = features(first, task.seed), features(second, task.seed)
     readings = read(*inputs, task.label, groups=task.groups, seed=task.seed)
+    return _of_readings(task, method, readings)
+
+
+def _of_readings(task: _Task, method: str, readings: Readings) -> _Result:
     doubts = (*trust.of_samples(task.label), *trust.of_readings(readings, task.names))
     if method == "batch":
         from parse_dfl.pid.batch import batch_estimate

@@ -2,60 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from parse_dfl.report.grid import MISSING, Cell, Grid, accuracy_column, plain
+from parse_dfl.report.grid import MISSING, Cell, Grid
+from parse_dfl.report.labels import labels_of
 from parse_dfl.report.ranking import mean_ranks
-from parse_dfl.report.records import Collection, Comparison
-from parse_dfl.report.statistics import UPPER_BOUND, Interval, interval
+from parse_dfl.report.records import Collection
+from parse_dfl.report.standings import MEAN, Standing, of_kind, standings_of
+from parse_dfl.report.statistics import UPPER_BOUND, interval, is_ranked
+from parse_dfl.report.units import percent_interval
 
 
 def collection_grid(collection: Collection) -> Grid:
-    """A row per method, a column per comparison: mean accuracy with its interval; mean rank."""
+    """A row per comparison, a column per method: mean accuracy with its interval; mean rank."""
     names = methods_of(collection)
-    columns = [
-        accuracy_column(names, _mean_accuracy(comparison)) for comparison in collection.comparisons
-    ]
-    ranks = mean_ranks(collection)
-    lowest = min(ranks.values(), default=0.0)
-    ranks_column = [
-        Cell(text=f"{ranks[name]:.2f}", best=ranks[name] == lowest)
+    standings = of_kind(standings_of(collection), MEAN)
+    ranks = mean_ranks(standings)
+    rank_row = [
+        Cell(text=f"{ranks[name]:.2f}", best=ranks[name] == min(ranks.values()))
         if name in ranks
         else Cell(text=MISSING)
         for name in names
     ]
+    labels = labels_of(collection)
     return Grid(
         title="Mean accuracy in percent",
-        header=("method", *labels_of(collection), "mean rank"),
-        rows=tuple(zip(plain(names), *columns, ranks_column, strict=True)),
+        header=("", *names),
+        rows=(
+            *(
+                (Cell(text=label), *_row(standing, names))
+                for label, standing in zip(labels, standings, strict=True)
+            ),
+            (Cell(text="mean rank"), *rank_row),
+        ),
         notes=(
             "± is half the 95 % interval over seeds (Student's t).",
-            "The mean rank is over the comparisons; methods that miss one have none, nor has the "
-            "oracle.",
+            "The mean rank is among PARSE and its rivals, over the comparisons; methods that miss "
+            "one have none, nor have the oracle and the controls on PARSE's network.",
         ),
-    )
-
-
-def labels_of(collection: Collection) -> tuple[str, ...]:
-    """The data set of each comparison; its folder's name where two share a data set."""
-    data = [comparison.data for comparison in collection.comparisons]
-    return tuple(
-        comparison.directory.name if data.count(comparison.data) > 1 else comparison.data
-        for comparison in collection.comparisons
     )
 
 
 def methods_of(collection: Collection) -> list[str]:
     """Every method, the best mean rank first, then those without a rank, the oracle last."""
-    ranks = mean_ranks(collection)
+    ranks = mean_ranks(of_kind(standings_of(collection), MEAN))
     names = {name for comparison in collection.comparisons for name in comparison.methods}
     last = float(len(names) + 1)
     return sorted(names, key=lambda name: (name == UPPER_BOUND, ranks.get(name, last), name))
 
 
-def _mean_accuracy(comparison: Comparison) -> Callable[[str], Interval | None]:
-    def accuracy(name: str) -> Interval | None:
-        result = comparison.methods.get(name)
-        return interval(result.mean_accuracy) if result else None
-
-    return accuracy
+def _row(standing: Standing, names: list[str]) -> list[Cell]:
+    """One comparison's accuracies, the highest marked; the oracle does not compete."""
+    means = standing.means
+    best = max((mean for name, mean in means.items() if is_ranked(name)), default=None)
+    return [
+        Cell(
+            text=percent_interval(interval(standing.values[name])),
+            best=is_ranked(name) and means[name] == best,
+        )
+        if name in means
+        else Cell(text=MISSING)
+        for name in names
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from parse_dfl.report.grid import Cell, Grid, accuracy_column, plain
-from parse_dfl.report.ranking import against_best_rival, ranked
+from parse_dfl.report.ranking import best_rival_sentence, ranked
 from parse_dfl.report.records import Comparison
 from parse_dfl.report.statistics import UPPER_BOUND, Interval, gap_closed, interval, is_ranked
 from parse_dfl.report.units import duration, file_size, seeds
@@ -65,9 +65,9 @@ def _comparison_notes(comparison: Comparison, *, has_gaps: bool) -> tuple[str, .
     ]
     if has_gaps:
         notes.append("Gap closed: 0 is local training, 1 the oracle, which sees all samples.")
-    duel = against_best_rival(comparison)
-    if duel:
-        notes.append(duel.sentence())
+    against_rival = best_rival_sentence(comparison)
+    if against_rival:
+        notes.append(against_rival)
     unfinished = [
         f"{name}/{run.directory.name}"
         for name, runs in comparison.runs.items()

@@ -37,6 +37,15 @@ class Fields:
             raise self._refusal(name, "a finite number")
         return float(value)
 
+    def maybe(self, name: str) -> float | None:
+        """A finite number, or None where null stands in its place."""
+        return None if self._get(name) is None else self.number(name)
+
+    def shares(self, name: str) -> dict[str, float]:
+        """An object of finite numbers."""
+        inside = self.child(name)
+        return {key: inside.number(key) for key in inside.values}
+
     def integer(self, name: str) -> int:
         """A whole number."""
         value = self.number(name)
@@ -50,6 +59,13 @@ class Fields:
         if not isinstance(value, list) or not value or not all(map(_is_finite, value)):
             raise self._refusal(name, "a list of finite numbers")
         return tuple(map(float, value))
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of at least one whole number."""
+        values = self.numbers(name)
+        if not all(value.is_integer() for value in values):
+            raise self._refusal(name, "a list of whole numbers")
+        return tuple(map(int, values))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings."""
@@ -77,10 +93,17 @@ class Fields:
             raise self._refusal(name, "an object")
         return Fields(value, self._source, f"{self._prefix}{name}.")
 
+    def optional_child(self, name: str) -> Fields | None:
+        """An object, or None where null stands in its place."""
+        return None if self._get(name) is None else self.child(name)
+
     def children(self, name: str) -> Iterator[tuple[str, Fields]]:
         """The named objects inside an object."""
-        inside = self.child(name)
-        return ((key, inside.child(key)) for key in inside.values)
+        return self.child(name).entries()
+
+    def entries(self) -> Iterator[tuple[str, Fields]]:
+        """This object's own entries, each an object."""
+        return ((key, self.child(key)) for key in self.values)
 
     def items(self, name: str) -> list[Fields]:
         """A list of objects; empty where the field is missing."""

@@ -21,12 +21,16 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table: the first column names the rows, the others hold numbers."""
+    """A table: the first column names the rows, the others hold numbers.
+
+    A ``folded`` one is long and shows itself when asked to.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    folded: bool = False
 
 
 def plain(texts: Sequence[str]) -> list[Cell]:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parse_dfl.files import write_atomically
+from parse_dfl.report.finding import read_record
+from parse_dfl.report.grid import Grid
+from parse_dfl.report.inline import dark_rules, inline_svg
+from parse_dfl.report.lead import lead_of
 from parse_dfl.report.pictures import SavedPicture, save_pictures
-from parse_dfl.report.reading import read_record
-from parse_dfl.report.records import Collection, Comparison, Record, Run
+from parse_dfl.report.reach import LEVELS
+from parse_dfl.report.records import Collection, Comparison, Record, Run, problems_of
 from parse_dfl.report.sections import tables_of
+from parse_dfl.report.statistics_file import write_statistics
 
 PAGE = "report.html"
 
 
-def write_report(directory: str | Path) -> Path:
+def write_report(directory: str | Path, *, levels: Sequence[float] = LEVELS) -> Path:
     """Write ``directory/report.html``, and its figures into ``directory/figures``.
 
-    ``directory`` is a run, finished or not, a comparison, or a folder of comparisons.
+    ``directory`` is a run, finished or not, a comparison, or a folder of comparisons; for the
+    latter two ``statistics.json`` says the same in numbers.  ``levels`` are the accuracies, 0 to
+    1, for which the rounds and bytes are given that a method needs to reach them.
+
+    Warns of what could not be read and is left out.
 
     Raises:
         RecordError: the folder holds no record, or a corrupt one.
@@ -31,12 +40,24 @@ def write_report(directory: str | Path) -> Path:
     """
     directory = Path(directory)
     record = read_record(directory)
-    html = _page(record, save_pictures(record))
+    if not isinstance(record, Run):
+        write_statistics(record, levels)
+    tables, unmade = tables_of(record, levels)
+    saved, undrawn = save_pictures(record)
+    problems = list(dict.fromkeys([*problems_of(record), *unmade, *undrawn]))
+    for problem in problems:
+        warnings.warn(f"left out of the report: {problem}", stacklevel=2)
+    html = _page(record, tables, saved, problems)
     write_atomically(directory / PAGE, html.encode())
     return directory / PAGE
 
 
-def _page(record: Record, saved: list[SavedPicture]) -> str:
+def _page(
+    record: Record,
+    tables: Sequence[Grid],
+    saved: Sequence[SavedPicture],
+    problems: Sequence[str],
+) -> str:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
         loader=templates,
@@ -47,11 +68,22 @@ def _page(record: Record, saved: list[SavedPicture]) -> str:
     )
     return environment.get_template("page.html").render(
         title=_title(record),
-        tables=tables_of(record),
+        lead=lead_of(record),
+        problems=problems,
+        tables=tables,
         figures=[
-            {"title": one.picture.title, "caption": one.picture.caption, "source": _inline(one.svg)}
+            {
+                "title": one.picture.title,
+                "caption": one.picture.caption,
+                "drawing": inline_svg(
+                    one.svg,
+                    prefix=one.picture.name,
+                    label=f"{one.picture.title}. {one.picture.caption}",
+                ),
+            }
             for one in saved
         ],
+        dark_rules=dark_rules(),
         configurations={
             name: json.dumps(config, indent=2, ensure_ascii=False, default=str)
             for name, config in _configurations(record).items()
@@ -82,8 +114,3 @@ def _configurations(record: Record) -> Mapping[str, Mapping[str, Any]]:
             return {
                 f"Configuration of {one.directory.name}": one.config for one in record.comparisons
             }
-
-
-def _inline(svg: bytes) -> str:
-    """An image's source that holds the image; apart from the page, so ids never clash."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from parse_dfl.files import cannot_write, write_atomically
-from parse_dfl.report.reading import read_record
+from parse_dfl.report.finding import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture
@@ -37,15 +37,17 @@ def figures(directory: Path) -> list[Path]:
         RecordError: the folder holds no record, or a corrupt one.
         OutputError: the folder cannot be written to.
     """
-    return [saved.png for saved in save_pictures(read_record(directory))]
+    return [saved.png for saved in save_pictures(read_record(directory))[0]]
 
 
-def save_pictures(record: Record) -> list[SavedPicture]:
-    """Draw and write every figure of ``record``."""
-    return [_save(picture, record.directory / FOLDER) for picture in pictures_of(record)]
+def save_pictures(record: Record) -> tuple[list[SavedPicture], list[str]]:
+    """Draw and write every figure of ``record``; also why some could not be drawn."""
+    pictures, problems = pictures_of(record)
+    return [save_picture(picture, record.directory / FOLDER) for picture in pictures], problems
 
 
-def _save(picture: Picture, folder: Path) -> SavedPicture:
+def save_picture(picture: Picture, folder: Path) -> SavedPicture:
+    """Write a picture's files into ``folder``."""
     svg = _rendered(picture, "svg")
     png = folder / f"{picture.name}.png"
     try:

@@ -1,8 +1,7 @@
-"""From a folder to a record."""
+"""From the files of a run or a comparison to typed values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from parse_dfl.errors import RecordError
@@ -12,41 +11,14 @@ from parse_dfl.report.records import (
     METRICS,
     SUMMARY,
     AgentResult,
-    Collection,
     Comparison,
     Evaluation,
     GroupResult,
     MethodResult,
     Overlay,
-    Record,
     Run,
     Summary,
 )
-
-
-def read_record(directory: Path) -> Record:
-    """The run, comparison or folder of comparisons in ``directory``.
-
-    Raises:
-        RecordError: there is no such folder, it holds no record, or a file in it is corrupt.
-    """
-    if not directory.is_dir():
-        raise RecordError(f"{directory} is no folder; give the --out folder of a run or compare")
-    readers: dict[str, Callable[[Path], Record]] = {
-        COMPARISON: read_comparison,
-        SUMMARY: read_run,
-        METRICS: read_run,
-    }
-    for file, reader in readers.items():
-        if (directory / file).exists():
-            return reader(directory)
-    inside = sorted(path.parent for path in directory.glob(f"*/{COMPARISON}"))
-    if inside:
-        return Collection(directory=directory, comparisons=tuple(map(read_comparison, inside)))
-    raise RecordError(
-        f"{directory} holds no record: a run leaves {SUMMARY} and {METRICS}, a comparison "
-        f"{COMPARISON}, a folder of comparisons sub-folders with {COMPARISON}"
-    )
 
 
 def read_run(directory: Path) -> Run:
@@ -61,27 +33,45 @@ def read_run(directory: Path) -> Run:
 
 
 def read_comparison(directory: Path) -> Comparison:
-    """A comparison and those of its runs that left a record."""
-    top = read_object(directory / COMPARISON)
-    methods = {name: _method(fields) for name, fields in top.children("methods")}
+    """A comparison and those of its runs that left a record that can be read."""
+    return read_comparison_file(directory / COMPARISON)
+
+
+def read_comparison_file(path: Path) -> Comparison:
+    """The comparison in a file, whatever the file is called."""
+    top = read_object(path)
+    seeds = top.integers("seeds") if "seeds" in top.values else None
+    methods = {name: _method(fields, seeds) for name, fields in top.children("methods")}
     if not methods:
-        raise RecordError(f"{directory / COMPARISON} compares no methods; run it again")
+        raise RecordError(f"{path} compares no methods; run it again")
+    in_folder = path.name == COMPARISON
+    read = {name: _seeds(path.parent / name) if in_folder else ((), ()) for name in methods}
     return Comparison(
-        directory=directory,
+        directory=path.parent,
+        name=path.resolve().parent.name if in_folder else path.stem,
         data=top.text("data"),
         config=top.child("config").values,
         methods=methods,
-        runs={name: runs for name in methods if (runs := _seeds(directory / name))},
+        runs={name: runs for name, (runs, _) in read.items() if runs},
+        version=top.text("version") if "version" in top.values else None,
+        problems=tuple(problem for _, problems in read.values() for problem in problems),
     )
 
 
-def _seeds(directory: Path) -> tuple[Run, ...]:
-    folders = [
+def _seeds(directory: Path) -> tuple[tuple[Run, ...], tuple[str, ...]]:
+    """The runs of one method, and why some of them cannot be read."""
+    folders = {
         path.parent
         for path in directory.glob("seed-*/*")
         if path.name in (SUMMARY, METRICS) and path.parent.name[5:].isdigit()
-    ]
-    return tuple(read_run(path) for path in sorted(set(folders), key=lambda p: int(p.name[5:])))
+    }
+    runs, problems = [], []
+    for folder in sorted(folders, key=lambda folder: int(folder.name[5:])):
+        try:
+            runs.append(read_run(folder))
+        except RecordError as error:
+            problems.append(str(error))
+    return tuple(runs), tuple(problems)
 
 
 def _summary(top: Fields) -> Summary:
@@ -135,13 +125,20 @@ def _overlay(fields: Fields) -> Overlay:
     )
 
 
-def _method(fields: Fields) -> MethodResult:
+def _method(fields: Fields, seeds: tuple[int, ...] | None) -> MethodResult:
+    """``seeds`` are those of the comparison; a method that has fewer so far names its own."""
+    mean_accuracy = fields.child("mean_accuracy").numbers("values")
+    if "seeds" in fields.values:
+        seeds = fields.integers("seeds")
+    if seeds is None or len(seeds) != len(mean_accuracy):
+        seeds = tuple(range(len(mean_accuracy)))
     return MethodResult(
+        seeds=seeds,
         groups={
             name: group.child("accuracy").numbers("values")
             for name, group in fields.children("groups")
         },
-        mean_accuracy=fields.child("mean_accuracy").numbers("values"),
+        mean_accuracy=mean_accuracy,
         payload_bytes_per_link=fields.mean("payload_bytes_per_link"),
         seconds=fields.mean("seconds"),
     )

@@ -96,8 +96,9 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """One method's final accuracies, 0 to 1, in seed order."""
+    """One method's final accuracies, 0 to 1, in the order of ``seeds``."""
 
+    seeds: tuple[int, ...]
     groups: Mapping[str, tuple[float, ...]]
     mean_accuracy: tuple[float, ...]
     payload_bytes_per_link: float
@@ -106,13 +107,19 @@ class MethodResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A comparison's folder; ``runs`` holds those of its runs that left a record, by method."""
+    """A comparison; ``runs`` holds those of its runs that left a record, by method.
+
+    ``name`` is its folder's or file's; ``problems`` say what of it could not be read.
+    """
 
     directory: Path
+    name: str
     data: str
     methods: Mapping[str, MethodResult]
     runs: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -122,10 +129,14 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A folder of comparisons, in the order of their folders' names."""
+    """A folder of comparisons, in the order of their names.
+
+    ``problems`` say what in it could not be read, or does not belong together.
+    """
 
     directory: Path
     comparisons: tuple[Comparison, ...]
+    problems: tuple[str, ...] = ()
 
 
 Record = Run | Comparison | Collection
@@ -140,3 +151,8 @@ def runs_of(record: Run | Comparison) -> tuple[Run, ...]:
     """Every run of a record, those of the method ``parse`` first."""
     methods = sorted(record.runs, key=lambda method: method != "parse")
     return tuple(run for method in methods for run in record.runs[method])
+
+
+def problems_of(record: Record) -> tuple[str, ...]:
+    """What of a record could not be read."""
+    return () if isinstance(record, Run) else record.problems

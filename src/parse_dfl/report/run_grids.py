@@ -75,4 +75,5 @@ def agents_grid(run: Run) -> Grid | None:
         title="Every agent, in percent",
         header=("agent", "modality set", "samples", "accuracy", "macro F1", "local accuracy"),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
+        folded=True,
     )

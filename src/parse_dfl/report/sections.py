@@ -2,39 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from parse_dfl.errors import RecordError
+from parse_dfl.report.audit_grids import (
+    bits_grid,
+    contribution_grid,
+    dependence_grid,
+    predictability_grid,
+    purity_grid,
+    readings_grid,
+)
+from parse_dfl.report.audits import Audit, read_audit
 from parse_dfl.report.collection_grid import collection_grid
 from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
+from parse_dfl.report.figures.ablations import ablations
+from parse_dfl.report.figures.audit_bits import audit_bits
+from parse_dfl.report.figures.collection_curves import collection_curves
+from parse_dfl.report.figures.conflict import conflict
+from parse_dfl.report.figures.differences import differences
 from parse_dfl.report.figures.final_accuracy import final_accuracy
 from parse_dfl.report.figures.heat_map import heat_map
 from parse_dfl.report.figures.learning_curves import learning_curves
 from parse_dfl.report.figures.overlays import overlays
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.figures.slice_maps import slice_maps
+from parse_dfl.report.figures.split_map import split_map
 from parse_dfl.report.grid import Grid
+from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.run_grids import agents_grid, run_status
+from parse_dfl.report.statistics_grids import (
+    duels_grid,
+    gaps_grid,
+    group_duels_grid,
+    reach_grid,
+    summary_grid,
+)
 from parse_dfl.report.style import Picture
 
+Built = TypeVar("Built")
+
+AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
+    readings_grid,
+    purity_grid,
+    bits_grid,
+    contribution_grid,
+    predictability_grid,
+    dependence_grid,
+)
+
+
+def audit_tables(run: Run) -> list[Grid]:
+    """The tables of a run's audit, if it has been audited."""
+    audit = read_audit(run.directory)
+    return [grid for build in AUDIT_TABLES if audit and (grid := build(audit))]
+
+
 TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
-    Run: (run_status, agents_grid),
-    Comparison: (comparison_grid,),
-    Collection: (collection_grid,),
+    Run: (run_status, conflict_grid, branch_conflict_grid, agents_grid),
+    Comparison: (comparison_grid, group_duels_grid, conflict_grid, branch_conflict_grid),
+    Collection: (
+        collection_grid,
+        summary_grid,
+        gaps_grid,
+        duels_grid,
+        group_duels_grid,
+        conflict_grid,
+    ),
 }
 FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
-    Run: (learning_curves, overlays, slice_maps),
-    Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps),
-    Collection: (heat_map,),
+    Run: (learning_curves, overlays, slice_maps, conflict, audit_bits),
+    Comparison: (final_accuracy, learning_curves, payload, overlays, slice_maps, conflict),
+    Collection: (heat_map, differences, collection_curves, ablations, split_map, conflict),
 }
 
 
-def tables_of(record: Record) -> list[Grid]:
-    """The tables of a record, those left out for which it holds nothing."""
-    return [grid for build in TABLES[type(record)] if (grid := build(record))]
+def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> tuple[list[Grid], list[str]]:
+    """The tables of a record, and why some of them cannot be made.
+
+    Tables are left out for which it holds nothing.  ``levels`` are the accuracies that
+    :func:`reach_grid` is about.
+    """
+    grids, problems = _built(TABLES[type(record)], record)
+    if isinstance(record, Comparison):
+        grids += filter(None, [reach_grid(record, levels)])
+    if isinstance(record, Run):
+        found, more = _built((audit_tables,), record)
+        grids += [grid for tables in found for grid in tables]
+        problems += more
+    return grids, problems
 
 
-def pictures_of(record: Record) -> list[Picture]:
-    """The figures of a record, those left out for which it holds nothing."""
-    return [picture for draw in FIGURES[type(record)] if (picture := draw(record))]
+def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
+    """The figures of a record, and why some of them cannot be drawn.
+
+    Figures are left out for which it holds nothing.
+    """
+    return _built(FIGURES[type(record)], record)
+
+
+def _built(
+    builders: Sequence[Callable[[Any], Built | None]], record: Record
+) -> tuple[list[Built], list[str]]:
+    """What the builders make of a record; a damaged file costs no more than what is in it."""
+    found, problems = [], []
+    for build in builders:
+        try:
+            found.append(build(record))
+        except RecordError as error:
+            problems.append(str(error))
+    return [one for one in found if one], problems

@@ -3,6 +3,9 @@
 Colours are Okabe and Ito's, told apart with any colour vision, plus grey and olive; the markers
 tell the methods apart without colour.  ``parse@RULE`` has the colour and marker of its rule,
 hollow and dashed: the same sharing on another network.
+
+Paper, ink and the greys between are named here, because the page turns exactly these into their
+counterparts on a dark screen (``inline.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +17,12 @@ from zlib import crc32
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+PAPER, INK = "#fffffe", "#1d1f22"
+SOFT, LINK, FAINT, GRID = "#5c6066", "#777778", "#c9cacc", "#e4e4e4"
+ON_DARK, ON_LIGHT = "#fffffd", "#000001"
+"""Text on a coloured cell: it follows the cell, not the page."""
+WIN, LOSS = "#0072B2", "#D55E00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +39,7 @@ class Look:
         return {
             "color": self.color,
             "marker": self.marker,
-            "markerfacecolor": "white" if self.is_control else self.color,
+            "markerfacecolor": PAPER if self.is_control else self.color,
             "linestyle": "--" if self.is_control else "-",
         }
 
@@ -54,7 +63,7 @@ _LOOKS = {
     "gradient-surgery": ("#CC79A7", "P"),
     "sheaf-dmfl": ("#7A7A1F", "X"),
     "local": ("#8C8C8C", "<"),
-    "oracle": ("#000000", "*"),
+    "oracle": (INK, "*"),
 }
 _OTHERS = [
     (color, marker)
@@ -71,10 +80,18 @@ house_style = rc_context(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
-        "grid.color": "#e4e4e4",
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "xtick.color": SOFT,
+        "ytick.color": SOFT,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "axes.facecolor": PAPER,
+        "grid.color": GRID,
         "grid.linewidth": 0.8,
         "axes.axisbelow": True,
-        "axes.edgecolor": "#666666",
+        "axes.edgecolor": SOFT,
         "legend.frameon": False,
         "lines.linewidth": 1.6,
         "lines.markersize": 5.5,
@@ -97,8 +114,8 @@ def look(method: str) -> Look:
 def canvas(
     rows: int, columns: int, *, height: float, width: float = 9.0
 ) -> tuple[Figure, list[Axes]]:
-    """A white figure of ``rows`` × ``columns`` panels, in inches, and the panels row by row."""
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    """A figure of ``rows`` × ``columns`` panels, sizes in inches, and the panels row by row."""
+    figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
     return figure, list(panels.flat)
 

@@ -16,6 +16,12 @@ def percent_interval(value: Interval) -> str:
     return mean if value.half is None else f"{mean} ± {percent(value.half)}"
 
 
+def signed_points(value: Interval) -> str:
+    """A difference in points: ``+1.8 ± 0.7``."""
+    mean = _signed(value.mean)
+    return mean if value.half is None else f"{mean} ± {percent(value.half)}"
+
+
 def points_interval(value: Interval) -> str:
     """A difference: ``+1.8 points (95 % interval −0.3 to +3.9)``."""
     mean = f"{_signed(value.mean)} points"
@@ -46,7 +52,12 @@ def duration(seconds: float) -> str:
 
 def seeds(count: int) -> str:
     """``1 seed``, ``3 seeds``."""
-    return f"{count} seed" if count == 1 else f"{count} seeds"
+    return counted(count, "seed")
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """``1 loss``, ``2 losses``."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def listed(names: list[str]) -> str:

@@ -49,19 +49,29 @@ class Exchanger:
     def exchange(
         self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
     ) -> None:
-        """Replace every branch's rows by what its exchange rule makes of them, all at once."""
+        """Replace every branch's rows by what its exchange rule makes of them, all at once.
+
+        Averaging reads no branch but its own: it comes last, in place.
+        """
         mixed: list[tuple[BranchRows, Tensor]] = []
+        averaged: list[tuple[BranchRows, Mixing]] = []
         for rows in layout.branches.values():
             mixing = self._present(rows, stage, stage_number, round, absent)
             if not len(mixing.source):
                 continue
-            view, rule = RowsView(rows, layout.branches), stage.exchange(rows.branch)
-            lies = Lies(liars=self._liars, branch=rows.branch, round=round)
-            mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
+            rule = stage.exchange(rows.branch)
+            if rule.averages and not self._liars:
+                averaged.append((rows, mixing))
+            else:
+                view = RowsView(rows, layout.branches)
+                lies = Lies(liars=self._liars, branch=rows.branch, round=round)
+                mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
             if self._share_second and "second" in rows.moments:
-                rows.moments["second"].copy_(mixing.apply(rows.moments["second"]))
+                mixing.apply_in_place(rows.moments["second"])
         for rows, theta in mixed:
             rows.theta.copy_(theta)
+        for rows, mixing in averaged:
+            mixing.apply_in_place(rows.theta)
 
     def _present(
         self, rows: BranchRows, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]

@@ -17,9 +17,12 @@ class TrainingConfig:
     ``local_steps`` None means ``local_epochs`` times the median agent's number of batches;
     ``lr`` None means the method's own default, tuned on validation data.  ``prior_correction``
     is the strength of the logit adjustment by local label counts (Menon et al., ICLR 2021):
-    0 is plain cross-entropy.  ``share_moments`` "second" averages Adam's second moment together
-    with the parameters and doubles the payload.  ``mixed_precision`` computes forward passes in
-    bfloat16 (on CUDA as a rule; parameters, optimizer and mixing stay as ``dtype`` says).
+    0 is plain cross-entropy.  ``momentum`` is that of SGD and of Adam's first moment (β₁).
+    ``global_momentum`` moves an agent on, before its local steps, by this share of how far the
+    last round moved it, exchange included (Lin et al., ICML 2021; training/momentum.py).
+    ``share_moments`` "second" averages Adam's second moment together with the parameters and
+    doubles the payload.  ``mixed_precision`` computes forward passes in bfloat16 (on CUDA as a
+    rule; parameters, optimizer and mixing stay as ``dtype`` says).
     """
 
     rounds: int = 100
@@ -29,6 +32,7 @@ class TrainingConfig:
     optimizer: str = "adam"
     lr: float | None = None
     momentum: float = 0.9
+    global_momentum: float = 0.0
     weight_decay: float = 0.0
     schedule: str = "cosine"
     share_moments: str = "none"

@@ -10,13 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from parse_dfl.networks.network import Outputs
-from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.cohort import Cohort, even_part
+from parse_dfl.training.samples import take
 from parse_dfl.training.shards import TensorData
 
 CHUNK_SAMPLES = 512
-CHUNK_ELEMENTS = 1 << 18
-"""Samples, and input entries (agents × samples × sample size), of one evaluated chunk: few enough
-that activations stay in the cache; agents are parted before samples, which fill the products."""
+CHUNK_ENTRIES = 1 << 19
+"""Samples of one evaluated chunk at most, and entries of its widest activation: few enough that
+activations stay in the cache and that the allocator reuses their memory."""
+ROWS_ENTRIES = 1 << 17
+"""Entries of the widest activation up to which agents share a chunk: it fits a core's own cache."""
+BLOCK_LOGITS = 1 << 20
+"""Logits (agents × samples × classes) that are kept to be scored in one go."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Scores:
     loss: Tensor
 
 
+@torch.inference_mode()
 def evaluate(
     cohort: Cohort, data: TensorData, samples: Tensor, predict: Callable[[Outputs], Tensor]
 ) -> Scores:
@@ -58,31 +64,57 @@ def _confusion(
 ) -> tuple[Tensor, Tensor]:
     """Counts by (row, label, prediction), shape=(n, C, C), and the mean loss, shape=(n,)."""
     rows, classes = len(cohort.agents), data.classes
-    counts = torch.zeros(rows * classes * classes, dtype=torch.float64, device=data.device)
-    loss = torch.zeros(rows, dtype=torch.float64, device=data.device)
-    offset = torch.arange(rows, device=data.device).unsqueeze(1) * classes * classes
-    for block, chunk, outputs in forward_chunks(cohort, data, samples):
-        logits = predict(outputs)
-        label = data.label[chunk].expand(len(logits), -1)
-        cells = offset[block] + label * classes + logits.argmax(-1)
-        counts += torch.bincount(cells.flatten(), minlength=len(counts))
-        losses = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
-        loss[block] += losses.view_as(label).sum(1)
-    return counts.view(rows, classes, classes), loss / len(samples)
+    counts, losses = [], []
+    label = data.label[samples]
+    step = max(1, BLOCK_LOGITS // (len(samples) * classes))
+    for start in range(0, rows, step):
+        block = slice(start, min(start + step, rows))
+        logits = _logits(cohort, data, samples, block, predict)
+        expected = label.expand(len(logits), -1)
+        each = functional.cross_entropy(logits.flatten(0, 1), expected.flatten(), reduction="none")
+        losses.append(each.view_as(expected).mean(1, dtype=torch.float64))
+        row = torch.arange(len(logits), device=data.device).unsqueeze(1)
+        cells = (row * classes + expected) * classes + logits.argmax(-1)
+        found = torch.bincount(cells.flatten(), minlength=len(logits) * classes**2)
+        counts.append(found.view(-1, classes, classes).double())
+    return torch.cat(counts), torch.cat(losses)
 
 
-@torch.no_grad()
+def _logits(
+    cohort: Cohort,
+    data: TensorData,
+    samples: Tensor,
+    block: slice,
+    predict: Callable[[Outputs], Tensor],
+) -> Tensor:
+    """The predictions of the rows of ``block``, shape=(rows, T, C)."""
+    logits = data.label.new_empty(
+        (block.stop - block.start, len(samples), data.classes), dtype=data.dtype
+    )
+    for rows, columns, outputs in forward_chunks(cohort, data, samples, block):
+        logits[rows.start - block.start : rows.stop - block.start, columns] = predict(outputs)
+    return logits
+
+
 def forward_chunks(
-    cohort: Cohort, data: TensorData, samples: Tensor
-) -> Iterator[tuple[slice, Tensor, Outputs]]:
-    """The cohort's outputs on ``samples``, in chunks: (rows, sample numbers, their outputs)."""
-    cohort.network.eval()
-    names = list(cohort.data.inputs)
-    size = sum(data.modalities[name][0].numel() for name in names)
-    for chunk in samples.split(CHUNK_SAMPLES):
-        values = {name: data.modalities[name][chunk].unsqueeze(0) for name in names}
-        rows = max(1, CHUNK_ELEMENTS // (size * len(chunk)))
-        for start in range(0, len(cohort.agents), rows):
-            block = slice(start, min(start + rows, len(cohort.agents)))
-            inputs = {name: cohort.data.standardise(name, values[name], block) for name in names}
-            yield block, chunk, cohort.outputs(inputs, block)
+    cohort: Cohort, data: TensorData, samples: Tensor, block: slice | None = None
+) -> Iterator[tuple[slice, slice, Outputs]]:
+    """The outputs of the rows of ``block`` (None: of all) on ``samples``, chunk by chunk.
+
+    Yields the rows, the part of ``samples``, and what the rows' networks make of it; call it
+    without gradients.
+    """
+    block = block or cohort.all_rows
+    widest = cohort.widest
+    length = even_part(len(samples), min(CHUNK_SAMPLES, max(1, CHUNK_ENTRIES // widest)))
+    height = even_part(block.stop - block.start, max(1, ROWS_ENTRIES // (widest * length)))
+    for begin in range(0, len(samples), length):
+        columns = slice(begin, min(begin + length, len(samples)))
+        values = {
+            name: take(data.modalities[name], samples[columns]).unsqueeze(0)
+            for name in cohort.data.inputs
+        }
+        for start in range(block.start, block.stop, height):
+            rows = slice(start, min(start + height, block.stop))
+            inputs = {name: cohort.data.standardise(name, values[name], rows) for name in values}
+            yield rows, columns, cohort.outputs(inputs, rows)

@@ -26,6 +26,7 @@ from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.evaluation import Scores, evaluate
 from parse_dfl.training.layout import Layout, build_layout
 from parse_dfl.training.local import LocalTrainer, scheduled_lr
+from parse_dfl.training.momentum import move_on
 from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.shards import Shard, TensorData
 
@@ -107,9 +108,20 @@ class Learner:
         begin = time.perf_counter()
         self._remember_before()
         kept = _rows_of(self.layout, absent)
+        if self.training.global_momentum:
+            self._move_on(lr, first, last)
         self._trainer.train(self.layout, self.stage, round=self.round, lr=lr)
         _put_back(kept)
         self.clock.train += time.perf_counter() - begin
+
+    def _move_on(self, lr: float, first: int, last: int) -> None:
+        """Global momentum; none crosses the start of a stage, whose learning rate jumps."""
+        share = 0.0
+        if self.round > first:
+            before = scheduled_lr(self.lr, self.training.schedule, self.round - 1, first, last)
+            share = self.training.global_momentum * lr / before
+        for rows in self.layout.branches.values():
+            move_on(rows, share)
 
     def evaluate(self, samples: Tensor) -> list[tuple[Cohort, Scores]]:
         """The scores of every cohort on the samples numbered ``samples``."""

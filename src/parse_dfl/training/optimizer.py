@@ -15,9 +15,10 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from parse_dfl.training.config import TrainingConfig
+from parse_dfl.training.momentum import LAST
 from parse_dfl.training.rows import BranchRows
 
-BETAS = (0.9, 0.999)
+BETA_2 = 0.999
 EPSILON = 1e-8
 
 MOMENTS = {"adam": ("first", "second"), "adamw": ("first", "second"), "sgd": ("momentum",)}
@@ -30,8 +31,9 @@ class RowOptimizer:
         self.config = config
 
     def moments(self, theta: Tensor) -> dict[str, Tensor]:
-        """Fresh moments for a matrix, all zero."""
-        return {name: torch.zeros_like(theta) for name in MOMENTS[self.config.optimizer]}
+        """Fresh moments for a matrix, all zero; with global momentum, where the row stands."""
+        moments = {name: torch.zeros_like(theta) for name in MOMENTS[self.config.optimizer]}
+        return moments | ({LAST: theta.clone()} if self.config.global_momentum else {})
 
     @torch.no_grad()
     def step(self, rows: BranchRows, block: slice, lr: float) -> None:
@@ -67,8 +69,8 @@ class RowOptimizer:
             [torch.tensor(float(count), device=rows.theta.device) for count in counts],
             fused=True,
             lr=lr,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
+            beta1=self.config.momentum,
+            beta2=BETA_2,
             eps=EPSILON,
             weight_decay=self.config.weight_decay,
             amsgrad=False,

@@ -9,7 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from parse_dfl.report.records import Comparison, Overlay, Run, ordered_groups, runs_of
-from parse_dfl.report.style import MARKERS, PALETTE, Picture, canvas, house_style, legend_below
+from parse_dfl.report.style import (
+    FAINT,
+    LINK,
+    MARKERS,
+    PALETTE,
+    Picture,
+    canvas,
+    house_style,
+    legend_below,
+)
 from parse_dfl.report.units import listed
 
 MOST_PANELS = 12
@@ -54,7 +63,7 @@ def _draw(
     groups = ordered_groups(group_of.get(name, "?") for name in places)
     size = 60 if len(places) <= 30 else 14
     lines = [(places[a], places[b]) for a, b in overlay.edges if a in places and b in places]
-    panel.add_collection(LineCollection(lines, colors="#777777", linewidths=0.9, zorder=1))
+    panel.add_collection(LineCollection(lines, colors=LINK, linewidths=0.9, zorder=1))
     for index, group in enumerate(groups):
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
         inside = [name for name in places if group_of.get(name, "?") == group]
@@ -64,7 +73,7 @@ def _draw(
             if taking_part:
                 panel.scatter(x, y, s=size, color=color, marker=marker, zorder=2)
             else:
-                panel.scatter(x, y, s=size / 4, color="#cccccc", marker=marker, zorder=2)
+                panel.scatter(x, y, s=size / 4, color=FAINT, marker=marker, zorder=2)
         panel.scatter([], [], s=60, color=color, marker=marker, label=group)
     panel.set_title(overlay.label, fontsize=10)
     panel.set_xlim(-1.2, 1.2)

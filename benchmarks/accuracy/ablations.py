@@ -1,0 +1,148 @@
+"""The ablations of ``ablations.toml``: a comparison per value, in results/ablations.
+
+``python -m benchmarks.accuracy.ablations [NAME ...]`` runs what has no result yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from benchmarks.accuracy.recipe import HERE, RESULTS, Cell, Recipe
+from benchmarks.accuracy.results import FILE
+from benchmarks.accuracy.run import stamp
+from benchmarks.accuracy.test_time import left_out
+from parse_dfl import RunConfig, compare
+from parse_dfl.errors import unknown
+from parse_dfl.experiments.config import with_values
+from parse_dfl.experiments.own import Own
+from parse_dfl.experiments.trial import build_trial
+from parse_dfl.files import write_atomically
+from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
+from parse_dfl.overlays.mixing import spectral_gap
+
+OUT = RESULTS / "ablations"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One value of one setting on one data set."""
+
+    name: str
+    values: Mapping[str, Any]
+    cell: Cell
+    value: Any
+
+    @property
+    def folder(self) -> str:
+        """``topology_digits_regular-4``."""
+        told = json.dumps(self.value) if not isinstance(self.value, str) else self.value
+        clean = "".join(sign if sign.isalnum() or sign in ".+" else "-" for sign in told)
+        return f"{self.name}_{self.cell.name}_{clean.strip('-') or 'none'}"
+
+
+def ablations(names: Sequence[str] = ()) -> Iterator[Ablation]:
+    """Every value of the settings called ``names`` (all), on every set.
+
+    Raises:
+        ConfigError: there is no such ablation.
+    """
+    table = tomllib.loads((HERE / "ablations.toml").read_text(encoding="utf-8"))
+    run = table.pop("run")
+    for name in names:
+        if name not in table:
+            raise unknown("ablation", name, table)
+    for data in run["sets"]:
+        cell = Cell(data, run["mix"], run["partition"])
+        for name in names or table:
+            own = run | table[name]
+            for value in own.get("values", ["left out"]):
+                yield Ablation(name, own, cell, value)
+
+
+def run(ablation: Ablation, recipe: Recipe) -> dict[str, Any]:
+    """The comparison of the ablation's methods, with parameters and spectral gaps."""
+    own = ablation.values
+    methods: dict[str, Any] = {}
+    for method in own["methods"]:
+        config = configuration(ablation, recipe, method)
+        if "without" in own:
+            without = [_named(ablation, recipe, each) for each in own["without"]]
+            made = left_out(config, own["seeds"], without)
+        else:
+            made = compare(config, [method], own["seeds"], own=Own(encoders={"frozen": frozen}))
+            made["methods"][method] |= _structure(config, own["seeds"][0])
+        methods |= made["methods"]
+    return {"asks": own["asks"], "value": ablation.value, **stamp(1), **made, "methods": methods}
+
+
+def configuration(ablation: Ablation, recipe: Recipe, method: str) -> RunConfig:
+    """The recipe's configuration with the one setting changed."""
+    own = ablation.values
+    config = recipe.configuration(
+        ablation.cell, method, training=recipe.values["training"], evaluate_on=own["evaluate_on"]
+    )
+    if "setting" not in own:
+        return config
+    return with_values(config, {own["setting"]: _named(ablation, recipe, ablation.value)})
+
+
+def _named(ablation: Ablation, recipe: Recipe, value: Any) -> Any:
+    """The value with the set's modalities in the place of its letters, where it has such."""
+    if isinstance(value, str) and any(sign.isupper() for sign in value):
+        return recipe.spelt(ablation.cell.name, value)
+    if isinstance(value, list):
+        return [_named(ablation, recipe, each) for each in value]
+    if isinstance(value, dict):
+        return {_named(ablation, recipe, key): each for key, each in value.items()}
+    return value
+
+
+def _structure(config: RunConfig, seed: int) -> dict[str, Any]:
+    """Parameters of an agent of each set, and the spectral gap of each branch's overlay."""
+    simulator = build_trial(config, [seed], Own(encoders={"frozen": frozen})).simulator
+    parameters = {
+        cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
+        for cohort in simulator.layout.cohorts
+    }
+    gaps = {
+        rows.branch.label: round(
+            spectral_gap(simulator.book.mixing(rows, simulator.stage, 0, 1)), 4
+        )
+        for rows in simulator.layout.branches.values()
+    }
+    return {"parameters": parameters, "spectral_gap_of_round_1": gaps}
+
+
+def frozen(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
+    """The default trunk of the modality's kind with random weights that never learn."""
+    return ENCODERS[DEFAULT_ENCODER[sample.kind]](sample, hidden, dropout).requires_grad_(False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing; write each when it is finished."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="of the ablations (default: all)")
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args(arguments)
+    recipe = Recipe()
+    for ablation in ablations(asked.names):
+        path = asked.out / ablation.folder / FILE
+        if path.exists():
+            continue
+        made = run(ablation, recipe)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, (json.dumps(made, indent=1) + "\n").encode())
+        means = {m: round(e["mean_accuracy"]["mean"], 3) for m, e in made["methods"].items()}
+        print(ablation.folder, means, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Gradient conflict between uni- and multimodal agents, method by method: see README.md."""

@@ -1,0 +1,79 @@
+"""``python -m benchmarks.conflict run|table|figure``: see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.conflict.recipe import (
+    METHODS,
+    RESULTS,
+    SCRATCH,
+    SEEDS,
+    cells,
+    condense,
+    configuration,
+    folder_of,
+)
+from benchmarks.conflict.table import draw, write_tables
+from parse_dfl import __version__, compare
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.conflict", description=__doc__)
+    parser.add_argument("what", choices=["run", "table", "figure"])
+    what = parser.parse_args().what
+    if what == "run":
+        RESULTS.mkdir(exist_ok=True)
+        for name, partition in cells():
+            path = RESULTS / f"{folder_of(name, partition)}.json"
+            if not path.exists():
+                path.write_text(json.dumps(measure(name, partition)) + "\n", encoding="utf-8")
+                print(path.name, flush=True)
+    if what == "figure":
+        print(*draw(), sep="\n")
+    else:
+        print(write_tables())
+
+
+def measure(name: str, partition: str) -> dict[str, Any]:
+    """Run all methods of a cell, or go on with them, and keep what is small."""
+    import torch
+
+    out = SCRATCH / folder_of(name, partition)
+    resume = (out / "config.json").exists()
+    done = compare(configuration(name, partition), METHODS, SEEDS, out=out, resume=resume)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "version": __version__,
+        "machine": {
+            "cores": os.cpu_count(),
+            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        },
+        "data": name,
+        "partition": partition,
+        "seeds": list(SEEDS),
+        "methods": {
+            method: {
+                "accuracy": round(done["methods"][method]["mean_accuracy"]["mean"], 4),
+                "conflict": condense(_lines(out / method)),
+            }
+            for method in METHODS
+        },
+    }
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    paths = [folder / f"seed-{seed}" / "conflict.jsonl" for seed in SEEDS]
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The accuracy benchmark runs, goes on where it was stopped, and shows what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.recipe import Cell, Recipe, Unit
+from benchmarks.accuracy.results import add, read_cell
+from benchmarks.accuracy.run import missing_jobs
+from benchmarks.accuracy.tables import accuracy_table
+from parse_dfl.errors import ConfigError
+
+CELL = Cell("digits", "5+5+5", "iid")
+
+
+def made(values, method="parse"):
+    """What a unit gives, as far as results care."""
+    score = {"mean": sum(values) / len(values), "ci95": None, "values": values}
+    entry = {
+        "groups": {"top": {"accuracy": score}},
+        "mean_accuracy": score,
+        "seconds": 1.0,
+        "curve": [],
+    }
+    config = {"method_options": {}, "training": {"lr": 0.1, "rounds": 5}}
+    return {"data": "digits", "config": config, "methods": {method: entry}, "options": {"lr": 0.1}}
+
+
+def test_a_small_matrix_from_run_to_table(tmp_path, capsys):
+    assert main(["run", "--matrix", "ci", "--out", str(tmp_path), "--jobs", "1"]) == 0
+    first = capsys.readouterr().out
+    assert "6 units to run" in first
+    assert "6 of 6 runs are there" in first
+    assert main(["run", "--matrix", "ci", "--out", str(tmp_path), "--jobs", "1"]) == 0
+    assert "0 units to run" in capsys.readouterr().out
+    (cell,) = Recipe().matrix("ci").cells
+    found = read_cell(tmp_path, cell)
+    assert found["seeds"] == [100, 101]
+    assert {m: len(e["mean_accuracy"]["values"]) for m, e in found["methods"].items()} == {
+        "parse": 2,
+        "local": 2,
+        "oracle": 2,
+    }
+
+
+def test_seeds_that_come_later_are_put_in_their_order(tmp_path):
+    add(tmp_path, Unit(CELL, "parse", (3, 4)), made([0.3, 0.4]), {})
+    add(tmp_path, Unit(CELL, "parse", (0,)), made([0.1]), {})
+    entry = read_cell(tmp_path, CELL)["methods"]["parse"]
+    assert entry["seeds"] == [0, 3, 4]
+    assert entry["mean_accuracy"]["values"] == [0.1, 0.3, 0.4]
+    assert entry["groups"]["top"]["accuracy"]["values"] == [0.1, 0.3, 0.4]
+    assert entry["seconds"] == 2.0
+
+
+def test_what_is_done_is_not_run_again_and_what_is_missing_is_shown(tmp_path):
+    recipe = Recipe()
+    matrix = recipe.matrix("core")
+    add(tmp_path, Unit(CELL, "parse", matrix.batches[0]), made([0.5, 0.7, 0.9]), {})
+    left = missing_jobs(recipe, matrix, tmp_path)
+    assert len(left) == len(list(matrix.units())) - 1
+    assert left[0].unit == Unit(CELL, "parse-adaptive", matrix.batches[0])
+    rows = accuracy_table(matrix, tmp_path).splitlines()
+    row = next(line for line in rows if line.startswith("| digits | 5+5+5 | iid"))
+    assert row.split(" | ")[3:5] == ["70.0 ± 49.7 (3)", "missing"]
+
+
+def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
+    recipe = Recipe()
+    for name in recipe.values["matrices"]:
+        matrix = recipe.matrix(name)
+        for cell in matrix.cells:
+            config = recipe.configuration(
+                cell, "parse", training=matrix.training, evaluate_on=matrix.evaluate_on
+            )
+            assert config.agents.count("=") == recipe.values["mixes"][cell.mix].count("=")
+            assert not any(sign.isupper() for sign in config.agents)
+
+
+def test_every_method_has_the_same_number_of_trials():
+    trials = Recipe().values["tuning"]["trials"]
+    assert len({len(own) for own in trials.values()}) == 1
+
+
+def test_results_are_a_folder_of_comparisons(tmp_path):
+    add(tmp_path, Unit(CELL, "parse", (0,)), made([0.1]), {"date": "2026-01-01"})
+    told = json.loads((tmp_path / CELL.folder / "comparison.json").read_text(encoding="utf-8"))
+    assert told["data"] == "digits"
+    assert told["methods"]["parse"]["date"] == "2026-01-01"
+
+
+def test_unknown_names_are_refused(capsys):
+    with pytest.raises(ConfigError, match=r"unknown set of seven: 'digit'.*digits"):
+        Recipe().matrix("seven", ["digit"])
+    assert main(["run", "--matrix", "cor"]) == 2
+    assert "core" in capsys.readouterr().err
