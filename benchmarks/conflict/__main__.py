@@ -1,4 +1,4 @@
-"""``python -m benchmarks.conflict run|table``: see README.md beside this file."""
+"""``python -m benchmarks.conflict run|table|figure``: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from benchmarks.conflict.recipe import (
     configuration,
     folder_of,
 )
-from benchmarks.conflict.table import write_tables
+from benchmarks.conflict.table import draw, write_tables
 from parse_dfl import __version__, compare
 
 
 def main() -> None:
     """Parse and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conflict", description=__doc__)
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("what", choices=["run", "table", "figure"])
     what = parser.parse_args().what
     if what == "run":
         RESULTS.mkdir(exist_ok=True)
@@ -35,7 +35,10 @@ def main() -> None:
             if not path.exists():
                 path.write_text(json.dumps(measure(name, partition)) + "\n", encoding="utf-8")
                 print(path.name, flush=True)
-    write_tables()
+    if what == "figure":
+        print(*draw(), sep="\n")
+    else:
+        print(write_tables())
 
 
 def measure(name: str, partition: str) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def cells(recipe: Mapping[str, Any], part: str) -> Iterator[Cell]:
         if not attack:
             yield Cell(**base)
             continue
-        for placement, liars in product(own["placements"], own["liars"]):
-            yield Cell(**base, placement=placement, liars=liars)
+        for placement, numbers in own["placements"].items():
+            yield from (Cell(**base, placement=placement, liars=number) for number in numbers)
 
 
 def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:

@@ -59,8 +59,8 @@ def _tuning(recipe: Row) -> str:
     ]
     for rule in dict.fromkeys(row["rule"] for row in rows):
         own = {(r["set"], r["attack"]): r for r in rows if r["rule"] == rule and "accuracy" in r}
-        values = [honest(r, r["liar_names"]) for c in _columns(rows) if (r := own.get(c))]
-        mean = sum(values) / len(values) if values else 0.0
+        values = [honest(own[c], own[c]["liar_names"]) for c in _columns(rows) if c in own]
+        mean = sum(values) / len(values)
         chosen = "**" if rule in recipe.get("rules", {}).values() else ""
         shown = " | ".join(f"{value:.1f}" for value in values)
         lines.append(f"| {chosen}{rule}{chosen} | {shown} | {mean:.2f} |")
@@ -106,7 +106,8 @@ def _places(recipe: Row) -> str:
     if not rows:
         return ""
     rules = list(dict.fromkeys(row["rule"] for row in rows))
-    numbers = recipe["places"]["liars"]
+    placements = recipe["places"]["placements"]
+    numbers = sorted({number for own in placements.values() for number in own})
     lines = [
         "## Other placements, numbers and overlays\n\n"
         f"Digits, iid, sign-flip; points that the honest lose with {numbers[0]} to {numbers[-1]} "
@@ -118,7 +119,7 @@ def _places(recipe: Row) -> str:
         "|---|---|---|" + "---|" * (len(numbers) + 1),
     ]
     for topology in recipe["places"]["topologies"]:
-        for placement in recipe["places"]["placements"]:
+        for placement in placements:
             for rule in rules:
                 own = {
                     row["liars"]: row for row in rows

@@ -7,7 +7,8 @@
     ├── CheckpointError    a checkpoint or agent file that does not fit
     ├── RecordError        a run record that is missing or cannot be read
     ├── OutputError        a folder that cannot be written to
-    └── IdentityError      a certificate or key that cannot be used
+    ├── IdentityError      a certificate or key that cannot be used
+    └── PeerError          other peers that cannot be reached, or that are refused
 
 The command line turns each into one line on stderr and exit status 2.  A message names the
 offending value, the allowed ones and, for names, the nearest valid one.
@@ -49,6 +50,10 @@ class OutputError(ParseDflError):
 
 class IdentityError(ParseDflError):
     """A certificate or key that cannot be used."""
+
+
+class PeerError(ParseDflError):
+    """Other peers that cannot be reached, or that are refused."""
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

@@ -29,6 +29,11 @@ class Batch:
     log_prior: Tensor  # shape=(n, C)
     number: Tensor | None = None  # shape=(n, B), dtype=int64
 
+    def rows(self, chosen: Tensor) -> Batch:
+        """The batch of the chosen rows alone."""
+        number = None if self.number is None else self.number[chosen]
+        return Batch(self.label[chosen], self.weight[chosen], self.log_prior[chosen], number)
+
 
 Objective = Callable[[Outputs, Batch], Tensor]
 """From outputs and batch to a loss per row, shape=(n,)."""

@@ -46,7 +46,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"parse-dfl {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "data", "report", "cert"])
+@pytest.mark.parametrize("command", ["run", "compare", "data", "report", "node", "cert"])
 def test_every_command_teaches_by_three_examples(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])
@@ -57,10 +57,14 @@ def test_every_command_teaches_by_three_examples(command, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "give a command: run, compare, data, report, pid, audit, cert; see parse-dfl --help"),
+        (
+            [],
+            "give a command: run, compare, data, report, pid, audit, node, cert; "
+            "see parse-dfl --help",
+        ),
         (
             ["rnu"],
-            "unknown command 'rnu'; did you mean 'run'? known: audit, cert, compare, data",
+            "unknown command 'rnu'; did you mean 'run'? known: audit, cert, compare, data, node",
         ),
         (["--verson"], "unknown option '--verson'; did you mean '--version'? see parse-dfl --help"),
         (["run", "now"], "unexpected 'now' after 'run'; see parse-dfl run --help"),

@@ -19,6 +19,10 @@ def read(*argv):
     return configuration(parser.parse_args(argv))
 
 
+def test_a_split_may_be_proposed():
+    assert read("--split", "auto").network.split == "auto"
+
+
 def test_every_setting_has_one_option():
     assert sorted(option.place for option in OPTIONS) == sorted(PLACES)
 
@@ -67,6 +71,7 @@ def test_what_was_given_is_known_by_its_flag():
             "argument --rounds: 'ten' is no whole number; see parse-dfl run --help",
         ),
         (["--split", "1,x"], "argument --split: 'x' is no number"),
+        (["--split", "atuo"], "split 'atuo' must be three ratios, such as 1,1,1, or auto"),
         (["--lr", "fast"], "argument --lr: 'fast' is no number"),
         (["--kind", "m"], "argument --kind: 'm' is not NAME=VALUE"),
         (["--lr"], "argument --lr: expected one argument"),

@@ -74,6 +74,8 @@ def test_a_fraction_lies_below_one(place, value):
         ("method", "pars", "unknown method 'pars'; did you mean 'parse'"),
         ("agents", "acc=0", "asks for 0 agents"),
         ("events", ["x"], "'x' is no modality event"),
+        ("overlay.robust", "cliping", "unknown robust mixing 'cliping'; did you mean 'clipping'"),
+        ("overlay.liars", ["acc-0"], "'acc-0' is no liar; write AGENT:ATTACK"),
         ("record", ["conflct"], "unknown recording 'conflct'; did you mean 'conflict'"),
     ],
 )
@@ -95,3 +97,9 @@ def test_what_cannot_be_is_refused(place, value, message):
 )
 def test_what_can_be_is_let_through(place, value):
     check(place, value)
+
+
+def test_moments_are_not_guarded_against_liars():
+    robust = {"overlay.robust": "clipping", "training.share_moments": "second"}
+    with pytest.raises(ConfigError, match="'clipping' guards parameters, not moments"):
+        validate(with_values(RunConfig(), robust))

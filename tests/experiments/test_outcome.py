@@ -92,3 +92,11 @@ def test_the_peak_does_not_begin_with_that_of_the_process_that_started_this_one(
     )
     assert outcome.peak_memory_bytes() > len(held)
     assert 1 << 20 < int(done.stdout) < len(held)
+
+
+def test_the_honest_are_averaged_apart_only_where_some_lie(small):
+    assert "honest_mean_accuracy" not in run(small())
+    summary = run(small(**{"overlay.liars": ["top-0:sign-flip"], "overlay.topology": "full"}))
+    honest = [row["accuracy"] for row in summary["agents"] if row["name"] != "top-0"]
+    assert summary["honest_mean_accuracy"] == pytest.approx(sum(honest) / 5)
+    assert summary["config"]["overlay"]["liars"] == ["top-0:sign-flip"]

@@ -7,8 +7,9 @@ import torch
 
 from parse_dfl.data.config import DataConfig
 from parse_dfl.errors import ConfigError, DataError, OverlayError
+from parse_dfl.experiments.ingredients import options_of, torch_device
 from parse_dfl.experiments.own import Own
-from parse_dfl.experiments.trial import build_trial, merge_shards, options_of, torch_device
+from parse_dfl.experiments.trial import build_trial, merge_shards
 from tests.small import small_data
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from parse_dfl.methods.exchange import AVERAGE
+from parse_dfl.methods.exchange import AVERAGE, Average
 from tests.federation import GivenRows, mixing_over
 
 
@@ -18,3 +18,12 @@ def test_averaging_is_the_product_with_the_mixing_matrix():
 def test_averaging_sends_the_parameters_and_needs_no_snapshot():
     assert AVERAGE.floats(12) == 12
     assert not AVERAGE.needs_before
+
+
+def test_what_receives_otherwise_does_not_count_as_averaging():
+    class Keep(Average):
+        def receive(self, rows, sent, mixing):
+            return rows.theta
+
+    assert AVERAGE.averages
+    assert not Keep().averages

@@ -186,4 +186,4 @@ def test_the_rule_takes_the_place_of_averaging_everywhere():
     method = dsgd("dsgd-task")
     assert robust_method(method, "none") is method
     robust = robust_method(method, "balance")
-    assert str(robust.stages[0].averaging) == "balance of gamma=0.3"
+    assert str(robust.stages[0].averaging) == "balance of gamma=1"

@@ -6,7 +6,7 @@ from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.layers import Linear
-from parse_dfl.networks.network import Network
+from parse_dfl.networks.network import Network, Outputs
 
 
 def network(width=3, context="", build=Linear):
@@ -77,3 +77,13 @@ def test_components_with_batch_norm_are_refused():
 def test_a_network_must_say_how_it_predicts():
     with pytest.raises(NotImplementedError):
         network()({})
+
+
+def test_every_tensor_of_the_outputs_is_changed():
+    one = torch.ones(2, 3)
+    every = {"x": one}
+    outputs = Outputs(one, every, every, every, every, every, one).map(lambda value: value[:1])
+    told = vars(outputs).values()
+    tensors = [value["x"] if isinstance(value, dict) else value for value in told]
+    assert [tuple(value.shape) for value in tensors] == [(1, 3)] * 7
+    assert Outputs(one).map(torch.neg).mean_logits is None

@@ -9,6 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from parse_dfl.report.page import write_report
+
 mpl.use("Agg")
 
 GROUPS = ("acc", "gyro", "acc+gyro")
@@ -26,7 +28,7 @@ METHODS = {
     "oracle": ((0.82, 0.79, 0.91), 0),
 }
 ROUNDS = range(10, 101, 10)
-CONFIG = {"data": "motionsense", "agents": "acc=5,gyro=5,acc+gyro=5", "topology": "ring"}
+CONFIG = {"agents": "acc=5,gyro=5,acc+gyro=5", "overlay": {"topology": "ring"}}
 
 
 def write_run(
@@ -57,7 +59,7 @@ def write_run(
         "wall_seconds": 12.5,
         "seconds_per_round": {"train": 0.08, "mix": 0.01, "evaluate": 0.03},
         "peak_memory_bytes": 412_000_000,
-        "config": {**CONFIG, "data": data, "method": method, "seed": seed},
+        "config": {**CONFIG, "data": {"data": data}, "method": method, "seed": seed},
         "overlays": overlays(),
         "agents": agents(finals),
     }
@@ -80,7 +82,7 @@ def write_comparison(
             write_run(folder / method / f"seed-{seed}", method=method, seed=seed, data=data)
     record = {
         "data": data,
-        "config": {**CONFIG, "data": data},
+        "config": {**CONFIG, "data": {"data": data}},
         "methods": {method: method_record(method, seeds) for method in methods},
     }
     (folder / "comparison.json").write_text(json.dumps(record))
@@ -202,6 +204,13 @@ def shared_comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_comparison(tmp_path_factory.mktemp("comparisons") / "motionsense")
 
 
+@pytest.fixture(scope="session")
+def shared_page(shared_comparison: Path) -> Path:
+    """The page of that comparison, gradient conflict included, with its figures beside it."""
+    write_conflicts(shared_comparison / "parse" / "seed-0")
+    return write_report(shared_comparison)
+
+
 @pytest.fixture
 def collection_folder(tmp_path: Path) -> Path:
     """Three comparisons, one of which lacks a method."""
@@ -210,3 +219,30 @@ def collection_folder(tmp_path: Path) -> Path:
     write_comparison(tmp_path / "all" / "leaves", methods=few, seeds=2, data="leaves100")
     write_comparison(tmp_path / "all" / "mfeat", methods=few[:2], seeds=2, data="mfeat")
     return tmp_path / "all"
+
+
+def write_conflicts(
+    folder: Path,
+    *,
+    share: float = 0.4,
+    cosine: float = 0.1,
+    pairs: tuple[str, ...] = ("uni-multi", "equal"),
+) -> None:
+    """``conflict.jsonl`` of a run: the same numbers at two rounds, on one branch and on all."""
+    lines = [
+        {
+            "round": number,
+            "seed": 0,
+            "branch": branch,
+            "samples": samples,
+            "pairs": kind,
+            "count": 25,
+            "negative_share": share,
+            "mean_cosine": cosine,
+        }
+        for number in (10, 20)
+        for branch in ("acc/backbone", "all")
+        for samples in ("own", "held-out")
+        for kind in pairs
+    ]
+    (folder / "conflict.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

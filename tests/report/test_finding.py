@@ -56,10 +56,13 @@ def test_a_damaged_run_leaves_the_rest_of_its_comparison(two):
 
 def test_mixed_versions_are_told(two):
     edit(two / "digits", version="0.1.0")
-    edit(two / "leaves", version="0.2.0", config={"data": "leaves", "warmth": 3})
+    edit(two / "leaves", version="0.2.0", config={"agents": "acc=2", "warmth": 3})
     problems = read_record(two).problems
     assert "comparisons of versions 0.1.0 and 0.2.0 stand in one table" in problems
-    assert any("only some of the comparisons have agents, topology, warmth" in p for p in problems)
+    assert any(
+        "only some of the comparisons have data.data, overlay.topology, warmth" in p
+        for p in problems
+    )
 
 
 def test_comparisons_kept_as_files_are_read_without_their_runs(two, tmp_path):

@@ -61,3 +61,10 @@ def test_robust_mixing_holds_what_the_mean_loses():
     assert spread("none") > 10 * honest
     for robust in ("clipping", "balance", "trimmed-mean"):
         assert spread(robust) < 2 * honest
+
+
+def test_robust_mixing_is_used_also_when_nobody_lies():
+    settings = {"agents": "a=5", "topology": "full"}
+    plain = rows_of(run_rounds(federation("dsgd-hybrid", **settings), 1))
+    trimmed = rows_of(run_rounds(federation("dsgd-hybrid", robust="trimmed-mean", **settings), 1))
+    assert not any(torch.allclose(trimmed[key], row) for key, row in plain.items())

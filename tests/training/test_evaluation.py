@@ -46,6 +46,7 @@ def test_chunks_do_not_matter(simulator, monkeypatch):
     whole = simulator.evaluate(samples)
     monkeypatch.setattr(evaluation, "CHUNK_SAMPLES", 30)
     monkeypatch.setattr(evaluation, "CHUNK_ENTRIES", 400)
+    monkeypatch.setattr(evaluation, "ROWS_ENTRIES", 400)
     monkeypatch.setattr(evaluation, "BLOCK_LOGITS", 700)
     for (_, one), (_, other) in zip(whole, simulator.evaluate(samples), strict=True):
         assert torch.equal(one.accuracy, other.accuracy)

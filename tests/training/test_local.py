@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from parse_dfl.training import cohort as cohort_module
 from parse_dfl.training.local import scheduled_lr
 from tests.small import federation, rows_of, run_rounds
 
@@ -16,6 +17,17 @@ def test_the_cosine_falls_from_the_rate_towards_zero_in_each_stage():
     assert rates[5] == pytest.approx(0.1)
     assert rates[-1] == pytest.approx(0.1 * (1 + math.cos(0.9 * math.pi)))
     assert scheduled_lr(0.2, "constant", 20, 11, 20) == 0.2
+
+
+@pytest.mark.parametrize("method", ["parse", "harmony", "oracle"])
+def test_the_parts_that_rows_are_trained_in_do_not_matter(method, monkeypatch):
+    settings = {"agents": "a=3,b=2,a+b=5", "sizes": (12, 7, 20)}
+    whole = rows_of(run_rounds(federation(method, **settings), 4))
+    monkeypatch.setattr(cohort_module, "PART_BYTES", 25_000)
+    simulator = federation(method, **settings)
+    assert [len(cohort.parts()) for cohort in simulator.layout.cohorts] != [1, 1, 1]
+    parted = rows_of(run_rounds(simulator, 4))
+    assert all(torch.allclose(parted[key], whole[key], rtol=1e-12, atol=1e-14) for key in whole)
 
 
 def test_centralised_rows_stay_equal_and_all_learn_from_all():

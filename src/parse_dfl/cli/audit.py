@@ -7,63 +7,80 @@ import sys
 from pathlib import Path
 
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.readers import positive
+from parse_dfl.cli.readers import count_or_all, positive, whole_number
+from parse_dfl.pid.audit.config import AuditConfig
 
 EXAMPLES = (
     "parse-dfl audit runs/synthetic-parse-seed0",
-    "parse-dfl audit runs/motionsense-compare-seed0/parse/seed-0 --agents-per-group 5",
+    "parse-dfl audit runs/motionsense-compare-seed0/parse/seed-0 --agents-per-group all",
 )
+MEASURES = """measured on samples that no agent has learnt from:
+  probes          how well each slice tells the label and, on synthetic data, each true factor
+  bits            redundant, unique and synergistic information of two modalities' slices about
+                  the label, beside the data's own
+  contribution    accuracy without each slice; samples that only both modalities get right
+  predictability  how well a modality's slice predicts the other's
+  dependence      between the slices of one modality
+
+Probes are fitted and tuned on validation samples and training samples that no agent owns; all
+figures are of the part that the run was evaluated on."""
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
+    defaults = AuditConfig()
     parser = add_command(
         commands,
         "audit",
         execute,
         usage="RUN [options]",
-        summary="Measure what the slices of a run's agents hold, on samples none has learnt from",
+        summary="Measure what the slices of a run's agents really hold",
         examples=EXAMPLES,
     )
     parser.add_argument(
-        "directory", type=Path, metavar="RUN", help="the folder of a finished run; gets audit.json"
+        "directory",
+        type=Path,
+        metavar="RUN",
+        help="folder of a finished run of parse or another method with slices; gets audit.json",
     )
     parser.add_argument(
         "--agents-per-group",
-        type=positive,
-        default=2,
-        metavar="COUNT",
-        help="agents of each modality set, drawn by the seed (default: 2)",
+        type=count_or_all,
+        default=defaults.agents_per_group,
+        metavar="COUNT|all",
+        help=f"agents of each modality set, drawn (default: {defaults.agents_per_group})",
     )
     parser.add_argument(
         "--probe-steps",
         type=positive,
-        default=400,
+        default=defaults.probe_steps,
         metavar="COUNT",
-        help="training steps of each probe (default: 400)",
+        help=f"training steps of each probe (default: {defaults.probe_steps})",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of probes and draws (default: 0)"
+        "--seed",
+        type=whole_number,
+        default=defaults.seed,
+        metavar="N",
+        help=f"of probes and draws (default: {defaults.seed})",
     )
+    parser.epilog = f"{MEASURES}\n\n{parser.epilog}"
 
 
 def execute(args: argparse.Namespace) -> None:
-    """Measure, write the file, and print the tables."""
+    """Measure, write the file and the report, and print the tables."""
+    config = AuditConfig(
+        agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
+    )
     from rich.console import Console
 
     from parse_dfl.experiments.audit import AUDIT, audit_run
-    from parse_dfl.pid.audit.audit import AuditConfig
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.sections import audit_tables
     from parse_dfl.report.tables import grid_table
 
-    audit_run(
-        args.directory,
-        agents_per_group=args.agents_per_group,
-        config=AuditConfig(probe_steps=args.probe_steps, seed=args.seed),
-        note=lambda text: print(text, file=sys.stderr, flush=True),
-    )
+    audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
     for grid in audit_tables(read_run(args.directory)):
         Console().print(grid_table(grid))
     page = write_report(args.directory)

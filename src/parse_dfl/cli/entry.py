@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from parse_dfl import __version__
-from parse_dfl.cli import audit, cert, compare, data, pid, report, run
+from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.errors import ParseDflError
 
-COMMANDS = (run, compare, data, report, pid, audit, cert)
+COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2
 INTERRUPTED = 130
 

@@ -18,16 +18,18 @@ def reader(hint: Any) -> Callable[[str], Any]:
     """How the text of an option becomes a value of the type ``hint``."""
     origin: Any = get_origin(hint)
     if origin is UnionType:
-        return reader(get_args(hint)[0])
+        first, *others = get_args(hint)
+        return _numbers_or_a_word if str in others else reader(first)
     if origin is Mapping:
         return _pair_of_text if get_args(hint)[1] is str else _pair
     if origin is tuple and not is_repeatable(hint):
         return _numbers
-    readers: dict[Any, Callable[[str], Any]] = {int: _whole_number, float: _number}
+    readers: dict[Any, Callable[[str], Any]] = {int: whole_number, float: _number}
     return readers.get(hint, str)
 
 
-def _whole_number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """A whole number, for argparse."""
     try:
         return int(text)
     except ValueError:
@@ -43,6 +45,10 @@ def _number(text: str) -> float:
 
 def _numbers(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
+
+
+def _numbers_or_a_word(text: str) -> list[float] | str:
+    return text if text.isalpha() else _numbers(text)
 
 
 def _pair_of_text(text: str) -> tuple[str, str]:
@@ -64,7 +70,7 @@ def _pair(text: str) -> tuple[str, float | str | bool]:
 
 def positive(text: str) -> int:
     """A whole number of at least one, for argparse."""
-    number = _whole_number(text)
+    number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
     return number
@@ -77,3 +83,8 @@ def accuracies(text: str) -> list[float]:
         if not 0 < value <= 1:
             raise argparse.ArgumentTypeError(f"{value:g} is no accuracy; give 0.8 for 80 %")
     return values
+
+
+def count_or_all(text: str) -> int | None:
+    """A whole number of at least one, or None for ``all``, for argparse."""
+    return None if text == "all" else positive(text)

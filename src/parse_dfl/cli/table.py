@@ -49,8 +49,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--option", "method_options", "NAME=VALUE", "an option of the method; repeatable"),
         _option("--latent", "network.latent", "D", "width of a modality's latent"),
         _option("--hidden", "network.hidden", "WIDTH", "width of hidden layers"),
-        _option("--split", "network.split", "R,U,S",
-                "relative widths of the redundant, unique and synergistic slice; 0 leaves one out"),
+        _option("--split", "network.split", "R,U,S|auto",
+                "relative widths of the redundant, unique and synergistic slice; 0 leaves one out;"
+                " auto: by the bits that the training data have of each"),
         _option("--fusion", "network.fusion", "NAME", "concat, sum, product, gated or attention"),
         _option("--dropout", "network.dropout", "P", "share of units dropped in training"),
         _option("--encoder", "network.encoders", "[SET:]MODALITY=NAME",
@@ -87,7 +88,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
                 "none, or second: average Adam's second moment too, at twice the payload"),
         _option("--robust", "overlay.robust", "RULE",
                 "averaging that withstands liars: none, clipping, balance or trimmed-mean, with"
-                " settings as clipping:liars=2, balance:gamma=0.3,kappa=1, trimmed-mean:liars=0.2"),
+                " settings as clipping:liars=2, balance:gamma=1,kappa=1, trimmed-mean:liars=0.2"),
         _option("--liar", "overlay.liars", "AGENT:ATTACK",
                 "an agent sends false parameters: random, sign-flip or scale, with a strength as"
                 " acc-0:scale:10; repeatable"),
@@ -105,6 +106,20 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--seed", "seed", "N", "seed of everything random"),
         _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),
         _option("--compile", "compile", "", "compile the training step; 10 to 40 s at the start"),
-        _option("--engine", "engine", "NAME", "simulate: all agents in this process"),
+        _option("--engine", "engine", "NAME",
+                "simulate: all agents in this process; peers: a process each, over the network"),
+    ),
+    "peers (--engine peers)": (
+        _option("--pace", "peer.pace", "NAME",
+                "synchronous rounds, or asynchronous gossip at each peer's own pace"),
+        _option("--deadline", "peer.deadline_s", "SECONDS",
+                "a synchronous round waits for neighbours no longer"),
+        _option("--lease", "peer.lease_s", "SECONDS", "a peer silent for so long is gone"),
+        _option("--window", "peer.window", "ROUNDS",
+                "rounds for which a neighbour's state may be used"),
+        _option("--staleness", "peer.staleness", "POWER",
+                "asynchronous: an age of a rounds weighs (1 + a)^-POWER"),
+        _option("--insecure", "peer.insecure", "",
+                "no certificates, no encryption: for trials on one machine"),
     ),
 }  # fmt: skip

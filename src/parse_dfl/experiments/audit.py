@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.experiments.config import RunConfig, from_dict
+from parse_dfl.experiments.ingredients import deal, load_data, options_of
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import read_json, write_json
 from parse_dfl.experiments.run import CONFIG
-from parse_dfl.experiments.trial import deal, load_data, options_of
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.pid.audit.audit import AuditConfig, audit
+from parse_dfl.pid.audit.audit import audit
+from parse_dfl.pid.audit.config import AuditConfig
 from parse_dfl.pid.audit.parts import audit_parts
 from parse_dfl.training.agent_file import TrainedAgent, load_agent
 
@@ -29,9 +31,8 @@ AUDIT = "audit.json"
 
 def audit_run(
     directory: str | Path,
-    *,
-    agents_per_group: int | None = 2,
     config: AuditConfig = AuditConfig(),  # noqa: B008 - frozen
+    *,
     note: Callable[[str], None] = lambda _: None,
     own: Own = NOTHING_OWN,
 ) -> dict[str, Any]:
@@ -39,7 +40,6 @@ def audit_run(
 
     Args:
         directory: the folder of a finished run.
-        agents_per_group: how many agents of each modality set, drawn by the seed; None: all.
         config: settings of the audit.
         note: told what is going on.
         own: what of the user's own the run was trained with.
@@ -56,7 +56,7 @@ def audit_run(
     directory = Path(directory)
     run = _config(directory)
     data = own.data or load_data(run)
-    agents = _chosen(_agents(directory, run, data, own), agents_per_group, config.seed)
+    agents = _chosen(_agents(directory, run, data, own), config)
     parts = split(data, run.data.test)
     shards = deal(run, data, parts, mix_for(run.agents, data.modalities), run.seed)
     used = np.unique(np.concatenate([shard.indices for shard in shards]))
@@ -66,12 +66,13 @@ def audit_run(
         "data": data.name,
         "seed": run.seed,
         "evaluated_on": where,
+        "config": asdict(config),
         **audit(
             agents,
             data,
             audit_parts(data, parts, used, evaluate_on=where, seed=config.seed),
             config,
-            note,
+            note=note,
         ),
     }
     write_json(directory / AUDIT, found)
@@ -113,15 +114,15 @@ def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> Traine
     return trained
 
 
-def _chosen(agents: Sequence[TrainedAgent], count: int | None, seed: int) -> list[TrainedAgent]:
-    """``count`` agents of each group, drawn by the seed, in the order given."""
+def _chosen(agents: Sequence[TrainedAgent], config: AuditConfig) -> list[TrainedAgent]:
+    """Some agents of each group, drawn by the seed, in the order given."""
     groups: dict[str, list[TrainedAgent]] = {}
     for agent in agents:
         groups.setdefault(agent.spec.group, []).append(agent)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(config.seed)
     drawn = {
         own[place].spec.name
         for own in groups.values()
-        for place in rng.permutation(len(own))[:count].tolist()
+        for place in rng.permutation(len(own))[: config.agents_per_group].tolist()
     }
     return [agent for agent in agents if agent.spec.name in drawn]

@@ -14,10 +14,11 @@ from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
 from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_set
-from parse_dfl.networks.config import FUSIONS
+from parse_dfl.networks.config import AUTO, FUSIONS
+from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 
-ENGINES = ("simulate",)
+ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
 RECORDINGS = ("conflict",)
 
@@ -34,7 +35,11 @@ _AT_LEAST = {
     "training.batch_size": 1,
     "training.weight_decay": 0,
     "training.prior_correction": 0,
+    "peer.window": 1,
+    "peer.staleness": 0,
 }
+
+_POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")
 
 _FRACTIONS = (
     "network.dropout",
@@ -52,6 +57,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "training.share_moments": SHARED_MOMENTS,
     "training.dtype": DTYPES,
     "data.evaluate_on": EVALUATION_PARTS,
+    "peer.pace": PACES,
 }
 
 
@@ -87,8 +93,9 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
     for place in _FRACTIONS:
         if not 0 <= given[place] < 1:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
-    if given.get("training.lr", 1.0) <= 0:
-        raise ConfigError(f"lr must be above 0, not {given['training.lr']}")
+    for place in _POSITIVE:
+        if given.get(place, 1.0) <= 0:
+            raise ConfigError(f"{_name(place)} must be above 0, not {given[place]}")
 
 
 def _check_trust(given: Mapping[str, Any]) -> None:
@@ -108,7 +115,11 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def _check_split(split: Sequence[float]) -> None:
+def _check_split(split: Sequence[float] | str) -> None:
+    if isinstance(split, str):
+        if split != AUTO:
+            raise ConfigError(f"split {split!r} must be three ratios, such as 1,1,1, or {AUTO}")
+        return
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")

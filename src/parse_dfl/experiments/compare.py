@@ -10,12 +10,13 @@ from typing import Any
 
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
+from parse_dfl.experiments.ingredients import load_data
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
-from parse_dfl.experiments.trial import build_trial, groups_of_equal_work, load_data
+from parse_dfl.experiments.trial import build_trial, groups_of_equal_work
 from parse_dfl.methods.method import Method
 from parse_dfl.training.checkpoint import read_tensors
 
@@ -52,6 +53,11 @@ def compare(
     entries = dict(_entry(config, method, own) for method in methods)
     for single, _ in entries.values():
         validate(single)
+    if config.engine != "simulate":
+        raise ConfigError(
+            f"a comparison trains several seeds side by side, which engine {config.engine!r} "
+            "cannot; use engine 'simulate', or run each method and seed on its own"
+        )
     own = replace(own, data=own.data or load_data(config))
     base = None if out is None else Path(out)
     if base is not None:

@@ -14,6 +14,7 @@ from parse_dfl.experiments.checks import check_values
 from parse_dfl.experiments.typed import from_plain, hints, to_plain
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.peer.config import PeerConfig
 from parse_dfl.training.config import TrainingConfig
 
 
@@ -36,6 +37,7 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    peer: PeerConfig = field(default_factory=PeerConfig)
     events: tuple[str, ...] = ()
     eval_every: int = 10
     eval_samples: int = 512
@@ -70,14 +72,22 @@ def load_toml(path: Path) -> RunConfig:
             that is unknown, given twice, or of the wrong type.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        return from_dict(_into_sections(settings))
+        return from_settings(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML file: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def from_settings(settings: Mapping[str, Any]) -> RunConfig:
+    """The configuration of settings that stand by name alone, or in sections.
+
+    Raises:
+        ConfigError: a setting is unknown, given twice, or of the wrong type.
+    """
+    return from_dict(_into_sections(settings))
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.files import cannot_write, write_atomically
-from parse_dfl.training.agent_file import save_agent, trained_agent
+from parse_dfl.training.agent_file import TrainedAgent, save_agent, trained_agent
 from parse_dfl.training.cohort import Cohort
 
 SLICE_SAMPLES = 500
@@ -40,26 +42,40 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
 
 
 def save_slices(trial: Trial, seed: int, folder: Path) -> None:
-    """Write ``slices.npz``: what one agent of each group makes of the same samples.
+    """Write ``slices.npz`` of one seed of a trial; see :func:`write_slices`.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    simulator = trial.simulator
+    names = simulator.data.source.label_names
+    agents = (
+        trained_agent(cohort, row, simulator.method, simulator.blueprint, names)
+        for cohort, row in _rows(trial, seed)
+    )
+    write_slices(agents, simulator.data.source, trial.evaluation_samples, folder)
+
+
+def write_slices(
+    agents: Iterable[TrainedAgent],
+    source: MultimodalData,
+    samples: NDArray[np.int64],
+    folder: Path,
+) -> None:
+    """Write ``slices.npz``: what the first agent of each group makes of the same samples.
 
     Arrays are named ``GROUP/SLICE``, shape=(samples, width); ``label`` are the classes.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
-    samples = np.sort(
-        np.random.default_rng(0).permutation(trial.evaluation_samples)[:SLICE_SAMPLES]
-    )
-    source = trial.simulator.data.source
-    arrays: dict[str, NDArray[np.generic]] = {"label": source.label[samples]}
-    for cohort, row in _rows(trial, seed):
-        group = cohort.agents[row].group
+    some = np.sort(np.random.default_rng(0).permutation(samples)[:SLICE_SAMPLES])
+    arrays: dict[str, NDArray[np.generic]] = {"label": source.label[some]}
+    for agent in agents:
+        group = agent.spec.group
         if any(name.startswith(f"{group}/") for name in arrays):
             continue
-        agent = trained_agent(
-            cohort, row, trial.simulator.method, trial.simulator.blueprint, source.label_names
-        )
-        inputs = {name: source.modalities[name][samples] for name in agent.spec.modalities}
+        inputs = {name: source.modalities[name][some] for name in agent.spec.modalities}
         for name, values in agent.outputs(inputs).slices.items():
             arrays[f"{group}/{name}"] = values.numpy().astype(np.float32)
     buffer = io.BytesIO()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.experiments.config import to_dict
-from parse_dfl.experiments.trial import Trial, liars_of
+from parse_dfl.experiments.config import RunConfig, to_dict
+from parse_dfl.experiments.ingredients import liars_of
+from parse_dfl.experiments.proposed_split import Proposal
+from parse_dfl.experiments.trial import Trial
+from parse_dfl.methods.method import Stage
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.evaluation import Scores
-from parse_dfl.training.overlays import OverlayKey
+from parse_dfl.training.overlays import OverlayBook, OverlayKey, Owned
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 MOST_EDGES = 2000
@@ -67,44 +70,85 @@ def metric_rows(round: int, seed: int, scores: Sequence[AgentScore]) -> list[dic
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a summary tells of a run beside its scores.
+
+    ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
+    ``proposal`` is the split that was proposed, where one was asked for.
+    """
+
+    method: str
+    data: str
+    lr: float
+    evaluated_samples: int
+    parameters: Mapping[str, int]
+    overlays: Sequence[Mapping[str, Any]]
+    peak_memory_bytes: int
+    proposal: Proposal | None
+    seeds_side_by_side: int = 1
+
+
 def summarise(
     trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``summary.json`` of one seed (contract, *Files*)."""
-    config = trial.config
+    """``summary.json`` of one seed of a trial."""
+    simulator = trial.simulator
+    facts = Facts(
+        method=simulator.method.name,
+        data=simulator.data.source.name,
+        lr=simulator.lr,
+        evaluated_samples=len(trial.evaluation_samples),
+        parameters={
+            cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
+            for cohort in simulator.layout.cohorts
+        },
+        overlays=_overlays(trial, seed),
+        peak_memory_bytes=peak_memory_bytes(),
+        proposal=trial.proposals.get(seed),
+        seeds_side_by_side=len(trial.seeds),
+    )
     own = [score for score in scores if score.agent.seed == seed]
+    return summary(trial.config, seed, own, spent, facts)
+
+
+def summary(
+    config: RunConfig,
+    seed: int,
+    scores: Sequence[AgentScore],
+    spent: Mapping[str, Any],
+    facts: Facts,
+) -> dict[str, Any]:
+    """``summary.json`` (contract, *Files*); ``spent`` are payload and seconds."""
     return {
-        "method": trial.simulator.method.name,
-        "data": trial.simulator.data.source.name,
+        "method": facts.method,
+        "data": facts.data,
         "seed": seed,
         "rounds": config.training.rounds,
-        "groups": _groups(trial, own),
-        "mean_accuracy": weighted_mean(own, "accuracy"),
-        **_honest(trial, own),
+        "groups": _groups(scores, facts.parameters),
+        "mean_accuracy": weighted_mean(scores, "accuracy"),
+        **_honest(config, scores),
         **spent,
-        "seeds_side_by_side": len(trial.seeds),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "lr": trial.simulator.lr,
+        "seeds_side_by_side": facts.seeds_side_by_side,
+        "peak_memory_bytes": facts.peak_memory_bytes,
+        "lr": facts.lr,
+        "proposed_split": facts.proposal.to_dict() if facts.proposal else None,
         "evaluated_on": config.data.evaluate_on,
-        "evaluated_samples": len(trial.evaluation_samples),
-        "agents": [_agent_row(score) for score in own],
-        "overlays": _overlays(trial, seed),
+        "evaluated_samples": facts.evaluated_samples,
+        "agents": [_agent_row(score) for score in scores],
+        "overlays": list(facts.overlays),
         "config": to_dict(config) | {"seed": seed},
     }
 
 
-def _honest(trial: Trial, scores: Sequence[AgentScore]) -> dict[str, float]:
+def _honest(config: RunConfig, scores: Sequence[AgentScore]) -> dict[str, float]:
     """The mean accuracy of those who do not lie, where some do."""
-    liars = {liar.agent for liar in liars_of(trial.config)}
+    liars = {liar.agent for liar in liars_of(config)}
     honest = [score for score in scores if score.agent.name not in liars]
     return {"honest_mean_accuracy": weighted_mean(honest, "accuracy")} if liars and honest else {}
 
 
-def _groups(trial: Trial, scores: Sequence[AgentScore]) -> dict[str, Any]:
-    parameters = {
-        cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
-        for cohort in trial.simulator.layout.cohorts
-    }
+def _groups(scores: Sequence[AgentScore], parameters: Mapping[str, int]) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for score in scores:
         counts[score.agent.group] = counts.get(score.agent.group, 0) + score.weight
@@ -126,17 +170,22 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
 def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
     """The last round's overlays of one seed, each label and member set once."""
     simulator = trial.simulator
-    keys: dict[OverlayKey, None] = {}
-    for rows in simulator.layout.branches.values():
-        for key in simulator.book.overlays(rows, simulator.stage):
-            if key.seed == seed and len(key.members) > 1:
-                keys[key] = None
-    drawn = []
+    owned = simulator.layout.branches.values()
+    found = overlays_of(simulator.book, owned, simulator.stage, max(1, simulator.round))
+    return [drawn for key, drawn in found.items() if key.seed == seed]
+
+
+def overlays_of(
+    book: OverlayBook, owned: Iterable[Owned], stage: Stage, round: int
+) -> dict[OverlayKey, dict[str, Any]]:
+    """Overlays of more than one member by name, sorted; those that nobody could draw left out."""
+    keys = {key for own in owned for key in book.overlays(own, stage) if len(key.members) > 1}
+    drawn = {}
     for key in sorted(keys, key=lambda key: (key.label, key.members)):
-        edges = simulator.book.edges(key, max(1, simulator.round))
+        edges = book.edges(key, round)
         if len(edges.pairs) <= MOST_EDGES:
             named = [[key.members[i], key.members[j]] for i, j in edges.pairs.tolist()]
-            drawn.append({"label": key.label, "members": list(key.members), "edges": named})
+            drawn[key] = {"label": key.label, "members": list(key.members), "edges": named}
     return drawn
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parse_dfl.errors import CheckpointError
 from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
-from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.peers import check_engine, run_peers
 from parse_dfl.experiments.records import prepare_output, read_json, write_json
-from parse_dfl.experiments.session import CHECKPOINT, Session
-from parse_dfl.experiments.trial import build_trial
+
+if TYPE_CHECKING:
+    from parse_dfl.experiments.own import Own
 
 CONFIG = "config.json"
 
@@ -23,7 +24,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = SILENT,
-    own: Own = NOTHING_OWN,
+    own: Own | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and write the records to ``out`` (None: keep nothing).
 
@@ -34,8 +35,15 @@ def run(
         ParseDflError: bad settings, data or folder; nothing is lost.
     """
     validate(config)
-    trial = build_trial(config, [config.seed], own)
     folder = None if out is None else Path(out)
+    if config.engine == "peers":
+        check_engine(config, own=own is not None)
+        return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
+    from parse_dfl.experiments.own import NOTHING_OWN
+    from parse_dfl.experiments.session import CHECKPOINT, Session
+    from parse_dfl.experiments.trial import build_trial
+
+    trial = build_trial(config, [config.seed], own or NOTHING_OWN)
     if folder is not None:
         prepare_output(folder, overwrite=overwrite, resume=resume)
         write_json(folder / CONFIG, to_dict(config))
@@ -47,7 +55,7 @@ def run(
 
 
 def resume_run(
-    directory: str | Path, listener: Listener = SILENT, own: Own = NOTHING_OWN
+    directory: str | Path, listener: Listener = SILENT, own: Own | None = None
 ) -> dict[str, Any]:
     """Go on with a run that was stopped; one that is finished gives its summary again.
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from parse_dfl.errors import CheckpointError, OutputError
-from parse_dfl.experiments.config import to_dict
+from parse_dfl.experiments.fingerprint import fingerprint
+from parse_dfl.experiments.ingredients import some_of
 from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import save_agents, save_slices
 from parse_dfl.experiments.listeners import Listener
@@ -34,8 +32,6 @@ from parse_dfl.simulation.best_rows import BestRows
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
-EVALUATION_SEED = 0
-"""The samples that are evaluated while training are the same for all runs on one data set."""
 
 
 class Session:
@@ -55,9 +51,8 @@ class Session:
         self._best = self._early_stopping()
         self._conflict = self._recorder()
         samples = trial.evaluation_samples
-        some = np.random.default_rng(EVALUATION_SEED).permutation(samples)
         self._all = torch.from_numpy(samples)
-        self._some = torch.from_numpy(np.sort(some[: trial.config.eval_samples]))
+        self._some = torch.from_numpy(some_of(samples, trial.config.eval_samples))
 
     def _early_stopping(self) -> BestRows | None:
         if not self.trial.simulator.method.centralised:
@@ -169,7 +164,7 @@ class Session:
         tensors |= self._best.tensors() if self._best else {}
         header = {
             "round": self.trial.simulator.round,
-            "experiment": fingerprint(self.trial),
+            "experiment": self._fingerprint(),
             "seeds": list(self.trial.seeds),
             "seconds": self._seconds,
             "clock": vars(self.trial.simulator.clock),
@@ -179,6 +174,11 @@ class Session:
             write_tensors(self._checkpoint, tensors, header)
         except OutputError as reason:
             self._listener.note(f"no checkpoint of round {self.trial.simulator.round}: {reason}")
+
+    def _fingerprint(self) -> str:
+        simulator = self.trial.simulator
+        data, method = simulator.data.source, simulator.method
+        return fingerprint(self.trial.config, self.trial.seeds, method.name, data)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -198,7 +198,7 @@ class Session:
 
     def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         simulator = self.trial.simulator
-        if header.get("experiment") != fingerprint(self.trial):
+        if header.get("experiment") != self._fingerprint():
             raise CheckpointError(
                 f"{self._checkpoint} is the checkpoint of another experiment; resume it with the "
                 "settings that it was started with, or start anew with --overwrite"
@@ -211,20 +211,6 @@ class Session:
         self._seconds = header["seconds"]
         vars(simulator.clock).update(header["clock"])
         self._payload.restore(header["payload"])
-
-
-def fingerprint(trial: Trial) -> str:
-    """A hash of all that the numbers depend on: configuration, seeds, method, data."""
-    config = to_dict(trial.config)
-    for free in ("eval_every", "eval_samples", "checkpoint_every", "record", "seed"):
-        config.pop(free)
-    config["data"].pop("data_dir")
-    data = trial.simulator.data.source
-    shapes = {name: values.shape for name, values in data.modalities.items()}
-    label = hashlib.blake2b(data.label.tobytes(), digest_size=8).hexdigest()
-    told = json.dumps(config, sort_keys=True, default=str)
-    parts = (told, trial.seeds, trial.simulator.method.name, sorted(shapes.items()), label)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def _accuracies(scores: list[AgentScore]) -> dict[str, float]:

@@ -61,12 +61,15 @@ class Exchange(ABC):
     """An exchange rule."""
 
     needs_before: bool = False
-    averages: bool = False
-    """Whether the exchange is exactly ``W @ θ``, which an engine may then compute in place."""
 
     def floats(self, columns: int) -> int:
         """Numbers that cross a directed edge for a branch of ``columns`` parameters."""
         return columns
+
+    @property
+    def averages(self) -> bool:
+        """Whether the exchange is exactly ``W @ θ``, which an engine may then compute in place."""
+        return False
 
     @abstractmethod
     def send(self, rows: Rows, mixing: Mixing) -> Sent:
@@ -80,7 +83,11 @@ class Exchange(ABC):
 class Average(Exchange):
     """Gossip averaging, θ_i ← Σ_j W_ij θ_j: the rule of PARSE and of plain D-SGD."""
 
-    averages = True
+    @property
+    def averages(self) -> bool:
+        """True, but for a subclass that sends or receives something else."""
+        own = type(self)
+        return own.send is Average.send and own.receive is Average.receive
 
     def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
         """The parameters."""

@@ -61,15 +61,21 @@ def _check_width(trunk: nn.Module, sample: SampleShape, hidden: int) -> None:
         )
 
 
-def slice_widths(latent: int, split: tuple[float, float, float]) -> tuple[int, int, int]:
+def slice_widths(latent: int, split: tuple[float, float, float] | str) -> tuple[int, int, int]:
     """Widths of the redundant, unique and synergistic slices of a latent.
 
     The ratios are rounded so that the widths add up to ``latent``; a ratio of zero gives width
     zero, any other at least one.
 
     Raises:
-        ConfigError: a ratio is negative, all are zero, or the latent is narrower than the slices.
+        ConfigError: a ratio is negative, all are zero, the latent is narrower than the slices, or
+            the split is still to be proposed.
     """
+    if isinstance(split, str):
+        raise ConfigError(
+            f"split {split} is proposed from the data of a whole federation, before networks are "
+            "built; give ratios here, such as 1,1,1"
+        )
     total = sum(split)
     if len(split) != 3 or min(split) < 0 or total <= 0:
         raise ConfigError(

@@ -24,6 +24,7 @@ from parse_dfl.networks.layers import (
     GlobalPool,
     GroupNorm,
     Linear,
+    ReLU,
 )
 
 
@@ -57,7 +58,7 @@ def mlp(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     return nn.Sequential(
         FlattenSample(len(sample.shape)),
         Linear(prod(sample.shape), hidden),
-        nn.ReLU(),
+        ReLU(),
         Dropout(dropout),
     )
 
@@ -65,7 +66,7 @@ def mlp(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 def mlp2(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     """Two hidden layers on the flattened sample; fits every kind."""
     return nn.Sequential(
-        mlp(sample, hidden, dropout), Linear(hidden, hidden), nn.ReLU(), Dropout(dropout)
+        mlp(sample, hidden, dropout), Linear(hidden, hidden), ReLU(), Dropout(dropout)
     )
 
 
@@ -74,13 +75,13 @@ def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     return nn.Sequential(
         ChannelsFirst(1, has_channels=sample.has_channels),
         Conv1d(sample.channels, 16, 5, stride=2, padding=2),
-        nn.ReLU(),
+        ReLU(),
         Conv1d(16, 32, 5, stride=2, padding=2),
         GroupNorm(1, 32, axes=1),
-        nn.ReLU(),
+        ReLU(),
         GlobalPool(1),
         Linear(64, hidden),
-        nn.ReLU(),
+        ReLU(),
         Dropout(dropout),
     )
 
@@ -91,13 +92,13 @@ def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     return nn.Sequential(
         ChannelsFirst(2, has_channels=sample.has_channels),
         Conv2d(sample.channels, 16, 3, stride=2, padding=1),
-        nn.ReLU(),
+        ReLU(),
         Conv2d(16, 32, 3, stride=2, padding=1),
         GroupNorm(1, 32, axes=2),
-        nn.ReLU(),
+        ReLU(),
         FlattenSample(3),
         Linear(32 * height * width, hidden),
-        nn.ReLU(),
+        ReLU(),
         Dropout(dropout),
     )
 
@@ -108,13 +109,13 @@ def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     return nn.Sequential(
         ChannelsFirst(3, has_channels=sample.has_channels),
         Conv3d(sample.channels, 8, 3, stride=2, padding=1),
-        nn.ReLU(),
+        ReLU(),
         Conv3d(8, 16, 3, stride=2, padding=1),
         GroupNorm(1, 16, axes=3),
-        nn.ReLU(),
+        ReLU(),
         FlattenSample(4),
         Linear(16 * prod(sizes), hidden),
-        nn.ReLU(),
+        ReLU(),
         Dropout(dropout),
     )
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.networks.blueprint import Blueprint
-from parse_dfl.networks.layers import Linear
+from parse_dfl.networks.layers import Linear, ReLU
 from parse_dfl.networks.network import Network, Outputs
 
 
@@ -49,7 +49,7 @@ class LateFusionNetwork(Network):
                 lambda: nn.Sequential(
                     nn.ReLU(),
                     Linear(embedded, config.latent),
-                    nn.ReLU(),
+                    ReLU(),
                     Linear(config.latent, blueprint.classes),
                 ),
             )

@@ -88,7 +88,8 @@ class RowMap(nn.Module):
         self._loops = False
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Apply to inputs ``(B, …)`` or ``(n, B, …)``."""
+        """Apply to inputs ``(B, …)`` or ``(n, B, …)``, which a module may want to ``view``."""
+        inputs = tuple(value.contiguous() for value in inputs)
         values = dict(self.module.named_parameters())
         stacked = {name: value for name, value in values.items() if value.dim() > self._axes[name]}
         if not stacked:

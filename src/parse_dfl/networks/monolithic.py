@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import ANY
 from parse_dfl.networks.blueprint import Blueprint
-from parse_dfl.networks.layers import Linear
+from parse_dfl.networks.layers import Linear, ReLU
 from parse_dfl.networks.network import Network, Outputs
 
 
@@ -36,9 +36,7 @@ class MonolithicNetwork(Network):
             )
         self.set = agent.group
         embedded = config.latent * len(agent.modalities)
-        self.add(
-            self.set, "fusion", lambda: nn.Sequential(Linear(embedded, config.latent), nn.ReLU())
-        )
+        self.add(self.set, "fusion", lambda: nn.Sequential(Linear(embedded, config.latent), ReLU()))
         self.add(ANY, "head", lambda: Linear(config.latent, blueprint.classes))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
@@ -48,7 +46,15 @@ class MonolithicNetwork(Network):
             for name in self.modalities
             if name in inputs
         }
-        blank = torch.zeros_like(next(iter(embeddings.values())))
-        joined = torch.cat([embeddings.get(name, blank) for name in self.modalities], -1)
-        fused = self.part(self.set, "fusion")(joined)
+        fused = self.part(self.set, "fusion")(self._joined(embeddings))
         return Outputs(self.part(ANY, "head")(fused), slices={"fused": fused})
+
+    def _joined(self, embeddings: Mapping[str, Tensor]) -> Tensor:
+        """The embeddings side by side, ``(…, B, D · M)``."""
+        present = list(embeddings.values())
+        if len(self.modalities) == 1:
+            return present[0]
+        if len(present) < len(self.modalities):
+            blank = torch.zeros_like(present[0])
+            present = [embeddings.get(name, blank) for name in self.modalities]
+        return torch.cat(present, -1)

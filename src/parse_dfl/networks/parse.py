@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
@@ -142,7 +141,9 @@ class ParseNetwork(Network):
         """The logits of the redundant slice, averaged over modalities, and of each unique one."""
         by_slice: dict[str, Tensor] = {}
         if self.has(ANY, "redundant"):
-            shared = torch.stack([slices[f"redundant.{name}"] for name in present]).mean(0)
+            shared = _total([slices[f"redundant.{name}"] for name in present])
+            if len(present) > 1:
+                shared = shared / len(present)
             by_slice["redundant"] = self.part(ANY, "redundant")(shared)
         for name in present:
             if self.has(name, "unique"):
@@ -176,5 +177,8 @@ def _head(width: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), Linear(width, classes))
 
 
-def _total(logits: list[Tensor]) -> Tensor:
-    return torch.stack(logits).sum(0)
+def _total(parts: list[Tensor]) -> Tensor:
+    total, *others = parts
+    for part in others:
+        total = total + part
+    return total

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from parse_dfl.report.audits import Atoms, Audit, GroupAudit, Purity, Reading, Slices
 from parse_dfl.report.grid import MISSING, Cell, Grid
@@ -20,7 +21,8 @@ def readings_grid(audit: Audit) -> Grid:
     ]
     for group, found in audit.groups.items():
         for name, reads in found.reads.items():
-            rows += _reading_rows(f"{group}: {name}", [reads[target] for target in targets])
+            shown = f"{group}: {_short(group, name)}"
+            rows += _reading_rows(shown, [reads[target] for target in targets])
     rows.append(_row("chance", map(_percent, audit.chance.values())))
     agents = sum(len(found.agents) for found in audit.groups.values())
     return Grid(
@@ -41,7 +43,7 @@ def purity_grid(audit: Audit) -> Grid | None:
     rows: list[tuple[Cell, ...]] = []
     for group, found in audit.groups.items():
         for name, (through, noiseless) in found.purity.items():
-            rows.append(_purity_row(f"{group}: {name}", through))
+            rows.append(_purity_row(f"{group}: {_short(group, name)}", through))
             if noiseless:
                 rows.append(_purity_row(NOISELESS, noiseless))
     if not rows:
@@ -73,7 +75,7 @@ def bits_grid(audit: Audit) -> Grid | None:
         rows=tuple(rows),
         notes=(
             "The two unique columns are of the first and the second modality.",
-            *(f"Doubt: {warning}." for warning in audit.warnings),
+            *(f"Doubt: {warning}." for warning in _each_kind(audit.warnings)),
         ),
     )
 
@@ -104,7 +106,7 @@ def predictability_grid(audit: Audit) -> Grid | None:
     """How well one modality's slice predicts the other's: held-out R²."""
     rows: list[tuple[Cell, ...]] = []
     for group, found in audit.groups.items():
-        rows += _measure_rows(group, found, "predictability")
+        rows += _measure_rows(f"{group}: ", found, "predictability", str)
     for pair in audit.across:
         for name, values in pair.predictability.items():
             rows.append(_row(f"{' and '.join(pair.agents)}: {name}", _two_digits(values.values())))
@@ -122,25 +124,43 @@ def dependence_grid(audit: Audit) -> Grid | None:
     """How dependent the slices of one modality are."""
     rows: list[tuple[Cell, ...]] = []
     for group, found in audit.groups.items():
-        rows += _measure_rows(group, found, "dependence")
+        rows += _measure_rows(f"{group}: ", found, "dependence", _pair_of_slices)
     if not rows:
         return None
     return Grid(
         title="How dependent the slices of one modality are: kernel alignment, 0 to 1",
-        header=("slices", "alignment", "chance", "by the label alone"),
+        header=("slices", "alignment", "chance", "by label"),
         rows=tuple(rows),
         notes=(
-            "Above chance (95 % of permutations): dependent. By the label alone: what is left "
-            "when samples are permuted within classes.",
+            "Above chance (95 % of permutations): dependent. By label: what is left when samples "
+            "are permuted within classes.",
         ),
     )
 
 
-def _measure_rows(group: str, found: GroupAudit, measure: str) -> Iterator[tuple[Cell, ...]]:
+def _each_kind(warnings: Iterable[str]) -> Iterable[str]:
+    """The last of those warnings that differ in their numbers alone."""
+    return {re.sub(r"\d+(\.\d+)?", "#", warning): warning for warning in sorted(warnings)}.values()
+
+
+def _measure_rows(
+    prefix: str, found: GroupAudit, measure: str, shown: Callable[[str], str]
+) -> Iterator[tuple[Cell, ...]]:
     for name, values in _measures(found.slices, measure).items():
-        yield _row(f"{group}: {name}", _two_digits(values.values()))
+        yield _row(f"{prefix}{shown(name)}", _two_digits(values.values()))
         if found.noiseless:
             yield _row(NOISELESS, _two_digits(_measures(found.noiseless, measure)[name].values()))
+
+
+def _short(group: str, name: str) -> str:
+    """``synergistic.a`` for ``synergistic.a+b.a`` where a and b are all that there is."""
+    return name.replace(f"synergistic.{group}.", "synergistic.")
+
+
+def _pair_of_slices(name: str) -> str:
+    """``a: redundant, synergistic`` for ``redundant.a synergistic.a+b.a``."""
+    first, second = (one.rpartition(".") for one in name.split())
+    return f"{first[2]}: {first[0].partition('.')[0]}, {second[0].partition('.')[0]}"
 
 
 def _measures(slices: Slices, measure: str) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from parse_dfl.report.ranking import best_rival_sentence, best_sentence, mean_ra
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.standings import MEAN, of_kind, standings_of
 from parse_dfl.report.statistics import OURS, interval
-from parse_dfl.report.units import percent, points_interval
+from parse_dfl.report.units import counted, percent, points_interval
 
 
 def lead_of(record: Record) -> str | None:
@@ -36,9 +36,9 @@ def _of_collection(collection: Collection) -> str | None:
     difference = interval([duel.difference.mean for duel in duels])
     text = (
         f"Over {len(duels)} cells {OURS} differs from the best rival of each by "
-        f"{points_interval(difference)} on average: {counts['win']} wins, {counts['tie']} ties and "
-        f"{counts['loss']} losses after Holm's correction ({raw['win']}, {raw['tie']} and "
-        f"{raw['loss']} before it)."
+        f"{points_interval(difference)} on average: {counted(counts['win'], 'win')}, "
+        f"{counted(counts['tie'], 'tie')} and {counted(counts['loss'], 'loss', 'losses')} after "
+        f"Holm's correction ({raw['win']}, {raw['tie']} and {raw['loss']} before it)."
     )
     ranks = mean_ranks(means)
     return f"{text} Its mean rank is {ranks[OURS]:.2f} of {len(ranks)}." if OURS in ranks else text

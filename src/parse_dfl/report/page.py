@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parse_dfl.files import write_atomically
 from parse_dfl.report.finding import read_record
+from parse_dfl.report.grid import Grid
 from parse_dfl.report.inline import dark_rules, inline_svg
 from parse_dfl.report.lead import lead_of
 from parse_dfl.report.pictures import SavedPicture, save_pictures
@@ -41,17 +42,21 @@ def write_report(directory: str | Path, *, levels: Sequence[float] = LEVELS) -> 
     record = read_record(directory)
     if not isinstance(record, Run):
         write_statistics(record, levels)
+    tables, unmade = tables_of(record, levels)
     saved, undrawn = save_pictures(record)
-    problems = [*problems_of(record), *undrawn]
+    problems = list(dict.fromkeys([*problems_of(record), *unmade, *undrawn]))
     for problem in problems:
         warnings.warn(f"left out of the report: {problem}", stacklevel=2)
-    html = _page(record, saved, levels, problems)
+    html = _page(record, tables, saved, problems)
     write_atomically(directory / PAGE, html.encode())
     return directory / PAGE
 
 
 def _page(
-    record: Record, saved: Sequence[SavedPicture], levels: Sequence[float], problems: Sequence[str]
+    record: Record,
+    tables: Sequence[Grid],
+    saved: Sequence[SavedPicture],
+    problems: Sequence[str],
 ) -> str:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
@@ -65,7 +70,7 @@ def _page(
         title=_title(record),
         lead=lead_of(record),
         problems=problems,
-        tables=tables_of(record, levels),
+        tables=tables,
         figures=[
             {
                 "title": one.picture.title,

@@ -43,10 +43,11 @@ def figures(directory: Path) -> list[Path]:
 def save_pictures(record: Record) -> tuple[list[SavedPicture], list[str]]:
     """Draw and write every figure of ``record``; also why some could not be drawn."""
     pictures, problems = pictures_of(record)
-    return [_save(picture, record.directory / FOLDER) for picture in pictures], problems
+    return [save_picture(picture, record.directory / FOLDER) for picture in pictures], problems
 
 
-def _save(picture: Picture, folder: Path) -> SavedPicture:
+def save_picture(picture: Picture, folder: Path) -> SavedPicture:
+    """Write a picture's files into ``folder``."""
     svg = _rendered(picture, "svg")
     png = folder / f"{picture.name}.png"
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from parse_dfl.errors import RecordError
 from parse_dfl.report.audit_grids import (
@@ -43,6 +43,8 @@ from parse_dfl.report.statistics_grids import (
 )
 from parse_dfl.report.style import Picture
 
+Built = TypeVar("Built")
+
 AUDIT_TABLES: tuple[Callable[[Audit], Grid | None], ...] = (
     readings_grid,
     purity_grid,
@@ -78,17 +80,20 @@ FIGURES: dict[type[Record], tuple[Callable[[Any], Picture | None], ...]] = {
 }
 
 
-def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> list[Grid]:
-    """The tables of a record, those left out for which it holds nothing.
+def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> tuple[list[Grid], list[str]]:
+    """The tables of a record, and why some of them cannot be made.
 
-    ``levels`` are the accuracies that :func:`reach_grid` is about.
+    Tables are left out for which it holds nothing.  ``levels`` are the accuracies that
+    :func:`reach_grid` is about.
     """
-    grids = [build(record) for build in TABLES[type(record)]]
+    grids, problems = _built(TABLES[type(record)], record)
     if isinstance(record, Comparison):
-        grids.append(reach_grid(record, levels))
+        grids += filter(None, [reach_grid(record, levels)])
     if isinstance(record, Run):
-        grids += audit_tables(record)
-    return [grid for grid in grids if grid]
+        found, more = _built((audit_tables,), record)
+        grids += [grid for tables in found for grid in tables]
+        problems += more
+    return grids, problems
 
 
 def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
@@ -96,10 +101,17 @@ def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
 
     Figures are left out for which it holds nothing.
     """
-    pictures, problems = [], []
-    for draw in FIGURES[type(record)]:
+    return _built(FIGURES[type(record)], record)
+
+
+def _built(
+    builders: Sequence[Callable[[Any], Built | None]], record: Record
+) -> tuple[list[Built], list[str]]:
+    """What the builders make of a record; a damaged file costs no more than what is in it."""
+    found, problems = [], []
+    for build in builders:
         try:
-            pictures.append(draw(record))
+            found.append(build(record))
         except RecordError as error:
             problems.append(str(error))
-    return [picture for picture in pictures if picture], list(dict.fromkeys(problems))
+    return [one for one in found if one], problems

@@ -52,7 +52,12 @@ def duration(seconds: float) -> str:
 
 def seeds(count: int) -> str:
     """``1 seed``, ``3 seeds``."""
-    return f"{count} seed" if count == 1 else f"{count} seeds"
+    return counted(count, "seed")
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """``1 loss``, ``2 losses``."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def listed(names: list[str]) -> str:

@@ -30,7 +30,7 @@ class Variation:
     @property
     def name(self) -> str:
         """The setting's own name."""
-        return self.place.rpartition(".")[2].replace("_", " ")
+        return short_name(self.place)
 
     @property
     def is_numeric(self) -> bool:
@@ -66,8 +66,20 @@ def _along(
     for fixed, found in groups.items():
         if len(found) > 1:
             at = sorted(found.values(), key=lambda pair: _order(pair[0]))
-            words = [told(value) for value in json.loads(fixed).values()]
-            yield Variation(place=place, fixed=", ".join(words), at=tuple(at))
+            yield Variation(place=place, fixed=_words(json.loads(fixed)), at=tuple(at))
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    """``rounds 100, ring``: names are texts enough for themselves, numbers need theirs."""
+    return ", ".join(
+        value if isinstance(value, str) else f"{short_name(place)} {told(value)}"
+        for place, value in settings.items()
+    )
+
+
+def short_name(place: str) -> str:
+    """``training.local_epochs`` as ``local epochs``."""
+    return place.rpartition(".")[2].replace("_", " ")
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

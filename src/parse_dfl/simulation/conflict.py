@@ -120,10 +120,7 @@ def _measured_rows(cohort: Cohort) -> dict[int, list[int]]:
 def _own_batch(cohort: Cohort, rows: Tensor) -> tuple[dict[str, Tensor], Batch]:
     """All samples of each agent, under its own label prior."""
     inputs, batch = cohort.full_batch()
-    return (
-        {name: values[rows] for name, values in inputs.items()},
-        Batch(batch.label[rows], batch.weight[rows], batch.log_prior[rows]),
-    )
+    return {name: values[rows] for name, values in inputs.items()}, batch.rows(rows)
 
 
 def _same_batch(
@@ -143,7 +140,8 @@ def _same_batch(
     counts = torch.bincount(label, minlength=data.classes).to(data.dtype).unsqueeze(0)
     prior = simulator.training.prior_correction * log_prior(counts)
     weight = torch.full((number, len(samples)), 1 / len(samples)).to(data.device, data.dtype)
-    return inputs, Batch(label.expand(number, -1), weight, prior.expand(number, -1))
+    numbers = torch.arange(len(samples), device=data.device).expand(number, -1)
+    return inputs, Batch(label.expand(number, -1), weight, prior.expand(number, -1), numbers)
 
 
 def _gradients(

@@ -24,6 +24,9 @@ def local_steps(sizes: list[int], batch_size: int, epochs: int, steps: int | Non
     return steps or epochs * -(-int(np.median(sizes)) // batch_size)
 
 
+ALL = slice(None)
+
+
 class BatchPlan:
     """The minibatches of n agents with ``sizes`` samples each.
 
@@ -34,33 +37,35 @@ class BatchPlan:
     def __init__(self, keys: NDArray[np.uint64], sizes: NDArray[np.int64], batch_size: int) -> None:
         self._keys = keys
         self._sizes = sizes
-        self._taken = np.minimum(batch_size, sizes)  # shape=(n,)
-        self.width = int(self._taken.max())
-        real = np.arange(self.width) < self._taken[:, None]
-        self.weight = real / self._taken[:, None]  # shape=(n, B)
+        self._batch_size = batch_size
+        taken = np.minimum(batch_size, sizes)  # shape=(n,)
+        self.width = int(taken.max())
+        real = np.arange(self.width) < taken[:, None]
+        self.weight = real / taken[:, None]  # shape=(n, B)
 
-    def positions(self, round: int, steps: int) -> NDArray[np.int64]:
-        """Local sample numbers for a round (from 1), shape=(n, steps, B)."""
-        count = steps * self._taken  # samples a round, per agent
-        begin = (round - 1) * count
-        stream = np.zeros((len(self._keys), steps, self.width), dtype=np.int64)
-        for size in np.unique(self._sizes).tolist():
-            rows = np.flatnonzero(self._sizes == size)
-            taken = int(self._taken[rows[0]])
-            walk = self._walk(rows, size, int(begin[rows[0]]), steps * taken)
+    def positions(self, round: int, steps: int, block: slice = ALL) -> NDArray[np.int64]:
+        """Local sample numbers of the rows of ``block`` for a round (from 1), shape=(rows, steps,
+        B)."""
+        sizes, keys = self._sizes[block], self._keys[block]
+        stream = np.zeros((len(keys), steps, self.width), dtype=np.int64)
+        for size in np.unique(sizes).tolist():
+            rows = np.flatnonzero(sizes == size)
+            taken = min(self._batch_size, size)
+            count = steps * taken  # samples a round, per agent
+            walk = self._walk(keys[rows], size, (round - 1) * count, count)
             stream[rows, :, :taken] = walk.reshape(len(rows), steps, taken)
         return stream
 
     def _walk(
-        self, rows: NDArray[np.int64], size: int, begin: int, count: int
+        self, keys: NDArray[np.uint64], size: int, begin: int, count: int
     ) -> NDArray[np.int64]:
-        """``count`` entries of each row's endless permutations from entry ``begin``."""
+        """``count`` entries of each key's endless permutations from entry ``begin``."""
         epochs = range(begin // size, (begin + count - 1) // size + 1)
-        parts = [self._permutation(rows, size, epoch) for epoch in epochs]
+        parts = [self._permutation(keys, size, epoch) for epoch in epochs]
         offset = begin % size
         return np.concatenate(parts, axis=1)[:, offset : offset + count]
 
-    def _permutation(self, rows: NDArray[np.int64], size: int, epoch: int) -> NDArray[np.int64]:
-        keys = hash_counters(self._keys[rows], np.full(len(rows), epoch, dtype=np.uint64))
+    def _permutation(self, keys: NDArray[np.uint64], size: int, epoch: int) -> NDArray[np.int64]:
+        keys = hash_counters(keys, np.full(len(keys), epoch, dtype=np.uint64))
         draws = hash_counters(keys[:, None], np.arange(size, dtype=np.uint64)[None])
         return np.argsort(draws, axis=1, kind="stable")

@@ -10,15 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from parse_dfl.networks.network import Outputs
-from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.cohort import Cohort, even_part
+from parse_dfl.training.samples import take
 from parse_dfl.training.shards import TensorData
 
-CHUNK_ENTRIES = 1 << 19
-"""Entries of the widest activation (agents × samples × entries a sample) of one evaluated chunk:
-few enough that activations stay in the cache and the allocator reuses their memory."""
 CHUNK_SAMPLES = 512
-"""Samples of a chunk at most; agents are added to a chunk only when it has them, since samples fill
-the products better."""
+CHUNK_ENTRIES = 1 << 19
+"""Samples of one evaluated chunk at most, and entries of its widest activation: few enough that
+activations stay in the cache and that the allocator reuses their memory."""
+ROWS_ENTRIES = 1 << 17
+"""Entries of the widest activation up to which agents share a chunk: it fits a core's own cache."""
 BLOCK_LOGITS = 1 << 20
 """Logits (agents × samples × classes) that are kept to be scored in one go."""
 
@@ -103,20 +104,17 @@ def forward_chunks(
     Yields the rows, the part of ``samples``, and what the rows' networks make of it; call it
     without gradients.
     """
-    cohort.network.eval()
-    block = block or slice(0, len(cohort.agents))
+    block = block or cohort.all_rows
     widest = cohort.widest
-    length = _even(len(samples), min(CHUNK_SAMPLES, max(1, CHUNK_ENTRIES // widest)))
-    height = _even(block.stop - block.start, max(1, CHUNK_ENTRIES // (widest * length)))
+    length = even_part(len(samples), min(CHUNK_SAMPLES, max(1, CHUNK_ENTRIES // widest)))
+    height = even_part(block.stop - block.start, max(1, ROWS_ENTRIES // (widest * length)))
     for begin in range(0, len(samples), length):
         columns = slice(begin, min(begin + length, len(samples)))
-        values = {n: data.modalities[n][samples[columns]].unsqueeze(0) for n in cohort.data.inputs}
+        values = {
+            name: take(data.modalities[name], samples[columns]).unsqueeze(0)
+            for name in cohort.data.inputs
+        }
         for start in range(block.start, block.stop, height):
             rows = slice(start, min(start + height, block.stop))
             inputs = {name: cohort.data.standardise(name, values[name], rows) for name in values}
             yield rows, columns, cohort.outputs(inputs, rows)
-
-
-def _even(total: int, largest: int) -> int:
-    """The size of equal parts of ``total``, at most ``largest`` each: no rest is left alone."""
-    return -(-total // -(-total // largest))

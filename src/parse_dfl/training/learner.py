@@ -163,6 +163,12 @@ class Learner:
         _move_rows(old.branches, self.layout.branches)
         return True
 
+    def skip_to(self, round: int) -> None:
+        """Be after ``round``, a later one, without having trained in between."""
+        for passed in range(self.round + 1, round + 1):
+            self._happen(passed)
+        self.round = round
+
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""
         return {
@@ -177,9 +183,7 @@ class Learner:
         Raises:
             CheckpointError: the tensors are of another experiment.
         """
-        for passed in range(1, round + 1):
-            self._happen(passed)
-        self.round = round
+        self.skip_to(round)
         grouped: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             label, _, name = key.rpartition("|")

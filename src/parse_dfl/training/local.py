@@ -37,35 +37,47 @@ class LocalTrainer:
     def train(self, layout: Layout, stage: Stage, *, round: int, lr: float) -> None:
         """``steps`` minibatch steps for every agent.
 
-        Cohorts do not meet before the exchange, so that each takes all its steps while its rows
-        are in the cache; only centralised training, which ties their gradients, goes step by step.
+        Agents do not meet before the exchange, so that a part of a cohort takes all its steps
+        while its rows are in the cache; only centralised training, which ties the gradients of
+        all rows, goes step by step.
         """
         if self.centralised:
-            self._train_together(layout.cohorts, layout, stage, round, lr)
+            whole = [(cohort, cohort.all_rows) for cohort in layout.cohorts]
+            self._train_together(whole, layout, stage, round, lr)
             return
         for cohort in layout.cohorts:
-            self._train_together([cohort], layout, stage, round, lr)
+            for block in cohort.parts():
+                self._train_together([(cohort, block)], layout, stage, round, lr)
 
     def _train_together(
-        self, cohorts: Sequence[Cohort], layout: Layout, stage: Stage, round: int, lr: float
+        self,
+        parts: Sequence[tuple[Cohort, slice]],
+        layout: Layout,
+        stage: Stage,
+        round: int,
+        lr: float,
     ) -> None:
-        batches = [cohort.minibatches(round, self.steps) for cohort in cohorts]
+        batches = [cohort.minibatches(block, round, self.steps) for cohort, block in parts]
         for step in range(self.steps):
             touched = [
-                cohort.gradients(stage.objective, next(own), round=round, step=step)
-                for cohort, own in zip(cohorts, batches, strict=True)
+                cohort.gradients(stage.objective, next(own), block, round=round, step=step)
+                for (cohort, block), own in zip(parts, batches, strict=True)
             ]
             if self.centralised:
                 tie_gradients(layout)
-            for cohort, labels in zip(cohorts, touched, strict=True):
-                self._update(cohort, sorted(labels), stage, lr)
+            for (cohort, block), labels in zip(parts, touched, strict=True):
+                self._update(cohort, block, sorted(labels), stage, lr)
 
-    def _update(self, cohort: Cohort, labels: Sequence[str], stage: Stage, lr: float) -> None:
+    def _update(
+        self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float
+    ) -> None:
         for label in labels:
             rows = cohort.rows[label]
             rate = stage.rate(rows.branch, cohort.agents[0])
             if rate:
-                self.optimizer.step(rows, cohort.blocks[label], lr * rate)
+                first = cohort.blocks[label].start
+                own = slice(first + block.start, first + block.stop)
+                self.optimizer.step(rows, own, lr * rate)
 
 
 def tie_gradients(layout: Layout) -> None:

@@ -26,9 +26,14 @@ class Column:
     offset: int
 
     @property
+    def width(self) -> int:
+        """Number of entries."""
+        return prod(self.shape)
+
+    @property
     def slice(self) -> slice:
         """The parameter's columns."""
-        return slice(self.offset, self.offset + prod(self.shape))
+        return slice(self.offset, self.offset + self.width)
 
 
 def columns_of(component: nn.Module) -> tuple[Column, ...]:

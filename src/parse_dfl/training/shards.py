@@ -13,6 +13,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.standardise import Standardiser, fit
+from parse_dfl.training.samples import arranged, take
 
 ALL = slice(None)
 
@@ -32,7 +33,7 @@ class TensorData:
         self.source = data
         self.device, self.dtype = device, dtype
         self.modalities = {
-            name: torch.from_numpy(values).to(device=device, dtype=dtype)
+            name: arranged(torch.from_numpy(values).to(device, dtype), data.kinds[name])
             for name, values in data.modalities.items()
         }
         self.label = torch.from_numpy(data.label).to(device)
@@ -63,7 +64,7 @@ class CohortData:
         self.scale = {name: self._stack(name, "scale") for name in modalities}
         rows = torch.from_numpy(index).to(data.device)
         self.inputs = {
-            name: self.standardise(name, data.modalities[name][rows]) for name in modalities
+            name: self.standardise(name, take(data.modalities[name], rows)) for name in modalities
         }  # each shape=(n, S, *shape)
         self.label = data.label[rows]  # shape=(n, S)
         self.label_counts = label_counts(data, shards)  # shape=(n, C)
@@ -77,16 +78,14 @@ class CohortData:
         centred = values - self.mean[modality][block]
         return centred.div_(self.scale[modality][block])
 
-    def gather(self, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Inputs (n, B, *shape) and labels (n, B) of a minibatch at ``positions``, shape=(n, B)."""
-        rows, padded = self.label.shape
-        starts = torch.arange(0, rows * padded, padded, device=positions.device)
-        flat = (positions + starts.unsqueeze(1)).flatten()
-        inputs = {
-            name: values.flatten(0, 1).index_select(0, flat).unflatten(0, positions.shape)
-            for name, values in self.inputs.items()
-        }
-        return inputs, self.label.flatten().index_select(0, flat).view_as(positions)
+    def gather(self, first: int, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """A minibatch of the rows from ``first`` on, at ``positions``, shape=(rows, B): inputs
+        (rows, B, *shape) and labels (rows, B)."""
+        padded = self.label.shape[1]
+        starts = torch.arange(len(positions), device=positions.device) + first
+        index = positions + padded * starts.unsqueeze(1)
+        inputs = {name: take(values.flatten(0, 1), index) for name, values in self.inputs.items()}
+        return inputs, take(self.label.flatten(), index)
 
 
 def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:

@@ -41,3 +41,13 @@ def test_what_a_slice_holds_is_read_and_nothing_else(readings, name, held):
 
 def test_chance_is_the_commonest_value(readings):
     assert all(0.5 <= share < 0.5 + BOUND for share in readings.chance.values())
+
+
+def test_the_seed_decides_everything():
+    rng = np.random.default_rng(1)
+    slices = {"x": rng.normal(size=(1100, 3)).astype(np.float32)}
+    targets = {"sign": (slices["x"][:, 0] > 0).astype(np.int64)}
+    first, again, other = (read(slices, targets, PLACES, steps=5, seed=seed) for seed in (1, 1, 2))
+    assert first.accuracy == again.accuracy
+    assert np.array_equal(first.scores["x"], again.scores["x"])
+    assert not np.array_equal(first.scores["x"], other.scores["x"])

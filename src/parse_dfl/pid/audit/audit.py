@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,30 +12,27 @@ from numpy.typing import NDArray
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.modalities import pairs
 from parse_dfl.pid.audit.across import Across, encounters
+from parse_dfl.pid.audit.config import AuditConfig
 from parse_dfl.pid.audit.groups import group_measures
 from parse_dfl.pid.audit.material import LABEL, Material
 from parse_dfl.pid.audit.parts import AuditParts
-from parse_dfl.pid.audit.probes import STEPS, read
+from parse_dfl.pid.audit.probes import read
 from parse_dfl.pid.audit.views import View, view
 from parse_dfl.pid.features import features
 from parse_dfl.training.agent_file import TrainedAgent
 
 Array = NDArray[np.float32]
 
-
-@dataclass(frozen=True, kw_only=True)
-class AuditConfig:
-    """``probe_steps``: minibatch steps of each probe; ``seed`` of probes and draws."""
-
-    probe_steps: int = STEPS
-    seed: int = 0
+RAW = "data/"
+"""What stands before the names of the modalities themselves."""
 
 
 def audit(
     agents: Sequence[TrainedAgent],
     data: MultimodalData,
     parts: AuditParts,
-    config: AuditConfig = AuditConfig(),
+    config: AuditConfig,
+    *,
     note: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure what the agents' slices hold (``docs/files.md``, *audit.json*).
@@ -49,6 +46,7 @@ def audit(
 
     Raises:
         ConfigError: an agent's network has no slices.
+        CheckpointError: an agent's training diverged.
     """
     samples = parts.samples
     views = [view(agent, data, samples) for agent in agents]
@@ -91,10 +89,6 @@ def _raw_measures(raw: Mapping[str, Array], material: Material) -> dict[str, Any
             for a, b in pairs(modalities)
         },
     }
-
-
-RAW = "data/"
-"""What stands before the names of the modalities themselves."""
 
 
 def _raw(

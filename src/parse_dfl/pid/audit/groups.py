@@ -33,7 +33,8 @@ def group_measures(views: Sequence[View], material: Material) -> dict[str, Any]:
 
 def _reads(views: Sequence[View], material: Material) -> dict[str, Any]:
     """``reads``: representation → target → accuracy; ``purity``: representation → own and other
-    label bits, where there are true factors."""
+    label bits, where there are true factors (not of one side of a synergistic slice, which
+    cannot hold synergy)."""
     reads: dict[str, Any] = {}
     pure: dict[str, Any] = {}
     for name in views[0].representations():
@@ -47,7 +48,7 @@ def _reads(views: Sequence[View], material: Material) -> dict[str, Any]:
             }
             for target in through[0]
         }
-        if len(through[0]) > 1:
+        if len(through[0]) > 1 and name not in views[0].outputs.sides:
             pure[name] = {
                 "through": asdict(purity(name, mean(through))),
                 "noiseless": None if None in free else asdict(purity(name, mean(free))),

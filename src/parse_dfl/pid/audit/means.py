@@ -8,9 +8,10 @@ from typing import Any
 
 
 def mean(values: Sequence[Any]) -> Any:
-    """The mean of numbers, or entry by entry of dictionaries; None where one is None."""
+    """The mean of numbers, or of the entries that all dictionaries have; None where one is None."""
     if isinstance(values[0], Mapping):
-        return {name: mean([value[name] for value in values]) for name in values[0]}
+        shared = [name for name in values[0] if all(name in value for value in values)]
+        return {name: mean([value[name] for value in values]) for name in shared}
     return None if None in values else fmean(values)
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from parse_dfl.pid.audit.parts import Places
 from parse_dfl.pid.audit.stacked import (
+    Descent,
     batches,
     checkpoints,
     forward,
@@ -130,19 +131,14 @@ def _mlp(
     x, y = stacked(list(inputs.values())), stacked(list(outputs.values()))
     widths = [values.shape[1] for values in inputs.values()]
     parameters = network(widths, HIDDEN, y.shape[2], generator)
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    descent = Descent(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, steps=steps)
     due = checkpoints(steps, CHECKS)
     tuned = torch.zeros(len(widths))  # the mean is what a network that learns nothing is left with
     reported = torch.zeros(len(widths))
     fitted, aims = x[:, places.fit], y[:, places.fit]
     for step, chosen in enumerate(batches(fitted.shape[1], steps, generator), start=1):
-        optimizer.zero_grad(set_to_none=True)
-        _squares(aims[:, chosen], forward(parameters, fitted[:, chosen])).sum().div(
-            len(chosen)
-        ).backward()
-        optimizer.step()
-        schedule.step()
+        squares = _squares(aims[:, chosen], forward(parameters, fitted[:, chosen]))
+        descent.step(squares.sum() / len(chosen))
         if step in due:
             with torch.no_grad():
                 now, then = (

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from parse_dfl.pid.audit.parts import Places
 from parse_dfl.pid.audit.stacked import (
+    Descent,
     batches,
     checkpoints,
     forward,
@@ -49,7 +50,6 @@ CANDIDATES = (
 )
 CHECKS = 20
 """How often, evenly over the steps, a probe is tried on the tuning part."""
-STEPS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def read(
     targets: Mapping[str, Labels],
     places: Places,
     *,
-    steps: int = STEPS,
+    steps: int,
     seed: int = 0,
 ) -> Readings:
     """Read every target from every representation.
@@ -204,16 +204,14 @@ class _Best:
 def _try(candidate: Candidate, stack: _Stack, task: _Task) -> dict[str, _Row]:
     generator = torch.Generator().manual_seed(task.seed)
     parameters = network(stack.widths, candidate.hidden, sum(task.classes), generator)
-    optimizer = torch.optim.AdamW(parameters, lr=candidate.lr, weight_decay=candidate.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
+    descent = Descent(
+        parameters, lr=candidate.lr, weight_decay=candidate.weight_decay, steps=task.steps
+    )
     fitted = stack.values[:, task.places.fit]
     due = checkpoints(task.steps, CHECKS)
     best = _Best(len(stack.names), task)
     for step, chosen in enumerate(batches(fitted.shape[1], task.steps, generator), start=1):
-        optimizer.zero_grad(set_to_none=True)
-        task.loss(forward(parameters, fitted[:, chosen]), chosen).backward()
-        optimizer.step()
-        schedule.step()
+        descent.step(task.loss(forward(parameters, fitted[:, chosen]), chosen))
         if step in due:
             best.update(parameters, stack.values)
     parts = (best.tuned.numpy(), best.reported.numpy(), best.scores.numpy())

@@ -5,6 +5,7 @@ Letters: N networks, B batch, D features, H hidden, K outputs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 Array = NDArray[np.float32]
 
@@ -68,6 +70,45 @@ def batches(samples: int, steps: int, generator: torch.Generator) -> Iterator[Te
             order, start = torch.randperm(samples, generator=generator), 0
         yield order[start : start + batch]
         start += batch
+
+
+class Descent:
+    """AdamW on a list of parameters, its rate falling to zero by half a cosine over ``steps``.
+
+    The arithmetic is torch's fused kernel, called as it is: the optimizer class around it takes
+    seconds to import.
+    """
+
+    def __init__(
+        self, parameters: list[Tensor], *, lr: float, weight_decay: float, steps: int
+    ) -> None:
+        self._parameters = parameters
+        self._lr, self._weight_decay, self._steps = lr, weight_decay, steps
+        self._first = [torch.zeros_like(value) for value in parameters]
+        self._second = [torch.zeros_like(value) for value in parameters]
+        self._done = [torch.zeros(()) for _ in parameters]
+
+    def step(self, loss: Tensor) -> None:
+        """Go down ``loss`` by one step."""
+        gradients = torch.autograd.grad(loss, self._parameters)
+        progress = float(self._done[0]) / self._steps
+        with torch.no_grad():
+            adamw(
+                self._parameters,
+                list(gradients),
+                self._first,
+                self._second,
+                [],
+                self._done,
+                fused=True,
+                lr=self._lr * 0.5 * (1 + math.cos(math.pi * progress)),
+                beta1=0.9,
+                beta2=0.999,
+                eps=1e-8,
+                weight_decay=self._weight_decay,
+                amsgrad=False,
+                maximize=False,
+            )
 
 
 def checkpoints(steps: int, count: int) -> set[int]:

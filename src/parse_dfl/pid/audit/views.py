@@ -12,7 +12,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.names import WITH_SLICES
 from parse_dfl.modalities import key, pairs
 from parse_dfl.networks.network import Outputs
@@ -78,6 +78,7 @@ def view(trained: TrainedAgent, data: MultimodalData, samples: NDArray[np.int64]
 
     Raises:
         ConfigError: its network has no slices.
+        CheckpointError: what it says is not finite: its training diverged.
     """
     chunks = [
         trained.outputs({name: data.modalities[name][part] for name in trained.spec.modalities})
@@ -88,7 +89,13 @@ def view(trained: TrainedAgent, data: MultimodalData, samples: NDArray[np.int64]
             f"agent {trained.spec.name!r} has no redundant, unique or synergistic slices to "
             f"audit; methods that have: {', '.join(WITH_SLICES)}"
         )
-    return View(agent=trained.spec, outputs=joined(chunks))
+    outputs = joined(chunks)
+    if not all(bool(values.isfinite().all()) for values in _tensors(outputs)):
+        raise CheckpointError(
+            f"agent {trained.spec.name!r} says NaN or infinity: its training diverged, there is "
+            "nothing to audit"
+        )
+    return View(agent=trained.spec, outputs=outputs)
 
 
 def joined(chunks: Sequence[Outputs]) -> Outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import fill
 
 from matplotlib.axes import Axes
 
@@ -11,7 +12,7 @@ from parse_dfl.report.records import Collection
 from parse_dfl.report.statistics import OURS, interval, is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style, legend_below, look
 from parse_dfl.report.units import listed, percent
-from parse_dfl.report.variations import SPLIT, Variation, told, variations
+from parse_dfl.report.variations import SPLIT, Variation, short_name, told, variations
 
 MOST_PANELS = 12
 WIDE = 20
@@ -69,7 +70,7 @@ def _draw(panel: Axes, variation: Variation) -> None:
 
 
 def _axis(panel: Axes, variation: Variation, values: Sequence[float]) -> None:
-    panel.set_title(variation.fixed, fontsize=9)
+    panel.set_title(fill(variation.fixed, 42), fontsize=8.5)
     panel.set_xlabel(variation.name)
     if not variation.is_numeric:
         panel.set_xticks(range(len(values)), [told(value) for value in values], rotation=20)
@@ -84,7 +85,7 @@ def _caption(shown: Sequence[Variation], hidden: int) -> str:
     told_settings = []
     for place, same in groupby(shown, key=lambda one: one.place):
         best = [_best(one) for one in same]
-        told_settings.append(f"{place.rpartition('.')[2].replace('_', ' ')} {listed(best)}")
+        told_settings.append(f"{short_name(place)} {listed(best)}")
     text = (
         "Every panel changes one setting and leaves all others alone (its title says which). "
         f"The best mean at each: {'; '.join(told_settings)}."

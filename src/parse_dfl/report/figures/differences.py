@@ -28,7 +28,7 @@ def differences(collection: Collection) -> Picture | None:
     for panel, kind in zip(panels, kinds, strict=True):
         _draw(panel, sorted(duels_of_kind(duels, kind), key=lambda duel: -duel.difference.mean))
         panel.set_title(WORDS[kind])
-        panel.set_xlabel("points ahead of the best rival")
+    figure.supxlabel("points ahead of the best rival", fontsize=10)
     for outcome in dict.fromkeys(duel.outcome for duel in duels):
         color, marker = LOOKS[outcome]
         panels[0].plot([], [], color=color, marker=marker, linestyle="none", label=outcome)

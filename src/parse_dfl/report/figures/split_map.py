@@ -63,7 +63,9 @@ def _draw(panel: Axes, one: Variation) -> None:
     places = [place_of(split) for split, _ in one.at]
     values = _accuracies(one)
     x, y = zip(*places, strict=True)
-    dots = panel.scatter(x, y, c=values, cmap="viridis", s=170, zorder=3, clip_on=False)
+    dots = panel.scatter(
+        x, y, c=values, cmap="viridis", s=170, edgecolors=SOFT, linewidths=1, zorder=3
+    )
     for place, value in zip(places, values, strict=True):
         panel.annotate(
             f"{value:.1f}", place, (0, 10), textcoords="offset points", ha="center", fontsize=8

@@ -1,0 +1,106 @@
+"""``parse-dfl node``: one agent at its own site, as a long-running process."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parse_dfl.cli.node_init import add_init, init
+from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from parse_dfl.peer.report import RoundReport
+    from parse_dfl.peer.stop import Stop
+
+EXAMPLES = (
+    "parse-dfl node init site-a.toml",
+    "parse-dfl node site-a.toml",
+    "parse-dfl node status site-a.toml",
+)
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "node",
+        execute,
+        usage="[init | status] AGENT.toml [options]",
+        summary="Be one agent of a federation without a server",
+        examples=EXAMPLES,
+    )
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="AGENT.toml",
+        help="the agent's file; before it 'init' to write one, 'status' to ask the running peers",
+    )
+    add_init(parser)
+
+
+def execute(args: argparse.Namespace) -> None:
+    """Run the agent, write its file, or show how its federation is."""
+    *verb, path = args.words
+    if verb == ["init"]:
+        print(init(Path(path), args))
+    elif verb == ["status"]:
+        from parse_dfl.cli.node_status import show_status
+
+        show_status(Path(path))
+    elif verb or path in ("init", "status"):
+        raise ConfigError(
+            f"cannot read {' '.join(args.words)!r}; write parse-dfl node [init | status] AGENT.toml"
+        )
+    else:
+        _run(Path(path))
+
+
+def _run(path: Path) -> None:
+    from parse_dfl.experiments.node_config import load_agent_file
+
+    file = load_agent_file(path)
+    import torch
+
+    from parse_dfl.experiments.node import run_node
+    from parse_dfl.peer.stop import Stop
+
+    torch.set_num_threads(1)  # peers of one machine would fight for its cores
+    stop = Stop()
+    _stop_on_signals(stop)
+    run_node(file, _Log(), stop)
+
+
+def _stop_on_signals(stop: Stop) -> None:
+    """The first signal ends after the round under way, with a checkpoint; a second at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.asked:
+            signal.default_int_handler(number, frame)
+        _say("stops after this round; once more to stop at once")
+        stop.ask()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+
+
+class _Log:
+    """A line a round on stderr, with the time."""
+
+    def round(self, report: RoundReport) -> None:
+        from parse_dfl.peer.report import in_a_line
+
+        _say(in_a_line(report))
+
+    def note(self, text: str) -> None:
+        _say(text)
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%Y-%m-%dT%H:%M:%S"), text, file=sys.stderr, flush=True)

@@ -1,0 +1,90 @@
+"""``parse-dfl node status``: ask the running peers how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from parse_dfl.errors import PeerError
+from parse_dfl.experiments.node import identity_of
+from parse_dfl.experiments.node_config import load_agent_file
+from parse_dfl.peer.identity import Identity
+from parse_dfl.peer.meeting import open_transport
+from parse_dfl.peer.status import ask_all, round_of
+from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.transport import LinkSettings
+
+WAIT_S = 10.0
+ANSWER_S = 3.0
+LIMIT_BYTES = 1 << 20
+COLUMNS = (
+    "agent",
+    "modalities",
+    "round",
+    "neighbours by branch",
+    "behind",
+    "missing",
+    "sent",
+    "received",
+    "refused",
+    "accuracy",
+)
+
+
+def show_status(path: Path) -> None:
+    """Print a table of every peer that answers.
+
+    Raises:
+        PeerError: none does.
+    """
+    file = load_agent_file(path)
+    identity = identity_of(file)
+    own = [place.replace("0.0.0.0", "127.0.0.1") for place in file.listen]  # noqa: S104
+    link = LinkSettings(
+        listen=["127.0.0.1:0"], connect=[*own, *file.node.connect], limit_bytes=LIMIT_BYTES
+    )
+    transport = open_transport(link, identity, wait_s=WAIT_S, stop=Stop())
+    try:
+        authority = identity.authority() if isinstance(identity, Identity) else None
+        found = ask_all(transport, identity.federation, authority, timeout_s=ANSWER_S)
+    finally:
+        transport.close()
+    if not found:
+        raise PeerError(f"no peer of {identity.federation} answers; is the node running?")
+    Console().print(status_table(found))
+
+
+def status_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row a peer."""
+    table = Table(*COLUMNS, title="peers", title_justify="left")
+    for name, told in sorted(found.items()):
+        table.add_row(name, *map(str, _row(told)))
+    return table
+
+
+def _row(told: Mapping[str, Any]) -> list[str]:
+    accuracy = told.get("accuracy")
+    return [
+        "+".join(map(str, told.get("modalities", []))),
+        f"{round_of(told)}/{told.get('rounds')}",
+        "\n".join(f"{branch}: {', '.join(names)}" for branch, names in told["neighbours"].items()),
+        ", ".join(f"{name} {rounds}" for name, rounds in told["staleness"].items() if rounds),
+        ", ".join(told["missing"]),
+        f"{told['sent_bytes'] / 1e6:.2f} MB",
+        f"{told['received_bytes'] / 1e6:.2f} MB",
+        _refused(told["guard"]),
+        "" if accuracy is None else f"{100 * accuracy:.1f} %",
+    ]
+
+
+def _refused(guard: Mapping[str, Any]) -> str:
+    lines = [
+        f"{sender}: {', '.join(f'{reason} {count}' for reason, count in reasons.items())}"
+        for part in ("refused", "unverified")
+        for sender, reasons in guard[part].items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,197 @@
+"""From a configuration to what any engine needs: data, split, shards, method and blueprint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parse_dfl.agents import AgentMix, parse_mix
+from parse_dfl.data.catalog import load
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.partition import partition
+from parse_dfl.data.splits import Split, split
+from parse_dfl.errors import ConfigError
+from parse_dfl.events import ModalityEvent, parse_event
+from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.mix import mix_for
+from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.proposed_split import Proposal, propose_split
+from parse_dfl.liars import Liar, check_liars, parse_liar
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.registry import build_method
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.config import AUTO
+from parse_dfl.networks.encoders import SampleShape
+from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.training.churn import check_events
+from parse_dfl.training.shards import Shard, TensorData
+
+EVALUATION_SEED = 0
+"""The samples that are evaluated while training are the same for all runs on one data set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """What a configuration stands for, before an engine makes something of it.
+
+    ``proposals`` are the splits that were proposed, by seed, where they were asked for.
+    """
+
+    config: RunConfig
+    data: MultimodalData
+    split: Split
+    mix: AgentMix
+    shards: list[Shard]
+    method: Method
+    topology: Topology
+    events: list[ModalityEvent]
+    blueprint: Blueprint
+    proposals: Mapping[int, Proposal]
+
+    def tensors(self) -> TensorData:
+        """The data on the device and with the dtype that the configuration names."""
+        dtype = torch.float64 if self.config.training.dtype == "float64" else torch.float32
+        return TensorData(self.data, torch_device(self.config.device), dtype)
+
+    @property
+    def evaluation_samples(self) -> NDArray[np.int64]:
+        """The samples that final scores are measured on."""
+        validates = self.config.data.evaluate_on == "validation"
+        return self.split.validation if validates else self.split.test
+
+
+def some_of(samples: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The at most ``count`` samples that are evaluated while training, ascending."""
+    drawn = np.random.default_rng(EVALUATION_SEED).permutation(samples)
+    return np.sort(drawn[:count])
+
+
+def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> Ingredients:
+    """Load, split and deal the data, and look up what the configuration names.
+
+    Raises:
+        ParseDflError: anything in the configuration or the data cannot be used.
+    """
+    data = own.data or load_data(config)
+    mix = mix_for(config.agents, data.modalities)
+    parts = split(data, config.data.test)
+    method = own.method or build_method(config.method, options_of(config))
+    shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
+    proposals = proposals_for(config, data, shards)
+    topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
+    topology.check([agent.name for agent in mix.agents()])
+    events = [parse_event(text) for text in config.events]
+    check_events(events, mix.agents(), mix.modalities, config.training.rounds)
+    check_liars(liars_of(config), [agent.name for agent in mix.agents()])
+    return Ingredients(
+        config=config,
+        data=data,
+        split=parts,
+        mix=mix,
+        shards=shards,
+        method=method,
+        topology=topology,
+        events=events,
+        blueprint=blueprint_of(config, data, own, proposals),
+        proposals=proposals,
+    )
+
+
+def load_data(config: RunConfig) -> MultimodalData:
+    """The data set that the configuration names, with the modalities that its agents own.
+
+    Raises:
+        DataError, ConfigError: as :func:`parse_dfl.data.catalog.load`.
+    """
+    source = config.data
+    return load(
+        source.data,
+        data_dir=Path(source.data_dir) if source.data_dir else None,
+        kinds=source.kind,
+        subject_key=source.subject_key,
+        modalities=parse_mix(config.agents).modalities if config.agents else (),
+    )
+
+
+def deal(
+    config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
+) -> list[Shard]:
+    """The agents of one seed, each with its part of the training samples."""
+    agents = mix.agents(seed)
+    dealt = partition(
+        data,
+        parts.train,
+        agents,
+        config.data.partition,
+        samples_per_agent=config.data.samples_per_agent,
+        seed=seed,
+    )
+    return [Shard(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
+
+
+def proposals_for(
+    config: RunConfig, data: MultimodalData, shards: Sequence[Shard]
+) -> dict[int, Proposal]:
+    """The split for the agents of each seed, if one is asked for."""
+    if config.network.split != AUTO:
+        return {}
+    by_seed: dict[int, list[Shard]] = {}
+    for shard in shards:
+        by_seed.setdefault(shard.agent.seed, []).append(shard)
+    return {seed: propose_split(data, own) for seed, own in by_seed.items()}
+
+
+def blueprint_of(
+    config: RunConfig,
+    data: MultimodalData,
+    own: Own = NOTHING_OWN,
+    proposals: Mapping[int, Proposal] = MappingProxyType({}),
+) -> Blueprint:
+    """What the networks of a run on ``data`` are built from; ``proposals`` have one split."""
+    samples = {
+        name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
+    }
+    network = config.network
+    if proposals:
+        (split,) = {proposal.split for proposal in proposals.values()}
+        network = replace(network, split=split)
+    return Blueprint(
+        samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
+    )
+
+
+def liars_of(config: RunConfig) -> list[Liar]:
+    """The agents that the configuration lets lie."""
+    return [parse_liar(text) for text in config.overlay.liars]
+
+
+def options_of(config: RunConfig) -> dict[str, object]:
+    """The options meant for the configuration's method: ``tau`` or ``harmony.tau``, not
+    ``parse.head_weight`` in a run of harmony."""
+    chosen: dict[str, object] = {}
+    for key, value in config.method_options.items():
+        method, dot, name = key.rpartition(".")
+        if not dot or method == config.method:
+            chosen[name] = value
+    return chosen
+
+
+def torch_device(name: str) -> torch.device:
+    """The device, made deterministic where it is not by itself.
+
+    Raises:
+        ConfigError: there is no CUDA device.
+    """
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise ConfigError(f"device {name!r} is not available on this machine; use --device cpu")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
+        torch.use_deterministic_algorithms(True)
+    return torch.device(name)

@@ -1,0 +1,224 @@
+"""The life of an experiment whose agents are processes: rounds, records, what stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from parse_dfl.branches import Branch
+from parse_dfl.errors import PeerError
+from parse_dfl.experiments.channel import Told
+from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.ingredients import Ingredients
+from parse_dfl.experiments.interrupt import interrupt_after_round
+from parse_dfl.experiments.keepsakes import write_slices
+from parse_dfl.experiments.listeners import Listener
+from parse_dfl.experiments.outcome import (
+    AgentScore,
+    Facts,
+    group_means,
+    metric_rows,
+    overlays_of,
+    summary,
+)
+from parse_dfl.experiments.payload import PayloadTotals
+from parse_dfl.experiments.records import append_jsonl, read_json, rewrite_jsonl, write_json
+from parse_dfl.peer.neighbours import Owners
+from parse_dfl.simulation.exchange import Payload
+from parse_dfl.training.agent_file import load_agent
+from parse_dfl.training.churn import apply_event
+from parse_dfl.training.overlays import OverlayBook
+
+PEERS = "peers"
+"""The folder, beside the run's records, of the peers' checkpoints."""
+
+PROGRESS = "progress.json"
+STOP_MARGIN_ROUNDS = 2
+"""Peers stop after the same round, this far beyond the latest that was heard of."""
+
+
+class PeerSession:
+    """Runs an experiment with a peer an agent, to its end."""
+
+    def __init__(self, found: Ingredients, folder: Path | None, listener: Listener) -> None:
+        self._found, self._folder, self._listener = found, folder, listener
+        self._shards = {shard.agent.name: shard for shard in found.shards}
+        self._payload = PayloadTotals()
+        self._seconds = 0.0
+        self._rounds: dict[int, dict[str, Told]] = {}
+        self._heard: dict[str, int] = dict.fromkeys(self._shards, 0)
+        self._done: dict[str, Told] = {}
+        self._counted = 0
+
+    def resume(self) -> None:
+        """Go on from the peers' checkpoints, if there are any."""
+        if not self._folder:
+            return
+        path = self._folder / PEERS / PROGRESS
+        if path.exists():
+            kept = read_json(path)
+            self._counted, self._seconds = kept["round"], kept["seconds"]
+            self._payload.restore(kept["payload"])
+        rewrite_jsonl(self._folder / "metrics.jsonl", lambda row: row["round"] <= self._counted)
+
+    def run(self, fleet: Fleet) -> dict[str, Any]:
+        """All rounds that are left; the summary.
+
+        Raises:
+            PeerError: a peer ended before its time.
+            OutputError: what the run must leave cannot be written.
+            KeyboardInterrupt: Ctrl-C; the peers have written their checkpoints.
+        """
+        config = self._found.config
+        if self._folder:
+            for name in (PEERS, "agents"):
+                (self._folder / name).mkdir(exist_ok=True)
+        with interrupt_after_round() as stop:
+            for name in self._shards:
+                fleet.start(name)
+            self._listener.start(self._found.method.name, config.training.rounds, self._counted)
+            begin, told = time.perf_counter(), False
+            while len(self._done) < len(self._shards):
+                for name, message in fleet.events(0.1):
+                    self._take(name, message)
+                if stop.asked and not told:
+                    last = max(self._heard.values()) + STOP_MARGIN_ROUNDS
+                    for name in self._shards:
+                        fleet.tell(name, stop_after=last)
+                    told = True
+            self._seconds += time.perf_counter() - begin
+            self._save_progress()
+        if any("scores" not in done for done in self._done.values()):
+            raise KeyboardInterrupt
+        return self._finish()
+
+    def _take(self, name: str, message: Told) -> None:
+        match message["kind"]:
+            case "note":
+                self._listener.note(f"{name}: {message['text']}")
+            case "round":
+                self._heard[name] = message["round"]
+                self._rounds.setdefault(message["round"], {})[name] = message
+                self._count_whole_rounds()
+            case "done":
+                self._done[name] = message
+            case "failed":
+                raise PeerError(f"peer {name} failed: {message['text']}")
+            case "ended" if name not in self._done:
+                raise PeerError(
+                    f"peer {name} ended in round {self._heard[name] + 1}; go on with --resume"
+                )
+
+    def _count_whole_rounds(self) -> None:
+        """Count and record the rounds that every peer has told of, in their order."""
+        while len(self._rounds.get(self._counted + 1, ())) == len(self._shards):
+            self._counted += 1
+            reports = self._rounds.pop(self._counted)
+            self._payload.add(payload_of(reports))
+            accuracy = None
+            if all(report["scores"] for report in reports.values()):
+                accuracy = self._record({n: report["scores"] for n, report in reports.items()})
+            if self._counted % self._found.config.checkpoint_every == 0:
+                self._save_progress()
+            if self._counted < self._found.config.training.rounds:
+                self._listener.round(self._counted, accuracy)
+
+    def _save_progress(self) -> None:
+        if self._folder:
+            content = {
+                "round": self._counted,
+                "seconds": self._seconds,
+                "payload": self._payload.state(),
+            }
+            write_json(self._folder / PEERS / PROGRESS, content)
+
+    def _record(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """Write a line a group; the accuracy of each."""
+        listed = self._scores(scores)
+        lost = [score.agent.name for score in listed if not isfinite(score.values["loss"])]
+        if lost:
+            self._listener.note(
+                f"round {self._counted} leaves {len(lost)} agents ({lost[0]} first) with a loss "
+                "that is not finite; try a lower --lr"
+            )
+        if self._folder:
+            rows = metric_rows(self._counted, self._found.config.seed, listed)
+            append_jsonl(self._folder / "metrics.jsonl", rows)
+        return {key: means["accuracy"] for key, means in group_means(listed).items()}
+
+    def _scores(self, scores: Mapping[str, Mapping[str, float]]) -> list[AgentScore]:
+        return [
+            AgentScore(self._agents()[name], len(shard.indices), 1, scores[name])
+            for name, shard in self._shards.items()
+        ]
+
+    def _agents(self) -> dict[str, Any]:
+        agents = {}
+        for name, shard in self._shards.items():
+            agent = shard.agent
+            for event in self._found.events:
+                if event.round <= self._counted:
+                    agent = apply_event(agent, event)
+            agents[name] = agent
+        return agents
+
+    def _finish(self) -> dict[str, Any]:
+        found, config = self._found, self._found.config
+        scores = {name: done["scores"] for name, done in self._done.items()}
+        accuracy = self._record(scores)
+        self._listener.round(config.training.rounds, accuracy)
+        told = summary(config, config.seed, self._scores(scores), self._spent(), self._facts())
+        if self._folder:
+            files = [self._folder / "agents" / f"{name}.safetensors" for name in self._shards]
+            samples = found.evaluation_samples
+            write_slices(map(load_agent, files), found.data, samples, self._folder)
+            write_json(self._folder / "summary.json", told)
+            rmtree(self._folder / PEERS)
+        self._listener.finish()
+        return told
+
+    def _spent(self) -> dict[str, Any]:
+        """Payload and seconds; those of the parts of a round are a peer's, on average."""
+        rounds, peers = self._found.config.training.rounds, len(self._done)
+        clocks = [done["clock"] for done in self._done.values()]
+        return {
+            **self._payload.summary(),
+            "wall_seconds": self._seconds,
+            "seconds_per_round": {
+                part: sum(clock[part] for clock in clocks) / peers / rounds
+                for part in ("train", "mix", "evaluate")
+            },
+        }
+
+    def _facts(self) -> Facts:
+        found = self._found
+        owners: dict[Branch, list[Any]] = {}
+        agents = self._agents()
+        for name, done in self._done.items():
+            for text in done["branches"]:
+                owners.setdefault(Branch(*text.split("/")), []).append(agents[name])
+        owned = [Owners(branch, agents) for branch, agents in sorted(owners.items())]
+        book = OverlayBook(found.config.overlay, found.topology, {})
+        rounds = found.config.training.rounds
+        stage = found.method.stages[found.method.stage_at(rounds, rounds)]
+        lr = found.config.training.lr
+        return Facts(
+            method=found.method.name,
+            data=found.data.name,
+            lr=found.method.lr if lr is None else lr,
+            evaluated_samples=len(found.evaluation_samples),
+            parameters={done["group"]: done["parameters"] for done in self._done.values()},
+            overlays=list(overlays_of(book, owned, stage, rounds).values()),
+            peak_memory_bytes=max(done["peak_memory_bytes"] for done in self._done.values()),
+            proposal=found.proposals.get(found.config.seed),
+        )
+
+
+def payload_of(reports: Mapping[str, Told]) -> Payload:
+    """What crossed directed links in a round, from what every peer sent to whom."""
+    sizes = [size for report in reports.values() for size in report["payload"].values() if size]
+    return Payload(sum(sizes), len(sizes), max(sizes, default=0))

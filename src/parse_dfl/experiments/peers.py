@@ -1,0 +1,57 @@
+"""``--engine peers``: the same experiment with a process an agent, and the same records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.errors import ConfigError
+from parse_dfl.experiments.config import RunConfig, to_dict
+from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.listeners import Listener
+from parse_dfl.experiments.records import prepare_output, write_json
+
+
+def check_engine(config: RunConfig, *, own: bool) -> None:
+    """Refuse what peers cannot do.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    refused = {
+        "the oracle, which is centralised": config.method == "oracle",
+        "--compile": config.compile,
+        f"--device {config.device}": config.device != "cpu",
+        "--record": bool(config.record),
+        "ingredients of your own from Python": own,
+    }
+    for what, asked in refused.items():
+        if asked:
+            raise ConfigError(f"engine 'peers' cannot run {what}; use engine 'simulate'")
+
+
+def run_peers(
+    config: RunConfig, folder: Path | None, *, resume: bool, overwrite: bool, listener: Listener
+) -> dict[str, Any]:
+    """Start the peers, gather what they tell, and end them whatever happens.
+
+    Returns:
+        The summary, as in ``summary.json``.
+
+    Raises:
+        ParseDflError: bad settings, data or folder, or a peer that ended before its time.
+    """
+    with Fleet(config, folder) as fleet:
+        # The fleet's nursery is loading by now, so that these imports cost no time of their own.
+        from parse_dfl.experiments.ingredients import gather
+        from parse_dfl.experiments.peer_session import PeerSession
+
+        found = gather(config, [config.seed])
+        if folder is not None:
+            prepare_output(folder, overwrite=overwrite, resume=resume)
+            write_json(folder / "config.json", to_dict(config))
+        session = PeerSession(found, folder, listener)
+        if resume:
+            session.resume()
+        fleet.enlist([shard.agent.name for shard in found.shards])
+        return session.run(fleet)

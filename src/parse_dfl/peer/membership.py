@@ -1,0 +1,118 @@
+"""Who is there, without anybody who keeps a list: every agent announces itself.
+
+An agent holds a liveliness token per modality, whose key carries its signed card.  A token
+vanishes when its agent leaves, is killed, or is silent for the lease; so everybody's view of the
+living follows by itself.  Views may differ for a moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Condition
+
+from parse_dfl.peer.card import Card, read_card, write_card
+from parse_dfl.peer.identity import Authority, Signer
+from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.refusals import Refusal
+from parse_dfl.peer.transport import Transport
+
+MOST_TOKENS = 50_000
+MOST_KEY_BYTES = 80 << 10
+
+
+class Membership:
+    """A peer's live view of its federation.
+
+    ``changed`` is notified whenever the view changes; whoever waits for anything of the network
+    waits on it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        keys: Keys,
+        identity: Signer,
+        authority: Authority | None,
+        changed: Condition,
+    ) -> None:
+        self._transport, self._keys = transport, keys
+        self._identity, self._authority = identity, authority
+        self._changed = changed
+        self._tokens: dict[str, dict[str, Card]] = {}  # agent → key → card
+        self._own: Card | None = None
+        self.version = 0
+        self.refused = 0
+
+    def join(self, card: Card) -> None:
+        """Announce this agent, and begin to hear of the others."""
+        self.announce(card)
+        self._transport.watch(self._keys.everybody, self._seen)
+
+    def announce(self, card: Card) -> None:
+        """Show a new card, after an agent lost or gained a modality."""
+        self._own = replace(card, born=time.time_ns())
+        text = write_card(self._own, self._identity)
+        self._transport.announce(
+            [self._keys.alive(modality, card.name, text) for modality in card.modalities]
+        )
+        self._change()
+
+    def leave(self) -> None:
+        """Be seen no more; others go on without this agent."""
+        self._transport.announce([])
+
+    def view(self) -> dict[str, Card]:
+        """The living by name, this agent included, each with its latest card."""
+        assert self._own is not None, "join comes first"
+        with self._changed:
+            others = {
+                name: max(cards.values(), key=lambda card: card.born)
+                for name, cards in self._tokens.items()
+                if cards and name != self._own.name
+            }
+        return {**others, self._own.name: self._own}
+
+    def wait(self, until: Callable[[dict[str, Card]], bool], *, timeout_s: float) -> bool:
+        """Wait for the view to be as asked; whether it is."""
+        end = time.monotonic() + timeout_s
+        while not until(self.view()):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            with self._changed:
+                self._changed.wait(min(left, 0.1))
+        return True
+
+    def _seen(self, key: str, alive: bool) -> None:
+        _, modality, name, text = key.split("/")
+        if not alive:
+            with self._changed:
+                self._tokens.get(name, {}).pop(key, None)
+            self._change()
+            return
+        card = self._read(text) if len(key) <= MOST_KEY_BYTES else None
+        if card is None or card.name != name or modality not in card.modalities:
+            self.refused += 1
+            return
+        with self._changed:
+            if sum(map(len, self._tokens.values())) < MOST_TOKENS:
+                self._tokens.setdefault(name, {})[key] = card
+        self._change()
+
+    def _read(self, text: str) -> Card | None:
+        try:
+            return read_card(
+                text,
+                federation=self._keys.federation,
+                authority=self._authority,
+                now=time.time(),
+            )
+        except Refusal:
+            return None
+
+    def _change(self) -> None:
+        with self._changed:
+            self.version += 1
+            self._changed.notify_all()

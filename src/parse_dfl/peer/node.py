@@ -1,0 +1,284 @@
+"""A peer: one agent as a process, which trains, exchanges, and outlives its neighbours."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Condition
+from typing import Any
+
+from torch import Tensor
+
+from parse_dfl.branches import Branch
+from parse_dfl.errors import PeerError
+from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.overlays.topologies import Topology
+from parse_dfl.peer.card import Card
+from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.exchange import PeerExchanger
+from parse_dfl.peer.guard import Guard
+from parse_dfl.peer.identity import Identity, Insecure
+from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.membership import Membership
+from parse_dfl.peer.report import Reporter, RoundReport
+from parse_dfl.peer.sealed import seal
+from parse_dfl.peer.state import StateFile
+from parse_dfl.peer.status import ABOUT, ask_all, round_of
+from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.strangers import strangers
+from parse_dfl.peer.traffic import Traffic
+from parse_dfl.peer.transport import Transport
+from parse_dfl.training.evaluation import Scores
+from parse_dfl.training.learner import Learner
+
+STATUS_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What a node does besides learning.
+
+    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
+    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    """
+
+    overlay: OverlayConfig
+    peer: PeerConfig
+    wait_for: int = 2
+    meet_s: float = 60.0
+    eval_every: int = 10
+    checkpoint_every: int = 10
+
+
+class Node:
+    """One agent of a federation that nobody coordinates.
+
+    Args:
+        learner: the agent's rows, of one agent.
+        transport: an open session.
+        identity: who it is.
+        settings: see there.
+        state: its file, None to keep nothing.
+        evaluation: numbers of the samples that it is scored on while training, or None.
+        reporter: hears of every round.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        transport: Transport,
+        identity: Identity | Insecure,
+        settings: NodeSettings,
+        *,
+        state: StateFile | None,
+        evaluation: Tensor | None,
+        reporter: Reporter,
+        topology: Topology | None = None,
+    ) -> None:
+        self.learner, self._transport, self._identity = learner, transport, identity
+        self._settings, self._state, self._evaluation = settings, state, evaluation
+        self._reporter = reporter
+        self._changed = Condition()
+        self._authority = identity.authority() if isinstance(identity, Identity) else None
+        self._guard = Guard(
+            federation=identity.federation, own=identity.name, authority=self._authority
+        )
+        keys = Keys(identity.federation)
+        self.membership = Membership(transport, keys, identity, self._authority, self._changed)
+        self._exchanger = PeerExchanger(
+            transport=transport,
+            membership=self.membership,
+            identity=identity,
+            guard=self._guard,
+            changed=self._changed,
+            overlay=settings.overlay,
+            settings=settings.peer,
+            topology=topology,
+            share_second=learner.training.share_moments == "second",
+        )
+        self._status: dict[str, Any] = {}
+        self._announced: tuple[str, ...] = ()
+        self._strange: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self._identity.name
+
+    def guard_report(self) -> dict[str, Any]:
+        """What was accepted and refused, by sender and reason."""
+        return self._guard.report(time.time())
+
+    def run(self, stop: Stop) -> None:
+        """All rounds that are left, or up to the stop; then a checkpoint.
+
+        Raises:
+            PeerError: too few others are there in time.
+            CheckpointError: the checkpoint is of something else.
+        """
+        self._resume()
+        self._meet(stop)
+        while self.learner.round < self.learner.training.rounds and not stop.due(
+            self.learner.round
+        ):
+            self._round()
+        if self.learner.round % self._settings.checkpoint_every:
+            self._save()
+
+    def linger(self, stop: Stop, *, seconds: float) -> None:
+        """Stay for those who may still need what was sent last."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            while not stop.asked and (left := end - time.monotonic()) > 0:
+                self._changed.wait(min(left, 0.2))
+
+    def close(self) -> None:
+        """Leave: the others go on without this agent."""
+        self.membership.leave()
+        self._transport.close()
+
+    def _resume(self) -> None:
+        kept = self._state.load(self.learner) if self._state else None
+        if kept:
+            self._reporter.note(f"goes on after round {self.learner.round}")
+
+    def _meet(self, stop: Stop) -> None:
+        """Announce oneself, wait for the others, and catch up with them."""
+        self._set_status(None, None)
+        keys = Keys(self._identity.federation)
+        self._transport.answer(keys.status(self.name), self._tell_status)
+        card = self._card()
+        self._announced = card.modalities
+        self.membership.join(card)
+        wanted = self._settings.wait_for
+
+        def enough(view: Mapping[str, Card]) -> bool:
+            return len(view) >= wanted or stop.asked
+
+        if not self.membership.wait(enough, timeout_s=self._settings.meet_s):
+            there = len(self.membership.view())
+            raise PeerError(
+                f"{there} of {wanted} agents were there after {self._settings.meet_s:g} s "
+                f"(connections to {self._transport.peers()} peers); an agent that learns alone is "
+                "no federation: check the addresses to connect to, or lower wait_for"
+            )
+        self._catch_up()
+        self._exchanger.prepare(self.learner)
+
+    def _catch_up(self) -> None:
+        """Go to the round in which most of the others are, if that is further on."""
+        others = ask_all(
+            self._transport,
+            self._identity.federation,
+            self._authority,
+            timeout_s=STATUS_TIMEOUT_S,
+        )
+        living = self.membership.view().keys() - {self.name}
+        rounds = [round_of(told) for name, told in others.items() if name in living]
+        target = statistics.median_low(rounds) if rounds else 0
+        target = min(target, self.learner.training.rounds)
+        if target > self.learner.round:
+            self._reporter.note(f"goes from round {self.learner.round} to {target}, to the others")
+            self.learner.skip_to(target)
+
+    def _round(self) -> None:
+        begin = time.perf_counter()
+        self.learner.begin_round()
+        self._announce_changes()
+        self._note_strangers()
+        if not self._exchanger.is_absent(self.learner):
+            self.learner.train(set())
+        mixing = time.perf_counter()
+        traffic = self._exchanger.exchange(self.learner)
+        self.learner.clock.mix += time.perf_counter() - mixing
+        scores = self._evaluate_if_due()
+        if self.learner.round % self._settings.checkpoint_every == 0:
+            self._save()
+        self._report(traffic, scores, time.perf_counter() - begin)
+        if traffic.left_behind:
+            self._catch_up()
+
+    def _announce_changes(self) -> None:
+        card = self._card()
+        if card.modalities != self._announced:
+            self._announced = card.modalities
+            self.membership.announce(card)
+
+    def _note_strangers(self) -> None:
+        found = strangers(self.membership.view(), self.name)
+        for name, why in found.items():
+            if self._strange.get(name) != why:
+                self._reporter.note(f"{name} {why}: they will not exchange it")
+        self._strange = found
+
+    def _card(self) -> Card:
+        cohort = self.learner.layout.cohorts[0]
+        agent = cohort.agents[0]
+        branches: list[Branch] = sorted(self.learner.layout.branches)
+        return Card(
+            name=self.name,
+            seed=agent.seed,
+            modalities=agent.modalities,
+            samples=int(cohort.data.sizes[0]),
+            branches=tuple(branches),
+            born=0,
+        )
+
+    def _evaluate_if_due(self) -> dict[str, float] | None:
+        due = self.learner.round % self._settings.eval_every == 0
+        last = self.learner.round == self.learner.training.rounds
+        if self._evaluation is None or last or not due:
+            return None
+        return first_scores(self.learner.evaluate(self._evaluation)[0][1])
+
+    def _save(self) -> None:
+        problem = self._state.save(self.learner, {}) if self._state else None
+        if problem:
+            self._reporter.note(problem)
+
+    def _report(self, traffic: Traffic, scores: dict[str, float] | None, seconds: float) -> None:
+        self._set_status(traffic, scores)
+        self._reporter.round(
+            RoundReport(
+                round=self.learner.round,
+                rounds=self.learner.training.rounds,
+                seconds=seconds,
+                traffic=traffic,
+                sent_bytes=self._exchanger.outbox.sent_bytes,
+                received_bytes=self._exchanger.arrivals.received_bytes,
+                refused=self._refused(),
+                scores=scores,
+            )
+        )
+
+    def _refused(self) -> int:
+        report = self.guard_report()
+        accounts = [*report["refused"].values(), *report["unverified"].values()]
+        return sum(sum(account.values()) for account in accounts)
+
+    def _set_status(self, traffic: Traffic | None, scores: Mapping[str, float] | None) -> None:
+        before = self._status
+        accuracy = scores["accuracy"] if scores else before.get("accuracy")
+        agent = self.learner.layout.cohorts[0].agents[0]
+        self._status = {
+            "round": self.learner.round,
+            "rounds": self.learner.training.rounds,
+            "modalities": list(agent.modalities),
+            "neighbours": dict(traffic.neighbours) if traffic else {},
+            "staleness": dict(traffic.staleness) if traffic else {},
+            "missing": sorted(traffic.missing) if traffic else [],
+            "sent_bytes": self._exchanger.outbox.sent_bytes,
+            "received_bytes": self._exchanger.arrivals.received_bytes,
+            "guard": self.guard_report(),
+            "accuracy": accuracy,
+        }
+
+    def _tell_status(self, key: str) -> bytes:  # noqa: ARG002
+        return seal(ABOUT, self._status, self._identity)
+
+
+def first_scores(scores: Scores) -> dict[str, float]:
+    """The scores of the one agent."""
+    return {name: float(value[0]) for name, value in vars(scores).items()}

@@ -1,0 +1,54 @@
+"""A peer's state on disk: replaced whole every few rounds, so that a kill costs only those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from parse_dfl.training.learner import Learner
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class StateFile:
+    """The checkpoint of one agent; ``experiment`` names what its numbers depend on.
+
+    Randomness needs no place in it: it is a function of agent and round.
+    """
+
+    def __init__(self, folder: Path, agent: str, experiment: str) -> None:
+        self._path = folder / CHECKPOINT
+        self._who = {"agent": agent, "experiment": experiment}
+
+    def save(self, learner: Learner, more: Mapping[str, Any]) -> str | None:
+        """Write the state after the learner's round; None, or why that was not possible.
+
+        A full disk stops the checkpoint, not the training; the last good file is still there.
+        """
+        header = {**self._who, "round": learner.round, **more}
+        try:
+            write_tensors(self._path, learner.tensors(), header)
+        except OutputError as reason:
+            return f"no checkpoint of round {learner.round}: {reason}"
+        return None
+
+    def load(self, learner: Learner) -> dict[str, Any] | None:
+        """Let the learner go on from the file; what else was saved, None if there is none.
+
+        Raises:
+            CheckpointError: it is damaged, or of another agent or experiment.
+        """
+        if not self._path.exists():
+            return None
+        tensors, header = read_tensors(self._path)
+        for name, value in self._who.items():
+            if header.get(name) != value:
+                raise CheckpointError(
+                    f"{self._path} is the checkpoint of another {name} ({header.get(name)!r}, not "
+                    f"{value!r}); start it as before, or in another folder"
+                )
+        learner.restore(tensors, header["round"])
+        return header

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.robust.cells import Cell, cells, configuration, liars_of, load_recipe
+from benchmarks.robust.tables import drop, honest
+from parse_dfl.experiments.config import validate
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return load_recipe()
+
+
+@pytest.mark.parametrize("part", ["tune", "attacks", "places"])
+def test_every_cell_is_a_configuration(recipe, part):
+    own = list(cells(recipe, part))
+    assert len({cell.key for cell in own}) == len(own)
+    for cell in own:
+        validate(configuration(recipe, cell))
+
+
+@pytest.mark.parametrize(
+    ("placement", "liars", "names"),
+    [
+        ("one of each", 3, ["top-0", "bottom-0", "top-1"]),
+        ("one modality", 2, ["top-0", "top-1"]),
+        ("multimodal", 1, ["bottom+top-0"]),
+        ("", 0, []),
+    ],
+)
+def test_who_lies(recipe, placement, liars, names):
+    cell = Cell(
+        part="places", set="digits", topology="full", rule="none", attack="sign-flip",
+        placement=placement, liars=liars,
+    )  # fmt: skip
+    assert liars_of(recipe, cell) == names
+
+
+def row(attack, accuracy, liars=()):
+    own = {"attack": attack, "rule": "none", "set": "digits", "topology": "full"}
+    return own | {"accuracy": {"0": accuracy}, "liar_names": list(liars)}
+
+
+def test_the_same_agents_are_compared():
+    quiet = row("", {"a-0": 0.2, "b-0": 0.8})
+    lied = row("random", {"a-0": 0.1, "b-0": 0.7}, ["a-0"])
+    assert honest(lied, ["a-0"]) == pytest.approx(70)
+    assert drop(lied, [quiet, lied]) == pytest.approx(10)

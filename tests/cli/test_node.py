@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from parse_dfl.cli import main
+from parse_dfl.cli.node_status import status_table
+from parse_dfl.errors import ConfigError, IdentityError
+from parse_dfl.experiments.node import identity_of
+from parse_dfl.experiments.node_config import load_agent_file
+from parse_dfl.peer.certificates import create_ca, issue
+from parse_dfl.peer.report import RoundReport, in_a_line
+from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.traffic import Traffic
+
+DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_init_writes_a_file_that_the_node_can_read(tmp_path, capsys):
+    argv = ["--connect", "site-b:7447,site-c:7447", "--rounds", "9", "--topology", "full"]
+    assert main(["node", "init", "a.toml", *DEFAULTS, *argv]) == 0
+    assert capsys.readouterr().out == (
+        "a.toml written; start the agent with: parse-dfl node a.toml\n"
+    )
+    file = load_agent_file(tmp_path / "a.toml")
+    assert file.modalities == ("bottom", "top")
+    assert file.listen == ("0.0.0.0:7447",)
+    assert file.node.connect == ("site-b:7447", "site-c:7447")
+    assert (file.run.training.rounds, file.run.overlay.topology) == (9, "full")
+    assert not file.run.peer.insecure
+    assert file.folder == tmp_path / "a"
+    assert main(["node", "init", "a.toml", *DEFAULTS]) == 2
+    assert main(["node", "init", "a.toml", *DEFAULTS, "--overwrite"]) == 0
+
+
+def test_init_asks_what_is_not_given(tmp_path, monkeypatch):
+    answers = iter(["a", "top", "digits", "certs", "", "site-b:7447", "", "", ""])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    assert main(["node", "init", "a.toml"]) == 0
+    file = load_agent_file(tmp_path / "a.toml")
+    assert (file.node.name, file.node.certificates) == ("a", "certs")
+    assert (file.run.method, file.run.training.rounds) == ("parse", 100)
+
+
+def test_insecure_is_asked_for_and_stays_on_loopback(tmp_path):
+    assert main(["node", "init", "a.toml", *DEFAULTS, "--insecure"]) == 0
+    file = load_agent_file(tmp_path / "a.toml")
+    assert file.run.peer.insecure
+    assert file.listen == ("127.0.0.1:7447",)
+    assert identity_of(file).name == "a"
+
+
+BASE = '[node]\nname = "a"\nmodalities = "top"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lacks name; parse-dfl node init writes a whole file"),
+        ('[node]\nname = "a"\n', "lacks modalities"),
+        (BASE, "certificates and insecure = true: neither given"),
+        (BASE + 'certificates = "x"\n[peer]\ninsecure = true\n', "insecure = true: both given"),
+        (BASE + 'nmae = "b"\n', r"unknown setting 'nmae' in \[node\]; did you mean 'name'"),
+        (BASE + 'certificates = "x"\nlisten = ["7447"]\n', "'7447' is no address; write HOST:PORT"),
+        (BASE + 'certificates = "x"\nwait_for = 0\n', "wait_for must be at least 1, not 0"),
+        (BASE + 'certificates = "x"\n[peer]\npace = "slow"\n', "unknown pace 'slow'"),
+        (BASE + 'certificates = "x"\n[peer]\ndeadline_s = 0\n', "deadline_s must be above 0"),
+        ("x = [", "is no TOML file"),
+    ],
+)
+def test_a_bad_file_is_named_with_what_is_wrong(text, message, tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_agent_file(path)
+
+
+def test_words_that_are_no_file_are_explained(capsys):
+    assert main(["node", "start", "a.toml"]) == 2
+    assert "write parse-dfl node [init | status] AGENT.toml" in capsys.readouterr().err
+    assert main(["node", "a.toml"]) == 2
+    assert "cannot read a.toml" in capsys.readouterr().err
+
+
+def test_another_agents_certificate_is_refused(tmp_path):
+    create_ca(tmp_path / "ca", federation="demo", days=9)
+    issue(tmp_path / "ca", "b", hosts=["x"], days=5, out=tmp_path)
+    (tmp_path / "a.toml").write_text(BASE + 'certificates = "b"\n')
+    with pytest.raises(IdentityError, match="is of 'b', the file names the agent 'a'"):
+        identity_of(load_agent_file(tmp_path / "a.toml"))
+
+
+def test_the_first_signal_is_remembered_a_second_ends(capsys):
+    from parse_dfl.cli.node import _stop_on_signals
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop = Stop()
+    try:
+        _stop_on_signals(stop)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.due(0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_line_a_round():
+    traffic = Traffic(
+        round=3,
+        payload_bytes={},
+        neighbours={"a/backbone": ["x", "y"], "any/redundant": ["x"]},
+        rounds={},
+        lockstep_lead=1,
+        missing={"y"},
+    )
+    report = RoundReport(
+        round=3, rounds=9, seconds=0.5, traffic=traffic, sent_bytes=1200, received_bytes=0,
+        refused=2, scores={"accuracy": 0.5},
+    )  # fmt: skip
+    assert in_a_line(report) == (
+        "round 3/9  0.50 s  2 neighbours  sent 1.2 kB  received 0.0 kB  missing y  refused 2  "
+        "accuracy 50.0 %"
+    )
+
+
+def test_the_status_table_has_a_row_a_peer():
+    told = {
+        "round": 3,
+        "rounds": 9,
+        "modalities": ["a", "b"],
+        "neighbours": {"a/backbone": ["x", "y"]},
+        "staleness": {"x": 2, "y": 0},
+        "missing": ["y"],
+        "sent_bytes": 1_000_000,
+        "received_bytes": 0,
+        "guard": {"refused": {"y": {"values": 3}}, "unverified": {}},
+        "accuracy": 0.5,
+    }
+    table = status_table({"me": told})
+    cells = [next(iter(column.cells)) for column in table.columns]
+    assert cells == [
+        "me", "a+b", "3/9", "a/backbone: x, y", "x 2", "y", "1.00 MB", "0.00 MB", "y: values 3",
+        "50.0 %",
+    ]  # fmt: skip

@@ -1,0 +1,140 @@
+"""A certified member that sends rubbish: it is counted by reason, ignored, and harms nobody."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from threading import Condition
+
+import pytest
+import torch
+
+from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.trial import build_trial
+from parse_dfl.peer.card import Card
+from parse_dfl.peer.identity import Identity, Insecure
+from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.meeting import open_transport
+from parse_dfl.peer.membership import Membership
+from parse_dfl.peer.schema import Schema
+from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.transport import LinkSettings
+from parse_dfl.peer.wire import Header, encode
+from tests.peer.crowd import crowd, tiny
+
+HONEST = ["bottom+top-0", "bottom+top-1", "bottom+top-2"]
+MALLORY = "mallory"
+KINDS = ("random", "nan", "shape", "stale", "name", "unsigned", "schema", "key", "branch")
+REASONS = {"framing", "values", "schema", "round", "sender", "uncertified", "branch"}
+"""What the kinds are refused for; a wrong shape has another schema."""
+
+
+class Mallory:
+    """A member with a good certificate and bad manners, in the test's own process."""
+
+    def __init__(self, fleet: Fleet, widths: dict[str, int]) -> None:
+        self.identity = Identity.load(fleet._certificates(MALLORY))
+        self.keys = Keys(self.identity.federation)
+        self.widths = widths
+        link = LinkSettings(
+            listen=[fleet.places[MALLORY]],
+            connect=[fleet.places[HONEST[0]]],
+            limit_bytes=1 << 26,
+        )
+        self.transport = open_transport(link, self.identity, wait_s=60, stop=Stop())
+        self.membership = Membership(
+            self.transport, self.keys, self.identity, self.identity.authority(), Condition()
+        )
+
+    def join(self) -> None:
+        """Announce what honest members have, once they are seen."""
+        nobody = Card(name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), born=0)
+        self.membership.join(nobody)
+        assert self.membership.wait(lambda view: HONEST[0] in view, timeout_s=60)
+        self.membership.announce(replace(self.membership.view()[HONEST[0]], name=MALLORY))
+
+    def message(self, branch: str, kind: str, round: int) -> bytes:
+        """A message that is wrong in one way."""
+        if kind == "random":
+            return torch.randint(256, (4000,), dtype=torch.uint8).numpy().tobytes()
+        width = self.widths[branch] + (kind == "shape")
+        theta = torch.full((width,), math.nan if kind == "nan" else 1e6)
+        tensors = {"other" if kind == "schema" else "theta": theta}
+        header = Header(
+            federation=self.identity.federation,
+            sender=HONEST[1] if kind == "name" else MALLORY,
+            branch="x/y/z" if kind == "branch" else branch,
+            label="any",
+            round=round + 1000 if kind == "stale" else round,
+            degree=1,
+            samples=1,
+            schema=Schema.of(tensors).digest,
+        )
+        signer = Insecure(MALLORY, "demo") if kind == "unsigned" else self.identity
+        return encode(header, tensors, signer)
+
+    def send(self, kind: str, round: int) -> None:
+        """To every honest member, as each of the branches; under another's key if asked."""
+        for to in HONEST:
+            for branch in self.widths:
+                sender = MALLORY if kind != "key" else next(n for n in HONEST if n != to)
+                key = self.keys.slice(to=to, sender=sender, branch=branch)
+                self.transport.send(key, self.message(branch, kind, round))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What the honest told at their end."""
+    folder = tmp_path_factory.mktemp("hostile")
+    config = tiny(
+        agents="bottom+top=3", overlay__topology="full", training__rounds=100_000, eval_every=1
+    )
+    with Fleet(config, folder) as fleet, crowd(fleet, [*HONEST, MALLORY], folder) as peers:
+        peers.start(HONEST, wait_for=3)
+        peers.wait(peers.reached(1, HONEST))
+        mallory = Mallory(fleet, _widths(config))
+        mallory.join()
+        peers.wait(lambda: all(MALLORY in str(peers.rounds(n)[-1]["neighbours"]) for n in HONEST))
+        for kind in (*KINDS, *["nan"] * 8):
+            mallory.send(kind, max(peers.round(name) for name in HONEST))
+            seen = {name: peers.round(name) for name in HONEST}
+            peers.wait(lambda seen=seen: any(peers.round(n) > seen[n] for n in HONEST))
+        mallory.transport.send(
+            mallory.keys.slice(to=HONEST[0], sender=MALLORY, branch=next(iter(mallory.widths))),
+            bytes(50 << 20),
+        )
+        last = max(peers.round(name) for name in HONEST) + 3
+        for name in HONEST:
+            fleet.tell(name, stop_after=last)
+        peers.wait(peers.all_done(HONEST))
+        mallory.transport.close()
+        return {
+            name: {**peers.done(name), "scores": peers.rounds(name)[-1]["scores"]}
+            for name in HONEST
+        }
+
+
+def _widths(config):
+    layout = build_trial(config, [0]).simulator.layout
+    return {str(branch): rows.width for branch, rows in layout.branches.items()}
+
+
+def test_the_honest_finish_with_finite_numbers(told):
+    assert all(math.isfinite(done["scores"]["loss"]) for done in told.values())
+    assert all(done["scores"]["accuracy"] > 0.5 for done in told.values())
+
+
+def test_every_kind_of_rubbish_is_counted_for_its_reason(told):
+    for done in told.values():
+        guard = done["guard"]
+        accounts = [*guard["refused"].values(), *guard["unverified"].values()]
+        reasons = {reason for account in accounts for reason in account}
+        assert reasons >= REASONS
+        assert MALLORY not in guard["accepted"]
+
+
+def test_a_sender_that_keeps_on_is_ignored_and_nobody_else_is(told):
+    for done in told.values():
+        assert "ignored" in done["guard"]["unverified"].get(MALLORY, {})
+        assert set(done["guard"]["ignored_s"]) <= {MALLORY}
+        assert set(done["guard"]["refused"]) <= {MALLORY}
