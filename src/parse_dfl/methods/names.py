@@ -31,7 +31,7 @@ RULES = {
 """What may follow ``parse@`` → the sharing rule that PARSE's network is then trained under."""
 
 
-WITH_SLICES = ("parse", "parse-faithful", "parse@RULE", "oracle")
+WITH_SLICES = ("parse", "parse-adaptive", "parse-faithful", "parse@RULE", "oracle")
 """The methods whose networks have redundant, unique and synergistic slices."""
 
 
