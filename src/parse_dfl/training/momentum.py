@@ -9,6 +9,10 @@ is closer to the way of all, and costs nothing to send:
 The pull towards the neighbours is carried on as well, which speeds gossip up as second-order
 diffusion does (Muthukrishnan, Ghosh, Schultz, 1998).
 
+Like that, it is stable only where every eigenvalue μ of W is above −1/(1 + 2γ): −0.385 for
+γ = 0.8.  (The mode of μ follows z² − μ(1 + γ)z + μγ = 0, which leaves the unit circle at z = −1.)
+Rings stay above −1/3; a chordal ring of 10 goes down to −0.6, and its agents drift apart.
+
 Paper: "Quasi-Global Momentum: Accelerating Decentralized Deep Learning on Heterogeneous Data",
 Lin, Karimireddy, Stich, Jaggi, ICML 2021; here with the local optimizer's own preconditioning
 inside the difference, and without a running mean.
