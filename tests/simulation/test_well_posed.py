@@ -39,3 +39,12 @@ def test_averaging_is_guarded_in_every_stage():
         warnings.simplefilter("error")
         simulator = federation("dsgd-hybrid", agents="a=4", robust="clipping")
     assert str(simulator.stage.averaging) == "clipping of liars=0.2"
+
+
+def test_a_global_momentum_that_drives_neighbours_apart_is_refused():
+    chordal = {"agents": "a=10", "topology": "chordal-ring"}
+    told = r"eigenvalue of -0\.600 there.*less than --global-momentum 0\.33"
+    with pytest.raises(OverlayError, match=told):
+        federation(global_momentum=0.8, **chordal)
+    federation(global_momentum=0.3, **chordal)
+    federation(global_momentum=0.8, agents="a=10", topology="ring")

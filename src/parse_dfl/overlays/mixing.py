@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -150,14 +151,22 @@ def spectral_gap(mixing: Mixing) -> float:
     return max(0.0, float(1.0 - np.sort(moduli)[-2]))
 
 
+def least_eigenvalue(mixing: Mixing) -> float:
+    """The least (real part of an) eigenvalue of W: below zero, neighbours overshoot each other."""
+    if mixing.size <= DENSE_UP_TO:
+        return float(np.linalg.eigvals(mixing.dense()).real.min())
+    from scipy.sparse.linalg import eigs
+
+    start = np.random.default_rng(0).random(mixing.size)
+    found = eigs(_sparse(mixing), k=1, which="SR", v0=start, return_eigenvectors=False)
+    return float(found.real.min())
+
+
 def _two_largest_eigenvalues(mixing: Mixing) -> NDArray[np.complex128]:
-    from scipy.sparse import coo_array, diags_array
     from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
-    edges = coo_array((mixing.weight, (mixing.target, mixing.source)), shape=(mixing.size,) * 2)
-    matrix = (edges + diags_array(mixing.self_weight)).tocsc()
     start = np.random.default_rng(0).random(mixing.size)  # ARPACK's own is not seeded
-    two_largest = partial(eigs, matrix, k=2, v0=start, return_eigenvectors=False)
+    two_largest = partial(eigs, _sparse(mixing), k=2, v0=start, return_eigenvectors=False)
     try:
         found = two_largest(which="LM", maxiter=300)
     except ArpackNoConvergence:
@@ -165,3 +174,11 @@ def _two_largest_eigenvalues(mixing: Mixing) -> NDArray[np.complex128]:
         # it, by a sparse factorisation, which such thin graphs make cheap.
         found = two_largest(sigma=1.0 + 1e-5)
     return np.asarray(found, dtype=np.complex128)
+
+
+def _sparse(mixing: Mixing) -> Any:
+    """W as a sparse matrix of scipy's."""
+    from scipy.sparse import coo_array, diags_array
+
+    edges = coo_array((mixing.weight, (mixing.target, mixing.source)), shape=(mixing.size,) * 2)
+    return (edges + diags_array(mixing.self_weight)).tocsc()

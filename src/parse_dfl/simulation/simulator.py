@@ -13,7 +13,7 @@ from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.simulation.exchange import Exchanger, Payload
-from parse_dfl.simulation.well_posed import check_robust
+from parse_dfl.simulation.well_posed import check_momentum, check_robust
 from parse_dfl.training.churn import absent_agents
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.learner import Learner
@@ -59,6 +59,7 @@ class Simulator(Learner):
             liars=[parse_liar(text) for text in overlay.liars],
         )
         check_robust(self.method, self.layout, self.book)
+        check_momentum(training.global_momentum, self.method, self.layout, self.book)
 
     def step(self) -> None:
         """Run the next round."""

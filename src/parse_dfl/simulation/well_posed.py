@@ -1,4 +1,4 @@
-"""Whether robust mixing can work on the overlays that it is asked for."""
+"""Whether robust mixing and global momentum can work on the overlays that they are asked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import warnings
 
 import numpy as np
 
+from parse_dfl.errors import OverlayError
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.robust import Robust
+from parse_dfl.overlays.mixing import least_eigenvalue
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.overlays import OverlayBook
 
@@ -46,3 +48,27 @@ def check_robust(method: Method, layout: Layout, book: OverlayBook) -> None:
             UnguardedWarning,
             stacklevel=2,
         )
+
+
+def check_momentum(share: float, method: Method, layout: Layout, book: OverlayBook) -> None:
+    """Refuse a global momentum that would drive neighbours apart (training/momentum.py).
+
+    Overlays that change from round to round are not looked at.
+
+    Raises:
+        OverlayError: an overlay's W has an eigenvalue of −1/(1 + 2 ``share``) or below.
+    """
+    if not share or book.topology.time_varying:
+        return
+    bound = -1 / (1 + 2 * share)
+    for number, stage in enumerate(method.stages):
+        for branch, rows in layout.branches.items():
+            mixing = book.mixing(rows, stage, number, 1)
+            least = least_eigenvalue(mixing) if len(mixing.source) else 1.0
+            if least <= bound:
+                most = max(0.0, (-1 / least - 1) / 2)
+                raise OverlayError(
+                    f"global momentum {share:g} drives the agents on {branch.label} apart: W has "
+                    f"an eigenvalue of {least:.3f} there, and it bears none below {bound:.3f}; use "
+                    f"less than --global-momentum {most:.2f}, or another topology, such as ring"
+                )
