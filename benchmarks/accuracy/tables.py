@@ -100,9 +100,12 @@ def difference_table(matrix: Matrix, results: Path) -> str:
 
 
 class Row:
-    """A cell's best rival, and by method the differences from it and the gaps closed."""
+    """A cell's best rival, and by method the differences from it and the gaps closed, over the
+    seeds that all its methods have."""
 
     def __init__(self, ours: Sequence[str], values: Values) -> None:
+        seeds = min(map(len, values.values()))
+        values = {method: own[:seeds] for method, own in values.items()}
         means = {method: interval(own).mean for method, own in values.items()}
         self.rival = max((m for m in means if is_rival(m) and m != "local"), key=means.__getitem__)
         self.differences = [paired_difference(values[m], values[self.rival]) for m in ours]
@@ -116,7 +119,7 @@ class Row:
     def columns(self) -> list[str]:
         """What stands in the row after the rival."""
         cells = []
-        for difference, closed in zip(self.differences, self.closed, strict=False):
+        for difference, closed in zip(self.differences, self.closed[:-1], strict=True):
             half = difference.half or 0
             cells += [f"{100 * difference.mean:+.1f} ± {100 * half:.1f}", _share(closed)]
         return [*cells, _share(self.closed[-1])]

@@ -81,6 +81,30 @@ def _towards(similarity: Tensor, positives: Tensor, real: Tensor) -> Tensor:
     return -(log_share * positives).sum(-1) / positives.sum(-1).clamp_min(1)
 
 
+def nats(mean: Tensor, batch: Batch) -> Tensor:
+    """½‖μ‖² of ``mean`` (n, B, D), averaged over the batch: KL(N(μ, I) ‖ N(0, I)), the most that a
+    channel of unit noise can carry."""
+    return (0.5 * mean.square().sum(-1) * batch.weight).sum(1)
+
+
+def shared_variation(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
+    """‖Cov(first, second)‖² of slices (n, B, D) and (n, B, E), estimated without bias.
+
+    The squared norm of a batch's cross-covariance is above zero even for independent slices and
+    would charge them for their mere size; what a sample contributes with itself is left out
+    (Song et al., "Feature Selection via Dependence Maximization", JMLR 2012).
+    """
+    weight = batch.weight
+    one, other = (
+        (values - (values * weight.unsqueeze(-1)).sum(1, keepdim=True))
+        * weight.sqrt().unsqueeze(-1)
+        for values in (first, second)
+    )
+    everything = (one.transpose(1, 2) @ other).square().sum((1, 2))
+    itself = (one.square().sum(-1) * other.square().sum(-1)).sum(1)
+    return (everything - itself) / (1 - weight.square().sum(1)).clamp_min(0.5)
+
+
 def joint_loss(outputs: Outputs, batch: Batch) -> Tensor:
     """Cross-entropy of the joint prediction: the objective of every monolithic rival."""
     return cross_entropy(outputs.logits, batch)

@@ -11,6 +11,7 @@ from benchmarks.accuracy.test_time import prediction_without
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import validate
 from parse_dfl.networks.network import Outputs
+from parse_dfl.overlays.topologies import parse_topology
 
 
 def test_every_value_of_every_ablation_is_a_valid_run():
@@ -20,6 +21,7 @@ def test_every_value_of_every_ablation_is_a_valid_run():
         for method in ablation.values["methods"]:
             config = configuration(ablation, recipe, method)
             validate(config)
+            parse_topology(config.overlay.topology)
             assert config.data.evaluate_on == "validation"
     assert len(folders) == len(list(ablations()))
 

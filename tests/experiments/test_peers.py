@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import parse_dfl
-from parse_dfl.errors import ConfigError, PeerError
+from parse_dfl.errors import ConfigError, DataError, PeerError
 from parse_dfl.experiments import peers
 from parse_dfl.experiments.compare import compare
 from parse_dfl.experiments.fleet import Fleet
@@ -151,5 +151,5 @@ def test_nor_ingredients_of_ones_own_nor_several_seeds(monkeypatch):
 
 
 def test_bad_data_is_an_error_before_anything_starts(tmp_path):
-    with pytest.raises(ConfigError, match="unknown data set 'digtis'"):
+    with pytest.raises(DataError, match="unknown data set 'digtis'"):
         run(config(data__data="digtis"), out=tmp_path / "x")

@@ -7,7 +7,7 @@ import pytest
 
 from parse_dfl.errors import CheckpointError, OutputError
 from parse_dfl.experiments import session as module
-from parse_dfl.experiments.config import with_values
+from parse_dfl.experiments.config import to_dict, with_values
 from parse_dfl.experiments.listeners import SILENT
 from parse_dfl.experiments.run import resume_run, run
 
@@ -84,7 +84,7 @@ def stopped(small, stop_after, tmp_path):
 )
 def test_the_checkpoint_of_another_experiment_is_refused(stopped, small, change):
     path = stopped / "config.json"
-    path.write_text(json.dumps(module.to_dict(small(**change))))
+    path.write_text(json.dumps(to_dict(small(**change))))
     with pytest.raises(CheckpointError, match=r"checkpoint.* is the checkpoint of another experi"):
         resume_run(stopped)
     assert (stopped / CHECKPOINT).exists()
@@ -92,7 +92,7 @@ def test_the_checkpoint_of_another_experiment_is_refused(stopped, small, change)
 
 def test_what_the_numbers_do_not_depend_on_may_change(stopped, small):
     config = with_values(small(), {"eval_every": 3, "checkpoint_every": 1})
-    (stopped / "config.json").write_text(json.dumps(module.to_dict(config)))
+    (stopped / "config.json").write_text(json.dumps(to_dict(config)))
     assert resume_run(stopped)["mean_accuracy"] == run(small())["mean_accuracy"]
 
 

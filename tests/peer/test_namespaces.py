@@ -123,13 +123,14 @@ class Agents:
         )
         (self.folder / f"{name}.toml").write_text(text)
         source = str(Path(parse_dfl.__file__).parents[1])
-        self.running[name] = subprocess.Popen(
-            ["ip", "netns", "exec", self.hosts[AGENTS[name] - 1],
-             sys.executable, "-m", "parse_dfl", "node", f"{name}.toml"],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
-            stderr=(self.folder / f"{name}.log").open("w"),
-        )  # fmt: skip
+        with (self.folder / f"{name}.log").open("w") as log:
+            self.running[name] = subprocess.Popen(
+                ["ip", "netns", "exec", self.hosts[AGENTS[name] - 1],
+                 sys.executable, "-m", "parse_dfl", "node", f"{name}.toml"],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+                stderr=log,
+            )  # fmt: skip
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

@@ -40,9 +40,9 @@ def outbox(wire, *, resend_s=100.0):
     return Outbox(wire, KEYS, Insecure("me", "demo"), kept_rounds=2, resend_s=resend_s)
 
 
-def post(box, round=1, sent=None, hold_back=()):
+def post(box, round=1, sent=None):
     tensors = sent or {"theta": torch.ones(3, 4)}
-    box.post(PLACE, tensors, {}, round=round, samples=9, hold_back=hold_back)
+    box.post(PLACE, tensors, {}, round=round, samples=9)
 
 
 def ask(wire, to, round):
@@ -97,13 +97,6 @@ def test_a_later_message_answers_for_one_that_is_gone():
     assert decode(ask(wire, "x", 1), limit_bytes=9999).header.round == 2
     assert ask(wire, "x", 4) is None
     assert ask(wire, "z", 1) is None
-
-
-def test_who_does_not_listen_is_spared_until_it_asks():
-    wire = Wire()
-    post(outbox(wire), hold_back={"x"})
-    assert [key.split("/")[2] for key, _ in wire.sent] == ["y"]
-    assert ask(wire, "x", 1) == wire.sent[0][1]
 
 
 @pytest.mark.parametrize("key", ["demo/again/me/x/a/head/12/one", "demo/again"])

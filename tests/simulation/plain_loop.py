@@ -7,7 +7,7 @@ matrix filled by the formula.  Slow and obvious on purpose.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import networkx as nx
 import numpy as np
@@ -101,6 +101,8 @@ class PlainAgent:
         alone = list(outputs.modality_logits.values())
         if method == "harmony" and stage == 0:
             return sum(map(entropy, alone))
+        if method == "parse-faithful":
+            return self.faithful_loss(outputs, entropy, paid=0.16 if stage == 0 else 1.0)
         loss = entropy(outputs.logits)
         if method == "parse" and len(alone) > 1:
             loss = loss + sum(map(entropy, alone))
@@ -108,6 +110,27 @@ class PlainAgent:
             pairs = [(a, b) for i, a in enumerate(redundant) for b in redundant[i + 1 :]]
             both_ways = [contrast(a, b, label) + contrast(b, a, label) for a, b in pairs]
             loss = loss + 0.15 * sum(both_ways) / 2 / len(pairs)
+        return loss
+
+    def faithful_loss(
+        self, outputs: Outputs, entropy: Callable[[Tensor], Tensor], *, paid: float
+    ) -> Tensor:
+        """The faithful fission's loss at its default prices times ``paid``."""
+        means, names = outputs.means, self.spec.modalities
+        several = len(names) > 1
+        said = [n for n in outputs.staged if several or n in (f"unique.{names[0]}", "heads")]
+        loss = sum(entropy(outputs.staged[name]) for name in said)
+        for index, first in enumerate(names):
+            for second in names[index + 1 :]:
+                apart = means[f"redundant.{first}"] - means[f"redundant.{second}"]
+                loss = loss + paid * 1.2 * nats(apart) / (len(names) - 1)
+        for name in [*(f"unique.{modality}" for modality in names), *outputs.sides]:
+            synergistic = name in outputs.sides
+            loss = loss + paid * (0.01 if synergistic else 0.05) * nats(means[name])
+            if paid == 1:
+                for kind in ("redundant", "unique") if synergistic else ("redundant",):
+                    other = means[f"{kind}.{name.rpartition('.')[2]}"].detach()
+                    loss = loss + 0.2 * variation(means[name], other)
         return loss
 
     def row(self, label: str) -> Tensor:
@@ -151,6 +174,19 @@ def contrast(first: Tensor, second: Tensor, label: Tensor) -> Tensor:
     return -torch.stack(
         [row[label == own].mean() for row, own in zip(log_share, label, strict=True)]
     ).mean()
+
+
+def nats(mean: Tensor) -> Tensor:
+    """Half the mean squared length."""
+    return 0.5 * (mean**2).sum(1).mean()
+
+
+def variation(first: Tensor, second: Tensor) -> Tensor:
+    """The mean over pairs of different samples of ⟨x_i, x_j⟩⟨y_i, y_j⟩, both centred."""
+    one, other = first - first.mean(0), second - second.mean(0)
+    products = (one @ one.T) * (other @ other.T)
+    size = len(first)
+    return (products.sum() - products.diagonal().sum()) / (size * (size - 1))
 
 
 class PlainLoop:

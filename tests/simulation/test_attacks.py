@@ -52,6 +52,13 @@ def test_other_rules_are_lied_to_as_well(method):
         assert all(before.memory[n].shape == after.memory[n].shape for n in before.memory)
 
 
+@pytest.mark.parametrize("robust", ["clipping:radius=0.01", "balance:gamma=0.001", "trimmed-mean"])
+def test_robust_mixing_is_at_work_where_nobody_lies(robust):
+    """Nobody tells an agent whether its neighbours lie."""
+    plain, guarded = one_round(topology="full"), one_round(topology="full", robust=robust)
+    assert all(not torch.equal(plain[place], guarded[place]) for place in plain)
+
+
 def test_robust_mixing_holds_what_the_mean_loses():
     def spread(robust, liars=("a-0:scale:100",)):
         rows = one_round(topology="full", robust=robust, liars=liars)

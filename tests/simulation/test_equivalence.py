@@ -38,7 +38,8 @@ def difference(ours, plain, branch):
 
 
 @pytest.mark.parametrize(
-    "method", ["parse", "dsgd-hybrid", "dsgd-task", "dsgd-modality", "harmony"]
+    "method",
+    ["parse", "parse-faithful", "dsgd-hybrid", "dsgd-task", "dsgd-modality", "harmony"],
 )
 def test_every_method_in_float64(method):
     assert largest_difference(method) < 1e-9
@@ -72,7 +73,7 @@ def test_every_setting(settings):
     assert largest_difference("parse", **settings) < 1e-9
 
 
-@pytest.mark.parametrize("method", ["parse", "harmony"])
+@pytest.mark.parametrize("method", ["parse", "parse-faithful", "harmony"])
 def test_three_modalities(method):
     settings = {"data": small_data(SHAPES), "agents": "a=2,b=1,c=1,a+b=2,a+c=1,a+b+c=2"}
     assert largest_difference(method, **settings) < 1e-9

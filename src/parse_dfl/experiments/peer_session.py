@@ -198,8 +198,8 @@ class PeerSession:
         found = self._found
         owners: dict[Branch, list[Any]] = {}
         agents = self._agents()
-        for name, done in self._done.items():
-            for text in done["branches"]:
+        for name in self._shards:
+            for text in self._done[name]["branches"]:
                 owners.setdefault(Branch(*text.split("/")), []).append(agents[name])
         owned = [Owners(branch, agents) for branch, agents in sorted(owners.items())]
         book = OverlayBook(found.config.overlay, found.topology, {})

@@ -7,6 +7,7 @@ from parse_dfl.errors import unknown
 METHODS = {
     "parse": "PARSE: fission into slices, each averaged among the agents that own it",
     "parse-adaptive": "PARSE that weighs each slice per sample, learned on held-out samples",
+    "parse-faithful": "PARSE whose slices pay for what they hold, so that they hold what they say",
     "local": "nothing is exchanged: the lower bound",
     "dsgd-task": "the whole model, averaged among agents of one modality set",
     "dsgd-modality": "each encoder, averaged among the owners of its modality; heads stay local",
@@ -30,7 +31,7 @@ RULES = {
 """What may follow ``parse@`` → the sharing rule that PARSE's network is then trained under."""
 
 
-WITH_SLICES = ("parse", "parse@RULE", "oracle")
+WITH_SLICES = ("parse", "parse-adaptive", "parse-faithful", "parse@RULE", "oracle")
 """The methods whose networks have redundant, unique and synergistic slices."""
 
 

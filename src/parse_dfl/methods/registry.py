@@ -15,6 +15,7 @@ from parse_dfl.methods.names import split_method
 from parse_dfl.methods.oracle import oracle
 from parse_dfl.methods.parse import ParseOptions, parse_method
 from parse_dfl.methods.parse_adaptive import AdaptiveOptions, parse_adaptive
+from parse_dfl.methods.parse_faithful import FaithfulOptions, parse_faithful
 from parse_dfl.methods.sharing import RULES
 from parse_dfl.methods.sheaf import SheafOptions, sheaf_dmfl
 
@@ -27,6 +28,7 @@ class NoOptions:
 _BUILDERS: Mapping[str, tuple[type[Any], Callable[[Any], Method]]] = {
     "parse": (ParseOptions, parse_method),
     "parse-adaptive": (AdaptiveOptions, parse_adaptive),
+    "parse-faithful": (FaithfulOptions, parse_faithful),
     "local": (NoOptions, lambda _: dsgd("local")),
     "dsgd-task": (NoOptions, lambda _: dsgd("dsgd-task")),
     "dsgd-modality": (NoOptions, lambda _: dsgd("dsgd-modality")),

@@ -41,7 +41,10 @@ class Arrivals:
         self._inbox = Inbox(changed, newest=settings.window)
         self.states = States(newest=settings.window)
         self.late: set[str] = set()
-        """Neighbours that let a deadline pass: not waited for until they are heard of again."""
+        """Neighbours that let a deadline pass: not waited for until they are heard of again.
+
+        They are sent to all the same: of two that are late to each other, each must hear of the
+        other first."""
         self.refused_ahead = 0
         """Messages refused since the last :meth:`want`, because they are of rounds far ahead."""
 

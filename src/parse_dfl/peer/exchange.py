@@ -148,7 +148,6 @@ class PeerExchanger:
             extra,
             round=learner.round,
             samples=_samples(learner),
-            hold_back=self.arrivals.late,
         )
         return _Sent(place, rows, rule, tensors)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 
@@ -60,7 +60,6 @@ class Outbox:
         *,
         round: int,
         samples: int,
-        hold_back: Collection[str],
     ) -> None:
         """Send one branch to its receivers.
 
@@ -70,7 +69,6 @@ class Outbox:
             extra: tensors that go along.
             round: this agent's round.
             samples: its number of training samples.
-            hold_back: receivers that do not listen just now; the message is kept for them.
         """
         alike = {name: value[0] for name, value in sent.items() if not name.startswith(EDGE)}
         apart = {name: value for name, value in sent.items() if name.startswith(EDGE)}
@@ -80,13 +78,12 @@ class Outbox:
                 own = {name: value[number] for name, value in apart.items()}
                 message = self._encode(place, {**alike, **own, **extra}, round, samples)
             kept = self._keep(receiver.name, str(place.branch), round, message)
-            if receiver.name not in hold_back:
-                key = self._keys.slice(
-                    to=receiver.name, sender=self._identity.name, branch=str(place.branch)
-                )
-                if self._transport.send(key, message):
-                    kept.pushed = time.monotonic()
-                    self.sent_bytes += len(message)
+            key = self._keys.slice(
+                to=receiver.name, sender=self._identity.name, branch=str(place.branch)
+            )
+            if self._transport.send(key, message):
+                kept.pushed = time.monotonic()
+                self.sent_bytes += len(message)
 
     def _encode(self, place: Neighbours, tensors: Tensors, round: int, samples: int) -> bytes:
         header = Header(

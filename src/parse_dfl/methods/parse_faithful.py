@@ -1,0 +1,154 @@
+"""PARSE with a faithful fission: slices that hold what their names say, and pay for it.
+
+Every slice is a noisy channel z = μ + ε with a trunk of its own
+(:mod:`parse_dfl.networks.faithful`).  Three losses, added; each reaches one slice only, since
+what comes before is frozen:
+
+    r:  Σ_m CE(g_R(r_m)) + β_r · 1/(M − 1) · Σ_{m<k} ½‖μ_r^m − μ_r^k‖²
+    u:  Σ_m CE([g_R(μ_r^m)] + g_U(u_m)) + CE([g_R(μ_r)] + Σ_m g_U(u_m))
+        + Σ_m β_u · ½‖μ_u^m‖² + κ · D(μ_u^m, [μ_r^m])
+    s:  CE([g_R(μ_r) + Σ_m g_U(μ_u^m)] + Σ_ab g_S(F(s_a, s_b)))
+        + Σ_sides β_s · ½‖μ_s‖² + κ · (D(μ_s, [μ_r]) + D(μ_s, [μ_u]))
+
+[·] is frozen, D the squared cross-covariance (:func:`parse_dfl.objectives.shared_variation`).  A
+fourth term, CE of the prediction with all slices frozen, fits the heads to what they add up to.
+A unimodal agent cannot tell what its modality shares with others: it has no loss of r, which
+reaches it by averaging with the multimodal owners of its modality.
+
+Two stages, "learn, then pay": prices are low at first, so that a slice finds what only it can
+hold (a product of two bits gives no gradient while either is unknown), and full afterwards.
+
+Papers: PARSE, arXiv 2601.10012 (2026); the price of disagreement from "An Information Criterion
+for Controlled Disentanglement of Multimodal Data" (DisentangledSSL), Wang et al., arXiv
+2410.23996 (2024); the price per nat from the variational information bottleneck, Alemi et al.,
+ICLR 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from parse_dfl.methods.checks import check_option
+from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.sharing import partial_alignment
+from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
+from parse_dfl.networks.network import Outputs
+from parse_dfl.objectives import Batch, Objective, cross_entropy, nats, shared_variation
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaithfulOptions:
+    """``agreement`` β_r, ``unique_price`` β_u, ``synergy_price`` β_s, ``independence`` κ;
+    ``price`` multiplies all four; for the share ``learn`` of the rounds the first three are
+    ``early`` times as high, and κ is 0."""
+
+    price: float = 1.0
+    agreement: float = 1.2
+    unique_price: float = 0.05
+    synergy_price: float = 0.01
+    independence: float = 0.2
+    learn: float = 0.5
+    early: float = 0.16
+
+    def __post_init__(self) -> None:
+        for name in ("price", "agreement", "unique_price", "synergy_price", "independence"):
+            check_option(name, getattr(self, name), least=0)
+        check_option("early", self.early, least=0)
+        check_option("learn", self.learn, above=0, below=1)
+
+
+def faithful_objective(options: FaithfulOptions) -> Objective:
+    """The loss of all slices at the given prices, all times ``options.price``."""
+    scale = options.price
+    priced = replace(
+        options,
+        agreement=scale * options.agreement,
+        unique_price=scale * options.unique_price,
+        synergy_price=scale * options.synergy_price,
+        independence=scale * options.independence,
+    )
+
+    def objective(outputs: Outputs, batch: Batch) -> Tensor:
+        assert isinstance(outputs, FaithfulOutputs)
+        loss = cross_entropy(outputs.staged["heads"], batch)
+        loss = loss + unique_loss(outputs, batch, priced)
+        if len(outputs.modality_logits) > 1:
+            loss = loss + redundant_loss(outputs, batch, priced)
+        if "synergistic" in outputs.staged:
+            loss = loss + synergistic_loss(outputs, batch, priced)
+        return loss
+
+    return objective
+
+
+def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+    """Each r_m must predict, and pays for what another modality's does not say.
+
+    A bit that one modality alone knows earns at most ½‖μ‖² nats, whatever its strength, and
+    costs β_r times that: above 1 it does not pay.
+    """
+    names = _named(outputs.means, "redundant.")
+    loss = _sum([cross_entropy(outputs.staged[name], batch) for name in names])
+    apart = [nats(outputs.means[a] - outputs.means[b], batch) for a, b in combinations(names, 2)]
+    return loss + options.agreement / (len(names) - 1) * _sum(apart)
+
+
+def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+    """Each u_m predicts what r left open, pays for every nat, and must not vary with r_m."""
+    names = _named(outputs.means, "unique.")
+    losses = [cross_entropy(outputs.staged[name], batch) for name in names]
+    if len(names) > 1:
+        losses.append(cross_entropy(outputs.staged["unique"], batch))
+    for name in names:
+        mean, modality = outputs.means[name], name.removeprefix("unique.")
+        losses.append(options.unique_price * nats(mean, batch))
+        losses += _apart_from(outputs, mean, [f"redundant.{modality}"], batch, options)
+    return _sum(losses)
+
+
+def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+    """All s together predict what r and u left open; each side pays as u does."""
+    losses = [cross_entropy(outputs.staged["synergistic"], batch)]
+    for name in outputs.sides:
+        mean, modality = outputs.means[name], name.rpartition(".")[2]
+        before = [f"redundant.{modality}", f"unique.{modality}"]
+        losses.append(options.synergy_price * nats(mean, batch))
+        losses += _apart_from(outputs, mean, before, batch, options)
+    return _sum(losses)
+
+
+def _apart_from(
+    outputs: FaithfulOutputs,
+    mean: Tensor,
+    before: Sequence[str],
+    batch: Batch,
+    options: FaithfulOptions,
+) -> list[Tensor]:
+    """κ · D(mean, [μ]) for the slices ``before``; nothing where κ is 0."""
+    if not options.independence:
+        return []
+    frozen = [outputs.means[name].detach() for name in before]
+    return [options.independence * shared_variation(mean, other, batch) for other in frozen]
+
+
+def _named(values: Iterable[str], prefix: str) -> list[str]:
+    return [name for name in values if name.startswith(prefix)]
+
+
+def _sum(losses: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum(0)
+
+
+def parse_faithful(options: FaithfulOptions) -> Method:
+    """PARSE's sharing rule over the faithful network, in two stages."""
+    cheap = replace(options, price=options.early * options.price, independence=0.0)
+    stages = tuple(
+        Stage(objective=faithful_objective(chosen), sharing=partial_alignment, share=share)
+        for chosen, share in ((cheap, options.learn), (options, 1 - options.learn))
+    )
+    return Method(name="parse-faithful", network=FaithfulNetwork, stages=stages, lr=0.02)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from parse_dfl.data.synthetic import SyntheticConfig, synthetic
+from parse_dfl.errors import ConfigError
+from parse_dfl.methods.parse_faithful import FaithfulOptions, faithful_objective, parse_faithful
+from parse_dfl.methods.registry import build_method
+from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.networks.faithful import FaithfulNetwork
+from parse_dfl.objectives import Batch, cross_entropy, nats, shared_variation
+from parse_dfl.training.evaluation import forward_chunks
+from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
+from tests.small import federation, run_rounds
+
+ROWS, BATCH = 2, 5
+FREE = {"agreement": 0.0, "unique_price": 0.0, "synergy_price": 0.0, "independence": 0.0}
+
+
+def said(modalities):
+    generator = torch.Generator().manual_seed(0)
+    inputs = {
+        name: torch.randn(ROWS, BATCH, WIDTHS[name], generator=generator)
+        for name in modalities.split("+")
+    }
+    return FaithfulNetwork(tiny_blueprint(), agent(modalities))(inputs)
+
+
+def batch():
+    label = torch.arange(ROWS * BATCH).view(ROWS, BATCH) % CLASSES
+    return Batch(label, torch.full((ROWS, BATCH), 1 / BATCH), torch.zeros(ROWS, CLASSES))
+
+
+def loss(outputs, **options):
+    return faithful_objective(FaithfulOptions(**FREE | options))(outputs, batch())
+
+
+def test_without_prices_the_loss_is_the_cross_entropy_of_what_is_staged():
+    outputs = said("a+b")
+    names = ["redundant.a", "redundant.b", "unique.a", "unique.b", "unique", "synergistic", "heads"]
+    expected = sum(cross_entropy(outputs.staged[name], batch()) for name in names)
+    torch.testing.assert_close(loss(outputs), expected)
+
+
+def test_every_slice_pays_its_own_price():
+    outputs = said("a+b+c")
+    means, free = outputs.means, loss(outputs)
+
+    def paid(**options):
+        return loss(outputs, **options) - free
+
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    apart = sum(nats(means[f"redundant.{m}"] - means[f"redundant.{k}"], batch()) for m, k in pairs)
+    torch.testing.assert_close(paid(agreement=3.0), 3 * apart / 2)
+    unique = sum(nats(means[f"unique.{m}"], batch()) for m in "abc")
+    torch.testing.assert_close(paid(unique_price=0.5), 0.5 * unique)
+    sides = sum(nats(means[name], batch()) for name in outputs.sides)
+    assert len(outputs.sides) == 6
+    torch.testing.assert_close(paid(synergy_price=0.5), 0.5 * sides)
+    varied = sum(
+        shared_variation(means[f"unique.{m}"], means[f"redundant.{m}"], batch()) for m in "abc"
+    )
+    for name in outputs.sides:
+        for kind in ("redundant", "unique"):
+            other = means[f"{kind}.{name[-1]}"]
+            varied = varied + shared_variation(means[name], other, batch())
+    torch.testing.assert_close(paid(independence=2.0), 2 * varied)
+    both = paid(price=0.5, agreement=3.0, unique_price=0.5)
+    torch.testing.assert_close(both, 1.5 * apart / 2 + 0.25 * unique)
+
+
+def test_it_learns_first_and_pays_then():
+    first, second = parse_faithful(FaithfulOptions(learn=0.25, early=0.1)).stages
+    assert (first.share, second.share) == (0.25, 0.75)
+    outputs = said("a+b")
+    cheap = FaithfulOptions(price=0.1, independence=0.0)
+    torch.testing.assert_close(
+        first.objective(outputs, batch()), faithful_objective(cheap)(outputs, batch())
+    )
+    torch.testing.assert_close(
+        second.objective(outputs, batch()), faithful_objective(FaithfulOptions())(outputs, batch())
+    )
+
+
+def test_unimodal_agents_do_not_train_what_is_redundant_but_receive_it():
+    simulator = tiny_simulator("parse-faithful", "a=3,b=2", rounds=2)
+    before = thetas(simulator, "redundant-slice")["a"]
+    run_rounds(simulator, 2)
+    after = thetas(simulator, "redundant-slice")["a"]
+    for name, row in after.items():  # equal rows averaged, up to rounding
+        torch.testing.assert_close(row, before[name], rtol=1e-12, atol=1e-12)
+    mixed = tiny_simulator("parse-faithful", "a=2,a+b=2", rounds=2, topology="full")
+    before = thetas(mixed, "redundant-slice")["a"]["a-0"]
+    run_rounds(mixed, 1)
+    assert not torch.equal(thetas(mixed, "redundant-slice")["a"]["a-0"], before)
+    assert set(thetas(mixed, "synergy")["a+b"]) == {"a+b-0", "a+b-1"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("agreement", -1, "option agreement must be at least 0, not -1"),
+        ("learn", 1, "option learn must be above 0 and below 1, not 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(option, value, told):
+    with pytest.raises(ConfigError, match=told):
+        build_method("parse-faithful", {option: value})
+
+
+def held(values, bit):
+    """How well a linear reader tells a bit from a slice, fitted on the one half of the samples."""
+    half = len(values) // 2
+    design = torch.cat([values, torch.ones(len(values), 1)], 1).double()
+    sign = 2.0 * torch.from_numpy(bit).double() - 1
+    weight = torch.linalg.lstsq(design[:half], sign[:half, None]).solution
+    return float(((design[half:] @ weight).squeeze(1).sign() == sign[half:]).double().mean())
+
+
+def test_in_small_the_redundant_slice_lets_go_of_what_one_modality_knows():
+    data = synthetic(SyntheticConfig(synergy=0, samples=1500, noise=0.1))
+    simulator = federation(
+        "parse-faithful",
+        agents="a=1,a+b=2",
+        data=data,
+        sizes=(150,),
+        network=NetworkConfig(latent=24, hidden=24, dropout=0.0),
+        rounds=36,
+        batch_size=30,
+        lr=0.02,
+        dtype="float32",
+    )
+    run_rounds(simulator, 36)
+    cohort = next(c for c in simulator.layout.cohorts if c.agents[0].group == "a")
+    _, _, outputs = next(forward_chunks(cohort, simulator.data, torch.arange(1000, 1500)))
+    bits = {name: data.factors[name][1000:1500] for name in ("redundant", "unique_a")}
+    slices = {kind: outputs.slices[f"{kind}.a"][0] for kind in ("redundant", "unique")}
+    assert held(slices["redundant"], bits["redundant"]) > 0.9
+    assert held(slices["redundant"], bits["unique_a"]) < 0.65
+    assert held(slices["unique"], bits["unique_a"]) > 0.85
