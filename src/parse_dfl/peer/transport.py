@@ -175,13 +175,18 @@ class Transport:
         return self._session.declare_publisher(key, congestion_control=congestion)
 
     def answer(self, pattern: str, reply: Callable[[str], bytes | None]) -> None:
-        """Answer questions for keys like ``pattern``; None is no answer."""
+        """Answer questions for keys like ``pattern``; None is no answer.
+
+        One who asks everybody at once must see who answers: the answer comes under ``pattern``
+        itself where that is a single key.
+        """
+        own = None if "*" in pattern else pattern
 
         def respond(query: zenoh.Query) -> None:
             with query:
                 content = reply(str(query.key_expr))
                 if content is not None:
-                    query.reply(query.key_expr, content)
+                    query.reply(own or query.key_expr, content)
 
         self._kept.append(self._session.declare_queryable(pattern, respond))
 
