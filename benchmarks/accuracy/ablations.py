@@ -86,8 +86,9 @@ def run(ablation: Ablation, recipe: Recipe) -> dict[str, Any]:
 def configuration(ablation: Ablation, recipe: Recipe, method: str) -> RunConfig:
     """The recipe's configuration with the one setting changed."""
     own = ablation.values
+    training = recipe.values["training"] | own.get("training", {})
     config = recipe.configuration(
-        ablation.cell, method, training=recipe.values["training"], evaluate_on=own["evaluate_on"]
+        ablation.cell, method, training=training, evaluate_on=own["evaluate_on"]
     )
     if "setting" not in own:
         return config
