@@ -63,6 +63,8 @@ class _RowConv(nn.Module):
         return self._grouped(input) if self.axes == 1 else self._looped(input)
 
     def _one(self, input: Tensor) -> Tensor:
+        if input.dim() == self.axes + 2:  # reshaping would hide that channels lie last in memory
+            return self._convolve(input, self.weight, self.bias)
         batch = input.shape[: -1 - self.axes]
         flat = input.reshape(-1, *input.shape[-1 - self.axes :])
         out = self._convolve(flat, self.weight, self.bias)
