@@ -15,7 +15,7 @@ from parse_dfl.training.samples import take
 from parse_dfl.training.shards import TensorData
 
 CHUNK_SAMPLES = 512
-CHUNK_ENTRIES = 1 << 19
+CHUNK_ENTRIES = 1 << 20
 """Samples of one evaluated chunk at most, and entries of its widest activation: few enough that
 activations stay in the cache and that the allocator reuses their memory."""
 ROWS_ENTRIES = 1 << 17
