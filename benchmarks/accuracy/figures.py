@@ -14,7 +14,6 @@ import numpy as np
 from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
 from benchmarks.accuracy.results import FILE
 from parse_dfl.report.figures.differences import differences
-from parse_dfl.report.figures.heat_map import heat_map
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.pictures import save_picture
 from parse_dfl.report.reading import read_comparison_file
@@ -24,12 +23,11 @@ FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def draw_figures(recipe: Recipe, name: str, results: Path, folder: Path = FIGURES) -> list[Path]:
-    """Differences, heat map, and accuracy against bytes of a matrix; cells that lack a method are
-    left out."""
+    """Differences, and accuracy against bytes; cells that lack a method are left out."""
     matrix = recipe.matrix(name)
     cells = [found for cell in matrix.cells if (found := _complete(matrix, results, cell))]
     collection = Collection(directory=results, comparisons=tuple(cells))
-    pictures = [differences(collection), heat_map(collection), payload(mean_over(cells))]
+    pictures = [differences(collection), payload(mean_over(cells))]
     files = []
     for picture in filter(None, pictures):
         saved = save_picture(replace(picture, name=f"{name}-{picture.name}"), folder)
