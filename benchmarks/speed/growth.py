@@ -67,12 +67,14 @@ SERIES: dict[str, dict[float, Job]] = {
 class Cost:
     """What a federation costs: seconds of the parts of a round, memory, messages."""
 
+    build: float  # making the simulator, its first overlays not included
     train: float
     mix: float
     data: float  # gathering the minibatches, measured alone; a part of ``train``
     evaluation: float  # of one evaluation
     parameters: int  # of all agents together
-    roofline: float | None  # of a round; None where the plain loop, whose work it is, lacks the job
+    operations: int | None  # of a round; None where the plain loop, whose work it is, lacks the job
+    roofline: float | None  # of a round
     payload_bytes: int  # of a round, all links together
     baseline_bytes: int  # peak memory before the simulator was built
     peak_bytes: int
@@ -118,17 +120,22 @@ def exponent(sizes: tuple[float, float], values: tuple[float, float]) -> float:
 def _cost(job: Job) -> Cost:
     _rounds(replace(job, agents=3, topology="ring").simulator())  # libraries load on first use
     baseline = peak_memory_bytes()
+    begin = time.perf_counter()
     simulator = job.simulator()
+    build = time.perf_counter() - begin
     train, mix = _rounds(simulator)
     simulator.evaluate(torch.arange(TEST_SAMPLES))
     peak = peak_memory_bytes()
+    own = work(job) if _is_plain(job) else None
     return Cost(
+        build=build,
         train=train,
         mix=mix,
         data=_data_seconds(simulator, job.steps),
         evaluation=simulator.clock.evaluate,
         parameters=sum(rows.theta.numel() for rows in simulator.layout.branches.values()),
-        roofline=work(job).seconds(ceilings.measure()) if _is_plain(job) else None,
+        operations=own.operations if own else None,
+        roofline=own.seconds(ceilings.measure()) if own else None,
         payload_bytes=simulator.payload().total_bytes,
         baseline_bytes=baseline,
         peak_bytes=peak,

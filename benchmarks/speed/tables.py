@@ -24,7 +24,7 @@ _RIVALS = ("MLP", "agents", "package", "its ms", "simulator ms", "× faster")
 
 def render(result: Row) -> str:
     """One measurement as Markdown."""
-    parts = [_head(result["machine"])]
+    parts = [_head(result)]
     times = result.get("times", [])
     if times:
         rounds = [_round(row) for row in times if row["part"] == "round"]
@@ -81,10 +81,14 @@ def cost(row: Row) -> Cost:
     return Cost(**{name: row[name] for name in Cost.__dataclass_fields__})
 
 
-def _head(m: Row) -> str:
+def _head(result: Row) -> str:
+    m = result["machine"]
+    rows = [row for part in _TITLES for row in result.get(part, [])]
+    others = max((row.get("others", 0.0) for row in rows), default=0.0)
     return (
         f"{m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, "
-        f"torch {m['torch']}, {m['threads']} thread(s), load {m['load']} at the start."
+        f"torch {m['torch']}, {m['threads']} thread(s); meanwhile other "
+        f"processes used at most {others:.2f} cores."
     )
 
 

@@ -11,6 +11,7 @@ from benchmarks.speed.__main__ import QUICK, main
 from benchmarks.speed.ceilings import Ceilings
 from benchmarks.speed.growth import Cost, exponent
 from benchmarks.speed.jobs import INPUTS, METHODS, Job
+from benchmarks.speed.machine import Others
 from benchmarks.speed.plain_loop import PlainLoop
 from benchmarks.speed.roofline import work
 from benchmarks.speed.store import Store
@@ -82,7 +83,9 @@ def test_a_cost_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPa
     assert cost.roofline
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken: list[int] = []
 
     def cell(number: int) -> tuple[str, dict[str, Any], Any]:
@@ -92,6 +95,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
         return "times", {"number": number}, measure
 
+    monkeypatch.setattr(Others, "cores", lambda self: 0.0)
     path = tmp_path / "result.json"
     cells = [cell(0), cell(1)]
     assert not Store(path).take(cells, within_s=-1.0, keep=True)
@@ -99,6 +103,19 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert Store(path).take(cells, within_s=60.0, keep=True)
     assert taken == [0, 1]
     assert [row["value"] for row in json.loads(path.read_text())["times"]] == [0, 1]
+
+
+def test_what_others_disturbed_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([1, 2, 3])
+    others = iter([0.9, 1.1, 0.1])
+    monkeypatch.setattr(Others, "cores", lambda self: next(others))
+    cells = [("times", {"number": 0}, lambda: {"value": next(values)})]
+    store = Store(tmp_path / "result.json")
+    for expected in (1, 1, 3, 3):
+        store.take(cells, within_s=60.0, keep=False)
+        assert [row["value"] for row in store.result["times"]] == [expected]
 
 
 def test_the_table_names_a_package_that_failed_and_what_it_said() -> None:
@@ -113,6 +130,8 @@ def test_the_table_names_a_package_that_failed_and_what_it_said() -> None:
 def test_the_growth_table_gives_exponents_and_shares() -> None:
     def row(size: int) -> dict[str, Any]:
         cost = Cost(
+            build=1.0,
+            operations=size,
             train=0.08 * size,
             mix=0.01 * size,
             data=0.02 * size,
