@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.speed.machine import Others, machine
 
-IDLE_CORES = 0.15
+IDLE_CORES = 0.3
 """What other processes may use during a measurement; one that was disturbed more is taken again
 when the run goes on."""
 RESULTS = Path(__file__).parent / "results"
@@ -34,26 +34,37 @@ class Store:
             self.path = path or RESULTS / f"{stamp}.json"
 
     def take(self, cells: Iterable[Cell], within_s: float, *, keep: bool) -> bool:
-        """Take the measurements that are missing or were disturbed, until the time is up.
+        """Take the measurements that are missing, then those that were disturbed, until the time
+        is up.
 
         Returns whether all had their turn.
         """
         begin = monotonic()
-        for part, identity, measure in cells:
-            rows = self.result.setdefault(part, [])
-            old = next((row for row in rows if identity.items() <= row.items()), None)
-            if old and old["others"] <= IDLE_CORES:
-                continue
+        known = [(cell, self._row(cell)) for cell in cells]
+        missing = [(cell, old) for cell, old in known if old is None]
+        disturbed = [(cell, old) for cell, old in known if old and old["others"] > IDLE_CORES]
+        for cell, old in missing + disturbed:
             if monotonic() - begin > within_s:
                 return False
-            others = Others()
-            new = identity | measure()
-            new["others"] = round(others.cores(), 3)
-            if old is None:
-                rows.append(new)
-            elif new["others"] <= old["others"]:
-                rows[rows.index(old)] = new
+            self._take(cell, old)
             if keep:
                 self.path.parent.mkdir(exist_ok=True)
                 self.path.write_text(json.dumps(self.result, indent=1) + "\n")
         return True
+
+    def _row(self, cell: Cell) -> dict[str, Any] | None:
+        """What is known of a measurement."""
+        part, identity, _ = cell
+        rows = self.result.get(part, [])
+        return next((row for row in rows if identity.items() <= row.items()), None)
+
+    def _take(self, cell: Cell, old: dict[str, Any] | None) -> None:
+        part, identity, measure = cell
+        rows = self.result.setdefault(part, [])
+        others = Others()
+        new = identity | measure()
+        new["others"] = round(others.cores(), 3)
+        if old is None:
+            rows.append(new)
+        elif new["others"] <= old["others"]:
+            rows[rows.index(old)] = new
