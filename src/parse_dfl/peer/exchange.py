@@ -227,7 +227,7 @@ class PeerExchanger:
             neighbours=names,
             rounds=rounds,
             lockstep_lead=self._lead,
-            refused_ahead=self.arrivals.refused_ahead,
+            refused_for_round=self.arrivals.refused_for_round,
         )
 
 
