@@ -140,11 +140,13 @@ def test_one_that_is_far_ahead_does_not_come_back():
     assert not wire.asked
 
 
-def test_messages_of_rounds_too_far_ahead_are_noted():
+def test_messages_of_rounds_too_far_away_are_noted():
     wire = Wire()
     box = arrivals(wire)
     arrive(wire, "x", 90)
+    box.sort_in(300)
+    arrive(wire, "x", 90)
     box.sort_in(3)
-    assert box.refused_ahead == 1
+    assert box.refused_for_round == 2
     box.want(PLACES)
-    assert box.refused_ahead == 0
+    assert box.refused_for_round == 0

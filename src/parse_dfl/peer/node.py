@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from parse_dfl.peer.exchange import PeerExchanger
 from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.lockstep import Lockstep
 from parse_dfl.peer.membership import Membership
 from parse_dfl.peer.report import Reporter, RoundReport
 from parse_dfl.peer.sealed import seal
@@ -98,6 +98,13 @@ class Node:
             topology=topology,
             share_second=learner.training.share_moments == "second",
         )
+        self._lockstep = Lockstep(
+            learner,
+            ask=self._rounds_of_others,
+            note=reporter.note,
+            window=settings.peer.window,
+            pause_s=settings.peer.deadline_s,
+        )
         self._status: dict[str, Any] = {}
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
@@ -164,11 +171,11 @@ class Node:
                 f"(connections to {self._transport.peers()} peers); an agent that learns alone is "
                 "no federation: check the addresses to connect to, or lower wait_for"
             )
-        self._catch_up()
+        self._lockstep.catch_up()
         self._exchanger.prepare(self.learner)
 
-    def _catch_up(self) -> None:
-        """Go to the round in which most of the others are, if that is further on."""
+    def _rounds_of_others(self) -> list[int]:
+        """How far the living say that they are; those that do not answer in time are left out."""
         others = ask_all(
             self._transport,
             self._identity.federation,
@@ -176,12 +183,7 @@ class Node:
             timeout_s=STATUS_TIMEOUT_S,
         )
         living = self.membership.view().keys() - {self.name}
-        rounds = [round_of(told) for name, told in others.items() if name in living]
-        target = statistics.median_low(rounds) if rounds else 0
-        target = min(target, self.learner.training.rounds)
-        if target > self.learner.round:
-            self._reporter.note(f"goes from round {self.learner.round} to {target}, to the others")
-            self.learner.skip_to(target)
+        return [round_of(told) for name, told in others.items() if name in living]
 
     def _round(self) -> None:
         begin = time.perf_counter()
@@ -197,8 +199,7 @@ class Node:
         if self.learner.round % self._settings.checkpoint_every == 0:
             self._save()
         self._report(traffic, scores, time.perf_counter() - begin)
-        if traffic.left_behind:
-            self._catch_up()
+        self._lockstep.keep(traffic)
 
     def _announce_changes(self) -> None:
         card = self._card()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
@@ -126,7 +126,7 @@ def encode(header: Header, tensors: Mapping[str, Tensor], identity: Signer) -> b
     Raises:
         Refusal: others would refuse the header (``framing``).
     """
-    told, schema = _canonical(asdict(header.check())), Schema.of(tensors)
+    told, schema = _canonical(vars(header.check())), Schema.of(tensors)
     assert len(told) <= MOST_HEADER_BYTES, "the header's texts are bounded"
     part = SIGNATURE_PART_BYTES if identity.fingerprint else 0
     prefix = _PREFIX.pack(MAGIC, VERSION, part, len(told))
