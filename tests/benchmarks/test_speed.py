@@ -1,12 +1,13 @@
 """The speed benchmark runs, and both of its sides do the same job."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.speed import growth, rivals, tables
+from benchmarks.speed import ceilings, growth, model, rivals, tables
 from benchmarks.speed.__main__ import QUICK, main
 from benchmarks.speed.ceilings import Ceilings
 from benchmarks.speed.growth import Cost, exponent
@@ -26,6 +27,16 @@ MACHINE = {
     "torch": "2",
     "python": "3",
 }
+
+
+@pytest.fixture(autouse=True)
+def small_ceilings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rates are measured on little, since no test reads them."""
+    monkeypatch.setattr(ceilings, "AGENTS", 4)
+    monkeypatch.setattr(ceilings, "COPIED_NUMBERS", 1 << 10)
+    ceilings._operands.cache_clear()
+    yield
+    ceilings._operands.cache_clear()
 
 
 def test_a_quick_run_compares_rounds_and_evaluations(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +158,34 @@ def test_the_growth_table_gives_exponents_and_shares() -> None:
     table = tables.render({"machine": MACHINE, "growth": [row(1), row(10)]})
     assert "| agents: 10 | 900.0 | 1.00 | 50% | 10 | 1.00 |" in table
     assert "| agents: 1 | 60% | 20% | 10% | 10% |" in table
+
+
+def test_the_model_finds_the_coefficients_that_made_the_numbers() -> None:
+    def measured(agents: int, topology: str) -> tuple[str, Job, Cost]:
+        job = Job(inputs="vector-64", method="dsgd-mlp", agents=agents, topology=topology)
+        parameters = 9610 * agents
+        cost = Cost(
+            build=0.0,
+            train=1.0,
+            mix=2e-11 * (model.degree(job) + 2) * 4 * parameters + 1e-7 * agents + 1e-4,
+            data=0.0,
+            evaluation=1.0,
+            parameters=parameters,
+            operations=None,
+            roofline=None,
+            payload_bytes=model.degree(job) * 4 * parameters,
+            baseline_bytes=0,
+            peak_bytes=1,
+        )
+        return "", job, cost
+
+    rows = [measured(n, topology) for n in (10, 100, 999) for topology in ("ring", "regular:4")]
+    named = {quantity.name: quantity for quantity in model.QUANTITIES}
+    assert model.fit(named["mixing"], rows) == pytest.approx([2e-11, 1e-7, 1e-4], rel=1e-3)
+    assert model.fit(named["payload"], rows) == pytest.approx([1.0])
+    _, job, cost = measured(5000, "regular:8")
+    error = model.error(named["mixing"], model.fit(named["mixing"], rows), job, cost)
+    assert error == pytest.approx(0.0, abs=1e-3)
 
 
 def test_a_package_that_is_not_installed_is_told_not_raised() -> None:
