@@ -20,6 +20,8 @@ from benchmarks.speed.tables import cost, kept
 
 MATRICES = {"sgd": 3, "adam": 4}
 """Matrices of a row's width that an engine holds: parameters, gradients, and one or two moments."""
+CACHE_BYTES = 32 << 20
+"""Parameters of more bytes are mixed from memory: about a server's last cache."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def _training(job: Job, own: Cost) -> dict[str, float]:
 
 
 def _mixing(job: Job, own: Cost) -> dict[str, float]:
+    matrix = BYTES_PER_NUMBER * own.parameters
     return {
-        "s a byte": (degree(job) + 2) * BYTES_PER_NUMBER * own.parameters,
+        "s a byte": (degree(job) + 2) * matrix,
+        "s a byte beyond the cache": (degree(job) + 2) * max(0, matrix - CACHE_BYTES),
         "s an agent": job.agents,
         "s a round": 1.0,
     }
@@ -68,9 +72,9 @@ def _evaluation(job: Job, own: Cost) -> dict[str, float]:
 def _memory(job: Job, own: Cost) -> dict[str, float]:
     sample = job.input_bytes(1) / (job.steps * job.training.batch_size)
     owned = sum(len(names) * count for names, count in job.mix.counts)
+    matrices = MATRICES[job.training.optimizer] * BYTES_PER_NUMBER * own.parameters
     return {
-        "of the matrices": MATRICES[job.training.optimizer] * BYTES_PER_NUMBER * own.parameters,
-        "of the samples": owned * job.samples_per_agent * sample,
+        "of matrices and samples": matrices + owned * job.samples_per_agent * sample,
         "B": 1.0,
     }
 
@@ -128,7 +132,7 @@ def main() -> None:
     for kind, rows in (("fitted", fitted), ("predicted", predicted)):
         for name, job, own in rows:
             errors = [error(q, found[q.name], job, own) for q in QUANTITIES]
-            cells = " | ".join(f"{100 * value:+.0f} %" for value in errors)
+            cells = " | ".join(f"{round(100 * value):+d} %" for value in errors)
             print(f"| {kind} {name} | {cells} |")
 
 

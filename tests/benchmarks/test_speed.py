@@ -164,10 +164,11 @@ def test_the_model_finds_the_coefficients_that_made_the_numbers() -> None:
     def measured(agents: int, topology: str) -> tuple[str, Job, Cost]:
         job = Job(inputs="vector-64", method="dsgd-mlp", agents=agents, topology=topology)
         parameters = 9610 * agents
+        matrix, beyond = 4 * parameters, model.CACHE_BYTES
         cost = Cost(
             build=0.0,
             train=1.0,
-            mix=2e-11 * (model.degree(job) + 2) * 4 * parameters + 1e-7 * agents + 1e-4,
+            mix=(model.degree(job) + 2) * (2e-11 * matrix + 1e-11 * max(0, matrix - beyond)),
             data=0.0,
             evaluation=1.0,
             parameters=parameters,
@@ -179,9 +180,13 @@ def test_the_model_finds_the_coefficients_that_made_the_numbers() -> None:
         )
         return "", job, cost
 
-    rows = [measured(n, topology) for n in (10, 100, 999) for topology in ("ring", "regular:4")]
+    rows = [
+        measured(n, topology) for n in (10, 100, 2000, 4000) for topology in ("ring", "regular:4")
+    ]
     named = {quantity.name: quantity for quantity in model.QUANTITIES}
-    assert model.fit(named["mixing"], rows) == pytest.approx([2e-11, 1e-7, 1e-4], rel=1e-3)
+    assert model.fit(named["mixing"], rows) == pytest.approx(
+        [2e-11, 1e-11, 0, 0], rel=1e-3, abs=1e-15
+    )
     assert model.fit(named["payload"], rows) == pytest.approx([1.0])
     _, job, cost = measured(5000, "regular:8")
     error = model.error(named["mixing"], model.fit(named["mixing"], rows), job, cost)
