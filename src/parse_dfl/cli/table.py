@@ -38,6 +38,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
                 "test part: auto, is_test, subject:3,7 or fraction:0.2"),
         _option("--evaluate-on", "data.evaluate_on", "PART",
                 "test, or validation while you are still tuning"),
+        _option("--standardise", "data.standardise", "RULE",
+                "inputs by each agent's own samples, or by moments agreed on by gossip: own or"
+                " agreed"),
         _option("--data-dir", "data.data_dir", "DIR", "folder of the named sets"
                 " (else the environment's PARSE_DFL_DATA)"),
         _option("--kind", "data.kind", "MODALITY=KIND", "kind that the shape does not tell: vector,"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parse_dfl.agents import parse_mix
-from parse_dfl.data.config import EVALUATION_PARTS
+from parse_dfl.data.config import EVALUATION_PARTS, STANDARDISERS
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
 from parse_dfl.liars import parse_liar
@@ -57,6 +57,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "training.share_moments": SHARED_MOMENTS,
     "training.dtype": DTYPES,
     "data.evaluate_on": EVALUATION_PARTS,
+    "data.standardise": STANDARDISERS,
     "peer.pace": PACES,
 }
 
@@ -103,10 +104,25 @@ def _check_trust(given: Mapping[str, Any]) -> None:
         parse_liar(text)
     if given["overlay.liars"] and given["engine"] != "simulate":
         raise ConfigError("liars exist in simulations only; use --engine simulate")
+    if given["data.standardise"] == "agreed":
+        _check_agreement(given)
     if parse_robust(given["overlay.robust"]) and given["training.share_moments"] != "none":
         raise ConfigError(
             f"robust {given['overlay.robust']!r} guards parameters, not moments, which liars could "
             "spoil as well; use --share-moments none or --robust none"
+        )
+
+
+def _check_agreement(given: Mapping[str, Any]) -> None:
+    if given["engine"] != "simulate":
+        raise ConfigError(
+            "peers do not agree on a standardisation yet; use --standardise own or --engine "
+            "simulate"
+        )
+    if given["overlay.liars"] or given["overlay.robust"] != "none":
+        raise ConfigError(
+            "nothing guards what agents agree to standardise by against liars; use --standardise "
+            "own where some may lie"
         )
 
 
