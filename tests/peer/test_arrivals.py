@@ -14,6 +14,7 @@ from parse_dfl.peer.identity import Insecure
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.neighbours import Neighbours
 from parse_dfl.peer.schema import Schema
+from parse_dfl.peer.windows import rounds_for
 from parse_dfl.peer.wire import Header, encode
 
 KEYS = Keys("demo")
@@ -59,9 +60,9 @@ def message(sender, round):
 
 
 def arrivals(wire, living=("x", "y"), deadline_s=0.05):
-    guard = Guard(federation="demo", own="me", authority=None)
-    guard.expect(str(BRANCH), Schema.of(TENSORS))
     settings = PeerConfig(deadline_s=deadline_s)
+    guard = Guard(federation="demo", own="me", authority=None, rounds=rounds_for(settings))
+    guard.expect(str(BRANCH), Schema.of(TENSORS))
     made = Arrivals(wire, Living(*living), guard, KEYS, "me", Condition(), settings)
     made.want(PLACES)
     return made

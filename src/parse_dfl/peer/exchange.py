@@ -79,7 +79,7 @@ class PeerExchanger:
         if self.is_absent(learner):
             return self._traffic(learner, [])
         sent = [self._send(learner, place) for place in places]
-        if self._settings.pace == "synchronous":
+        if self._in_lockstep:
             self.arrivals.wait(places, learner.round, lead=self._lead)
         self.arrivals.sort_in(learner.round)
         traffic = self._traffic(learner, sent)
@@ -105,6 +105,10 @@ class PeerExchanger:
         """Whether this agent misses the round: its own coin, which the others toss alike."""
         agents = learner.layout.agents
         return bool(absent_agents(agents, self._overlay.absence, learner.round))
+
+    @property
+    def _in_lockstep(self) -> bool:
+        return self._settings.pace == "synchronous"
 
     @property
     def _lead(self) -> int:
@@ -145,7 +149,7 @@ class PeerExchanger:
         came = {agent: state for agent, state in found.items() if state}
         traffic.missing |= {agent.name for agent in found if agent not in came}
         for agent, state in came.items():
-            stale = learner.round - state.header.round
+            stale = learner.round - (state.header.round if self._in_lockstep else state.arrived)
             traffic.staleness[agent.name] = max(traffic.staleness.get(agent.name, stale), stale)
         if not came:
             return None
@@ -154,7 +158,7 @@ class PeerExchanger:
         return Received(each, list(came), states, mixing)
 
     def _state(self, sender: str, branch: Branch, round: int) -> State | None:
-        if self._settings.pace == "synchronous":
+        if self._in_lockstep:
             return self.arrivals.states.at(sender, str(branch), round)
         state = self.arrivals.states.newest(sender, str(branch))
         fresh = state is not None and round - state.arrived <= self._settings.window
@@ -182,8 +186,7 @@ class PeerExchanger:
     def _discount(self, age: int) -> float:
         """(1 + age)^-a, the age of a state in own rounds: the polynomial staleness function of
         C. Xie, S. Koyejo, I. Gupta, "Asynchronous Federated Optimization", arXiv 1903.03934."""
-        synchronous = self._settings.pace == "synchronous"
-        return 1.0 if synchronous else float((1 + max(0, age)) ** -self._settings.staleness)
+        return 1.0 if self._in_lockstep else float((1 + max(0, age)) ** -self._settings.staleness)
 
     def _traffic(self, learner: Learner, sent: Sequence[Sending]) -> Traffic:
         payload: dict[str, int] = {}

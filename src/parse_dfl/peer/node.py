@@ -30,6 +30,7 @@ from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.strangers import strangers
 from parse_dfl.peer.traffic import Traffic
 from parse_dfl.peer.transport import Transport
+from parse_dfl.peer.windows import rounds_for
 from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.learner import Learner
 
@@ -83,7 +84,10 @@ class Node:
         self._changed = Condition()
         self._authority = identity.authority() if isinstance(identity, Identity) else None
         self._guard = Guard(
-            federation=identity.federation, own=identity.name, authority=self._authority
+            federation=identity.federation,
+            own=identity.name,
+            authority=self._authority,
+            rounds=rounds_for(settings.peer),
         )
         keys = Keys(identity.federation)
         self.membership = Membership(transport, keys, identity, self._authority, self._changed)
@@ -113,6 +117,11 @@ class Node:
     def name(self) -> str:
         """The agent's name."""
         return self._identity.name
+
+    @property
+    def _in_lockstep(self) -> bool:
+        """Whether rounds of different agents are the same rounds: not where all keep their pace."""
+        return self._settings.peer.pace == "synchronous"
 
     def guard_report(self) -> dict[str, Any]:
         """What was accepted and refused, by sender and reason."""
@@ -171,7 +180,8 @@ class Node:
                 f"(connections to {self._transport.peers()} peers); an agent that learns alone is "
                 "no federation: check the addresses to connect to, or lower wait_for"
             )
-        self._lockstep.catch_up()
+        if self._in_lockstep:
+            self._lockstep.catch_up()
         self._exchanger.prepare(self.learner)
 
     def _rounds_of_others(self) -> list[int]:
@@ -199,7 +209,8 @@ class Node:
         if self.learner.round % self._settings.checkpoint_every == 0:
             self._save()
         self._report(traffic, scores, time.perf_counter() - begin)
-        self._lockstep.keep(traffic)
+        if self._in_lockstep:
+            self._lockstep.keep(traffic)
 
     def _announce_changes(self) -> None:
         card = self._card()

@@ -13,7 +13,8 @@ class Traffic:
     ``payload_bytes`` counts numbers as float32 without framing (contract), by receiver;
     ``neighbours`` are the senders by branch; ``rounds`` how far each of them was when last heard
     of.  ``missing`` are those whose state did not come in time: their weight went to the own
-    row.  ``staleness`` is by how many rounds the states that were mixed were behind.
+    row.  ``staleness`` is by how many rounds the states that were mixed were behind; where all keep
+    their own pace, how many own rounds ago they came.
     ``lockstep_lead`` is by how many rounds a neighbour can be ahead while all is well,
     ``refused_for_round`` how many messages were of rounds too far away to be taken.
     """
