@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from parse_dfl.data.dataset import MultimodalData
@@ -85,8 +86,7 @@ def _gossip(
         if mixing is None or topology.time_varying:
             edges = topology.edges(names, round=step, seed=seed, label=label)
             mixing = metropolis(edges)
-            weights = mixing.dense()
-        rows = weights @ rows
+        rows = mixing.apply(torch.from_numpy(rows)).numpy()
         for link in zip(mixing.source.tolist(), mixing.target.tolist(), strict=True):
             links[link] = links.get(link, 0) + 1
     return rows, links

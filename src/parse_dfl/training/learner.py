@@ -169,6 +169,15 @@ class Learner:
             self._happen(passed)
         self.round = round
 
+    def return_to(self, round: int) -> None:
+        """Be after ``round``, an earlier one, again, with the rows as they are.
+
+        No change of modalities or stage is taken back: it goes no further than the latest.
+        """
+        first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        passed = [event.round for event in self._events if event.round <= self.round]
+        self.round = min(self.round, max([round, first - 1, *passed]))
+
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""
         return {
