@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from threading import Condition
 
 import pytest
@@ -25,6 +26,7 @@ from tests.peer.crowd import crowd, tiny
 HONEST = ["bottom+top-0", "bottom+top-1", "bottom+top-2"]
 MALLORY = "mallory"
 KINDS = ("random", "nan", "shape", "stale", "name", "unsigned", "schema", "key", "branch")
+TOO_LONG_BYTES = 50 << 20
 LEARNT = 0.65
 """The accuracy on digits, of which a tenth is chance, that the honest train on to."""
 REASONS = {"framing", "values", "schema", "round", "sender", "uncertified", "branch"}
@@ -107,7 +109,7 @@ def told(tmp_path_factory):
             peers.wait(lambda seen=seen: any(peers.round(n) > seen[n] for n in HONEST))
         mallory.transport.send(
             mallory.keys.slice(to=HONEST[0], sender=MALLORY, branch=next(iter(mallory.widths))),
-            bytes(50 << 20),
+            bytes(TOO_LONG_BYTES),
         )
         peers.wait(lambda: all(_accuracy(peers.rounds(name)) > LEARNT for name in HONEST))
         last = max(peers.round(name) for name in HONEST) + 3
@@ -116,7 +118,11 @@ def told(tmp_path_factory):
         peers.wait(peers.all_done(HONEST))
         mallory.transport.close()
         return {
-            name: {**peers.done(name), "scores": peers.rounds(name)[-1]["scores"]}
+            name: {
+                **peers.done(name),
+                "scores": peers.rounds(name)[-1]["scores"],
+                "received": [report["received_bytes"] for report in peers.rounds(name)],
+            }
             for name in HONEST
         }
 
@@ -133,6 +139,12 @@ def _widths(config):
 def test_the_honest_learn_all_the_same(told):
     assert all(math.isfinite(done["scores"]["loss"]) for done in told.values())
     assert all(done["scores"]["accuracy"] > LEARNT - 0.15 for done in told.values())
+
+
+def test_a_message_that_is_far_too_long_never_arrives(told):
+    for done in told.values():
+        steps = [after - before for before, after in pairwise(done["received"])]
+        assert max(steps) < TOO_LONG_BYTES
 
 
 def test_every_kind_of_rubbish_is_counted_for_its_reason(told):
