@@ -17,6 +17,7 @@ from parse_dfl.modalities import modality_set
 from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
+from parse_dfl.training.memory import parse_memory
 
 ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
@@ -75,6 +76,8 @@ def check_values(values: Mapping[str, Any]) -> None:
             raise unknown(_name(place).replace("_", " "), given[place], known)
     check_method(given["method"])
     _check_device(given["device"])
+    if "training.memory_limit" in given:
+        parse_memory(given["training.memory_limit"])
     _check_split(given["network.split"])
     _check_encoders(given["network.encoders"])
     for text in given["events"]:

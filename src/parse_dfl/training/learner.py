@@ -78,6 +78,7 @@ class Learner:
             blueprint=self.blueprint,
             training=self.training,
             compiled=self._compiled,
+            centralised=self.method.centralised,
         )
 
     @property

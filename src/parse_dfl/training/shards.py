@@ -84,10 +84,10 @@ class CohortData:
         return centred.div_(self.scale[modality][block])
 
     def gather(self, first: int, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """A minibatch of the rows from ``first`` on, at ``positions``, shape=(rows, B): inputs
-        (rows, B, *shape) and labels (rows, B)."""
+        """Minibatches of the rows from ``first`` on, at ``positions``, shape=(…, rows, B): inputs
+        (…, rows, B, *shape) and labels (…, rows, B)."""
         padded = self.label.shape[1]
-        starts = torch.arange(len(positions), device=positions.device) + first
+        starts = torch.arange(positions.shape[-2], device=positions.device) + first
         index = positions + padded * starts.unsqueeze(1)
         inputs = {name: take(values.flatten(0, 1), index) for name, values in self.inputs.items()}
         return inputs, take(self.label.flatten(), index)
