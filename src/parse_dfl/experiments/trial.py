@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentMix, AgentSpec
 from parse_dfl.data.splits import Split, split
+from parse_dfl.distributed.ranks import ALONE, Ranks
+from parse_dfl.distributed.simulator import ShardedSimulator, check_method
+from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.ingredients import deal, gather, load_data, proposals_for
+from parse_dfl.experiments.ingredients import deal, gather, load_data, method_of, proposals_for
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal
+from parse_dfl.methods.method import Method
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.batches import local_steps
 from parse_dfl.training.shards import Shard
@@ -27,7 +32,8 @@ class Trial:
 
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
     oracle's merged agents.  ``proposals`` are the splits that were proposed, by seed, where
-    they were asked for; seeds side by side have the same.
+    they were asked for; seeds side by side have the same.  ``ranks`` are the processes that the
+    simulator's rows are shared out over.
     """
 
     config: RunConfig
@@ -37,6 +43,7 @@ class Trial:
     mix: AgentMix
     weights: Mapping[AgentSpec, int]
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
+    ranks: Ranks = ALONE
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -45,18 +52,22 @@ class Trial:
         return self.split.validation if validates else self.split.test
 
 
-def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> Trial:
-    """Load, split and deal the data, and set the simulator up.
+def build_trial(
+    config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN, ranks: Ranks = ALONE
+) -> Trial:
+    """Load, split and deal the data, and set the simulator up; on several ranks, each its part.
 
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
+    check_ranks(config, method_of(config, own), ranks)
     found = gather(config, seeds, own)
     shards = found.shards
     weights = {shard.agent: 1 for shard in shards}
     if found.method.centralised:
         shards, weights = merge_shards(shards)
-    simulator = Simulator(
+    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    simulator = build(
         found.tensors(),
         shards,
         found.method,
@@ -67,7 +78,24 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         events=found.events,
         compiled=config.compile,
     )
-    return Trial(config, tuple(seeds), simulator, found.split, found.mix, weights, found.proposals)
+    parts = (found.split, found.mix, weights, found.proposals)
+    return Trial(config, tuple(seeds), simulator, *parts, ranks)
+
+
+def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:
+    """Refuse what needs all agents in one process, if there are several.
+
+    Raises:
+        ConfigError: the method does, or a recording.
+    """
+    if ranks.size == 1:
+        return
+    check_method(method, ranks)
+    if config.record:
+        raise ConfigError(
+            f"--record {','.join(config.record)} compares agents of different ranks, which "
+            f"{ranks.size} ranks cannot; run it in one process, without torchrun"
+        )
 
 
 def groups_of_equal_work(
