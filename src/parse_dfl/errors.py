@@ -8,7 +8,8 @@
     ├── RecordError        a run record that is missing or cannot be read
     ├── OutputError        a folder that cannot be written to
     ├── IdentityError      a certificate or key that cannot be used
-    └── PeerError          other peers that cannot be reached, or that are refused
+    ├── PeerError          other peers that cannot be reached, or that are refused
+    └── RankError          another process of the same run that is lost, or that cannot go on
 
 The command line turns each into one line on stderr and exit status 2.  A message names the
 offending value, the allowed ones and, for names, the nearest valid one.
@@ -54,6 +55,17 @@ class IdentityError(ParseDflError):
 
 class PeerError(ParseDflError):
     """Other peers that cannot be reached, or that are refused."""
+
+
+class RankError(ParseDflError):
+    """Another process of the same run that is lost, or that cannot go on.
+
+    ``first`` says whether this process is the one that tells it; others know the same.
+    """
+
+    def __init__(self, text: str, *, first: bool = True) -> None:
+        super().__init__(text)
+        self.first = first
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from parse_dfl.errors import OutputError
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(path: Path, content: bytes | bytearray, *, mode: int = 0o644) -> None:
     """Write ``content`` to ``path`` so that a kill or a full disk never leaves half a file.
 
     ``mode`` are its permissions; nobody else can read it before it has them.

@@ -9,7 +9,9 @@ from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
+from parse_dfl.cli.ranks import agreed
 from parse_dfl.cli.readers import positive
+from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import PLACES
 from parse_dfl.methods.names import check_method
@@ -58,7 +60,7 @@ def add(commands: Commands) -> None:
 def execute(args: argparse.Namespace) -> None:
     """Train all, then print the table, and write the report with its pictures."""
     methods = _methods(args.methods)
-    config = configuration(args)
+    config = agreed(lambda: configuration(args))
     out: Path = args.resume or args.out or default_out(config, "compare")
     from parse_dfl.experiments.compare import compare
 
@@ -74,7 +76,8 @@ def execute(args: argparse.Namespace) -> None:
             overwrite=args.overwrite,
             listener=listener,
         )
-    _show(out)
+    if launch().leads:
+        _show(out)
 
 
 def _methods(text: str) -> list[str]:

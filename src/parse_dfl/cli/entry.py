@@ -12,7 +12,8 @@ from parse_dfl import __version__
 from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
-from parse_dfl.errors import ParseDflError
+from parse_dfl.distributed.launch import launch
+from parse_dfl.errors import ParseDflError, RankError
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2
@@ -27,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _warnings_in_a_line():
             args.execute(args)
     except ParseDflError as error:
-        _say(str(error))
+        if launch().leads if not isinstance(error, RankError) else error.first:
+            _say(str(error))
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stop:
-        _say(f"interrupted; {stop}" if str(stop) else "interrupted")
+        if launch().leads:
+            _say(f"interrupted; {stop}" if str(stop) else "interrupted")
         return INTERRUPTED
     return 0
 
@@ -60,7 +63,7 @@ def _warnings_in_a_line() -> Iterator[None]:
 
     def show(message: Warning | str, *_place: Any, **_more: Any) -> None:
         text = " ".join(str(message).split())
-        if text not in seen:
+        if text not in seen and launch().leads:
             seen.add(text)
             print(f"warning: {text}", file=sys.stderr)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from parse_dfl.errors import RankError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.records import is_ours
 
@@ -37,9 +38,14 @@ def default_out(config: RunConfig, what: str) -> Path:
 
 @contextmanager
 def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
-    """Turn Ctrl-C into :class:`Interrupted` with a line that says how to go on."""
+    """Turn Ctrl-C into :class:`Interrupted` with a line that says how to go on; the loss of a rank
+    is told with the same line."""
     try:
         yield
+    except RankError as lost:
+        if not lost.first or not is_ours(out):
+            raise
+        raise RankError(f"{lost}; {how_to_go_on}, on any number of ranks") from lost
     except KeyboardInterrupt as stop:
         raise Interrupted(how_to_go_on if is_ours(out) else "nothing was written") from stop
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from parse_dfl.experiments.listeners import Listener
+from parse_dfl.distributed.launch import launch
+from parse_dfl.experiments.listeners import SILENT, Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Listener]:
     """The listener that fits stderr; whatever happens inside, the bar is taken away."""
-    if quiet:
+    if not launch().leads:
+        yield SILENT
+    elif quiet:
         yield QuietListener()
     elif not sys.stderr.isatty():
         yield PlainListener()

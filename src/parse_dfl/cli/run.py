@@ -10,6 +10,8 @@ from parse_dfl.cli.options import add_options, configuration, given
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
+from parse_dfl.cli.ranks import agreed
+from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.names import METHODS
 
@@ -44,6 +46,8 @@ def add(commands: Commands) -> None:
 def execute(args: argparse.Namespace) -> None:
     """Train, then print the table and where the files lie."""
     out = _resume(args) if args.resume else _start(args)
+    if not launch().leads:
+        return
     from rich.console import Console
 
     from parse_dfl.report.reading import read_run
@@ -56,7 +60,7 @@ def execute(args: argparse.Namespace) -> None:
 
 
 def _start(args: argparse.Namespace) -> Path:
-    config = configuration(args)
+    config = agreed(lambda: configuration(args))
     out: Path = args.out or default_out(config, config.method)
     from parse_dfl.experiments.run import run
 

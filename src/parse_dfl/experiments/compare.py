@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.distributed.ranks import launched_ranks
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
-from parse_dfl.experiments.ingredients import load_data
+from parse_dfl.experiments.ingredients import load_data, method_of
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
-from parse_dfl.experiments.trial import build_trial, groups_of_equal_work
+from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
 from parse_dfl.training.checkpoint import read_tensors
 
@@ -51,23 +52,26 @@ def compare(
             "the methods to compare"
         )
     entries = dict(_entry(config, method, own) for method in methods)
-    for single, _ in entries.values():
+    ranks = launched_ranks()
+    for single, ingredients in entries.values():
         validate(single)
+        check_ranks(single, method_of(single, ingredients), ranks)
     if config.engine != "simulate":
         raise ConfigError(
             f"a comparison trains several seeds side by side, which engine {config.engine!r} "
             "cannot; use engine 'simulate', or run each method and seed on its own"
         )
-    own = replace(own, data=own.data or load_data(config))
     base = None if out is None else Path(out)
-    if base is not None:
-        prepare_output(base, overwrite=overwrite, resume=resume)
-        _claim(base, config)
+    with ranks.agreeing():
+        own = replace(own, data=own.data or load_data(config))
+        if base is not None and ranks.leads:
+            prepare_output(base, overwrite=overwrite, resume=resume)
+            _claim(base, config)
     summaries: dict[str, list[Summary]] = {}
     for name, (single, ingredients) in entries.items():
         folder = base / name if base else None
         summaries[name] = _run_seeds(single, seeds, folder, listener, ingredients)
-        if base is not None:
+        if base is not None and ranks.leads:
             write_json(base / COMPARISON, comparison(config, summaries))
     return comparison(config, summaries)
 
@@ -124,11 +128,20 @@ def _run_side_by_side(
 ) -> dict[int, Summary]:
     """The summaries of seeds that run as one; those that are on disk are only read."""
     if folder is None:
-        return Session(build_trial(config, seeds, own), {}, None, listener).run()
-    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    while left := [s for s, place in folders.items() if not (place / "summary.json").exists()]:
-        _run_together(config, _stopped_at(folder / CHECKPOINT) or left, folder, listener, own)
-    return {seed: read_json(place / "summary.json") for seed, place in folders.items()}
+        trial = build_trial(config, seeds, own, launched_ranks())
+        return Session(trial, {}, None, listener).run()
+    while left := launched_ranks().tell(_left(seeds, folder)):
+        _run_together(config, left, folder, listener, own)
+    done = {seed: folder / f"seed-{seed}" / "summary.json" for seed in seeds}
+    ranks = launched_ranks()
+    read = [(seed, read_json(path)) for seed, path in done.items()] if ranks.leads else []
+    return dict(ranks.tell(read))
+
+
+def _left(seeds: Sequence[int], folder: Path) -> list[int]:
+    """The seeds to run next: those of a stopped session, or all that have no summary."""
+    left = [seed for seed in seeds if not (folder / f"seed-{seed}" / "summary.json").exists()]
+    return left and (_stopped_at(folder / CHECKPOINT) or left)
 
 
 def _stopped_at(checkpoint: Path) -> list[int]:
@@ -143,11 +156,13 @@ def _run_together(
     config: RunConfig, seeds: Sequence[int], folder: Path, listener: Listener, own: Own
 ) -> None:
     """Run seeds side by side, from the checkpoint if there is one, and write their records."""
-    trial = build_trial(config, seeds, own)
+    ranks = launched_ranks()
     folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    for seed, place in folders.items():
-        prepare_output(place, overwrite=False, resume=is_ours(place))
-        write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
+    with ranks.agreeing():
+        trial = build_trial(config, seeds, own, ranks)
+        for seed, place in folders.items() if ranks.leads else ():
+            prepare_output(place, overwrite=False, resume=is_ours(place))
+            write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
     session = Session(trial, folders, folder / CHECKPOINT, listener)
     session.resume()
     session.run()

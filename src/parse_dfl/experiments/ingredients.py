@@ -17,6 +17,7 @@ from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import Split, split
+from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import ModalityEvent, parse_event
 from parse_dfl.experiments.config import RunConfig
@@ -82,7 +83,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
     data = own.data or load_data(config)
     mix = mix_for(config.agents, data.modalities)
     parts = split(data, config.data.test)
-    method = own.method or build_method(config.method, options_of(config))
+    method = method_of(config, own)
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
     proposals = proposals_for(config, data, shards)
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
@@ -102,6 +103,15 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
         blueprint=blueprint_of(config, data, own, proposals),
         proposals=proposals,
     )
+
+
+def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
+    """The method that is trained.
+
+    Raises:
+        ConfigError: the configuration's method or one of its options is unknown.
+    """
+    return own.method or build_method(config.method, options_of(config))
 
 
 def load_data(config: RunConfig) -> MultimodalData:
@@ -186,6 +196,9 @@ def options_of(config: RunConfig) -> dict[str, object]:
 def torch_device(name: str) -> torch.device:
     """The device, made deterministic where it is not by itself.
 
+    ``cuda`` is the first one; of the processes that torchrun started on a machine, each gets the
+    next.
+
     Raises:
         ConfigError: there is no CUDA device.
     """
@@ -194,4 +207,6 @@ def torch_device(name: str) -> torch.device:
             raise ConfigError(f"device {name!r} is not available on this machine; use --device cpu")
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
         torch.use_deterministic_algorithms(True)
+        if name == "cuda" and launch().size > 1:
+            name = f"cuda:{launch().local_rank % torch.cuda.device_count()}"
     return torch.device(name)

@@ -1,10 +1,10 @@
-"""Ctrl-C between rounds: the round under way is finished, so that a checkpoint is whole."""
+"""Stopping between rounds: the round under way is finished, so that a checkpoint is whole."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,8 +17,9 @@ class Stop:
 
 
 @contextmanager
-def interrupt_after_round() -> Iterator[Stop]:
-    """Let the first Ctrl-C only be remembered; a second one interrupts at once.
+def interrupt_after_round(signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> Iterator[Stop]:
+    """Let the first Ctrl-C, or another of ``signals``, only be remembered; a second one interrupts
+    at once.
 
     Outside of the main thread, where signals cannot be handled, nothing changes.
     """
@@ -32,8 +33,9 @@ def interrupt_after_round() -> Iterator[Stop]:
             signal.default_int_handler(number, frame)
         stop.asked = True
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = {each: signal.signal(each, remember) for each in signals}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
+from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.files import cannot_write, write_atomically
-from parse_dfl.training.agent_file import TrainedAgent, save_agent, trained_agent
+from parse_dfl.training.agent_file import TrainedAgent, agent_file, trained_agent
 from parse_dfl.training.cohort import Cohort
 
 SLICE_SAMPLES = 500
@@ -20,25 +22,39 @@ SLICE_SAMPLES = 500
 
 
 def save_agents(trial: Trial, seed: int, folder: Path) -> None:
-    """Write every agent of one seed to ``folder/NAME.safetensors``.
+    """Write every agent of one seed to ``folder/NAME.safetensors``; the first rank does, those of
+    other ranks too.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    simulator = trial.simulator
+    ranks, simulator = trial.ranks, trial.simulator
+    if ranks.leads:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
     for cohort, row in _rows(trial, seed):
-        save_agent(
-            folder / f"{cohort.agents[row].name}.safetensors",
+        content = agent_file(
             cohort,
             row,
             method=simulator.method.name,
             blueprint=simulator.blueprint,
             label_names=simulator.data.source.label_names,
         )
+        if ranks.leads:
+            write_atomically(_place(folder, cohort.agents[row]), content)
+        else:
+            ranks.send(content, to=0)
+    if ranks.leads:
+        for agent in simulator.agents:
+            home = simulator.homes.get((agent.seed, agent.name), 0)
+            if agent.seed == seed and home != ranks.rank:
+                write_atomically(_place(folder, agent), ranks.receive(home))
+
+
+def _place(folder: Path, agent: AgentSpec) -> Path:
+    return folder / f"{agent.name}.safetensors"
 
 
 def save_slices(trial: Trial, seed: int, folder: Path) -> None:
@@ -47,13 +63,30 @@ def save_slices(trial: Trial, seed: int, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written to.
     """
-    simulator = trial.simulator
-    names = simulator.data.source.label_names
-    agents = (
-        trained_agent(cohort, row, simulator.method, simulator.blueprint, names)
-        for cohort, row in _rows(trial, seed)
-    )
-    write_slices(agents, simulator.data.source, trial.evaluation_samples, folder)
+    ranks, simulator = trial.ranks, trial.simulator
+    first: dict[str, AgentSpec] = {}
+    for agent in simulator.agents:
+        if agent.seed == seed:
+            first.setdefault(agent.group, agent)
+    source, samples = simulator.data.source, trial.evaluation_samples
+    names = source.label_names
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for cohort, row in _rows(trial, seed):
+        if first[cohort.agents[row].group] == cohort.agents[row]:
+            alone = trained_agent(cohort, row, simulator.method, simulator.blueprint, names)
+            arrays |= slices_of(alone, source, samples)
+    if not ranks.leads:
+        ranks.send(save(arrays), to=0)
+        return
+    for rank in range(1, ranks.size):
+        arrays |= load(bytes(ranks.receive(rank)))
+    by_group = {
+        name: value
+        for group in first
+        for name, value in arrays.items()
+        if name.startswith(f"{group}/")
+    }
+    _write(by_group, source, samples, folder)
 
 
 def write_slices(
@@ -69,17 +102,39 @@ def write_slices(
     Raises:
         OutputError: the folder cannot be written to.
     """
-    some = np.sort(np.random.default_rng(0).permutation(samples)[:SLICE_SAMPLES])
-    arrays: dict[str, NDArray[np.generic]] = {"label": source.label[some]}
+    arrays: dict[str, NDArray[np.float32]] = {}
+    seen: set[str] = set()
     for agent in agents:
-        group = agent.spec.group
-        if any(name.startswith(f"{group}/") for name in arrays):
-            continue
-        inputs = {name: source.modalities[name][some] for name in agent.spec.modalities}
-        for name, values in agent.outputs(inputs).slices.items():
-            arrays[f"{group}/{name}"] = values.numpy().astype(np.float32)
+        if agent.spec.group not in seen:
+            seen.add(agent.spec.group)
+            arrays |= slices_of(agent, source, samples)
+    _write(arrays, source, samples, folder)
+
+
+def slices_of(
+    agent: TrainedAgent, source: MultimodalData, samples: NDArray[np.int64]
+) -> dict[str, NDArray[np.float32]]:
+    """What one agent makes of the samples that slices are kept of, by ``GROUP/SLICE``."""
+    some = _some(samples)
+    inputs = {name: source.modalities[name][some] for name in agent.spec.modalities}
+    return {
+        f"{agent.spec.group}/{name}": values.numpy().astype(np.float32)
+        for name, values in agent.outputs(inputs).slices.items()
+    }
+
+
+def _some(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).permutation(samples)[:SLICE_SAMPLES])
+
+
+def _write(
+    arrays: Mapping[str, NDArray[np.float32]],
+    source: MultimodalData,
+    samples: NDArray[np.int64],
+    folder: Path,
+) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, label=source.label[_some(samples)], **arrays)  # type: ignore[arg-type]
     write_atomically(folder / "slices.npz", buffer.getvalue())
 
 

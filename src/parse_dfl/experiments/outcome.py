@@ -15,6 +15,7 @@ from parse_dfl.experiments.ingredients import liars_of
 from parse_dfl.experiments.proposed_split import Proposal
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.methods.method import Stage
+from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.overlays import OverlayBook, OverlayKey, Owned
@@ -43,6 +44,24 @@ def agent_scores(trial: Trial, scores: Sequence[tuple[Cohort, Scores]]) -> list[
             weight = trial.weights.get(agent, 1)
             listed.append(AgentScore(agent, int(cohort.data.sizes[row]), weight, values))
     return listed
+
+
+def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
+    """The scores of all ranks' agents, in the order of one process, on the first rank; on others
+    their own."""
+    simulator = trial.simulator
+    if trial.ranks.size == 1:
+        return own
+    told = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in own]
+    rows = trial.ranks.gather(told)
+    if not trial.ranks.leads:
+        return own
+    found = {(seed, name): rest for part in rows for seed, name, *rest in part}
+    return [
+        AgentScore(agent, samples, trial.weights.get(agent, 1), values)
+        for agent in simulator.agents
+        for samples, values in [found[agent.seed, agent.name]]
+    ]
 
 
 def group_means(scores: Sequence[AgentScore]) -> dict[str, dict[str, float]]:
@@ -87,29 +106,37 @@ class Facts:
     peak_memory_bytes: int
     proposal: Proposal | None
     seeds_side_by_side: int = 1
+    ranks: int = 1
 
 
 def summarise(
-    trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any]
+    trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any], *, peak: int
 ) -> dict[str, Any]:
-    """``summary.json`` of one seed of a trial."""
+    """``summary.json`` of one seed of a trial; ``peak`` are bytes of memory."""
     simulator = trial.simulator
     facts = Facts(
         method=simulator.method.name,
         data=simulator.data.source.name,
         lr=simulator.lr,
         evaluated_samples=len(trial.evaluation_samples),
-        parameters={
-            cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
-            for cohort in simulator.layout.cohorts
-        },
+        parameters=_parameters(simulator),
         overlays=_overlays(trial, seed),
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=peak,
         proposal=trial.proposals.get(seed),
         seeds_side_by_side=len(trial.seeds),
+        ranks=trial.ranks.size,
     )
     own = [score for score in scores if score.agent.seed == seed]
     return summary(trial.config, seed, own, spent, facts)
+
+
+def _parameters(simulator: Simulator) -> dict[str, int]:
+    """Of one agent, by group."""
+    owned: dict[AgentSpec, int] = {}
+    for owners in simulator.owners.values():
+        for agent in owners.agents:
+            owned[agent] = owned.get(agent, 0) + owners.width
+    return {agent.group: owned[agent] for agent in simulator.agents}
 
 
 def summary(
@@ -130,6 +157,7 @@ def summary(
         **_honest(config, scores),
         **spent,
         "seeds_side_by_side": facts.seeds_side_by_side,
+        "ranks": facts.ranks,
         "peak_memory_bytes": facts.peak_memory_bytes,
         "lr": facts.lr,
         "proposed_split": facts.proposal.to_dict() if facts.proposal else None,
@@ -170,7 +198,7 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
 def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
     """The last round's overlays of one seed, each label and member set once."""
     simulator = trial.simulator
-    owned = simulator.layout.branches.values()
+    owned = simulator.owners.values()
     found = overlays_of(simulator.book, owned, simulator.stage, max(1, simulator.round))
     return [drawn for key, drawn in found.items() if key.seed == seed]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.fleet import Fleet
@@ -28,6 +29,18 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
     for what, asked in refused.items():
         if asked:
             raise ConfigError(f"engine 'peers' cannot run {what}; use engine 'simulate'")
+
+
+def check_alone() -> None:
+    """Refuse to start peers from each of several processes.
+
+    Raises:
+        ConfigError: torchrun started this process and others.
+    """
+    if launch().size > 1:
+        raise ConfigError(
+            "engine 'peers' starts a process an agent by itself; run it without torchrun"
+        )
 
 
 def run_peers(

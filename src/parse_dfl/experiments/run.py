@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.errors import CheckpointError
 from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
-from parse_dfl.experiments.peers import check_engine, run_peers
+from parse_dfl.experiments.peers import check_alone, check_engine, run_peers
 from parse_dfl.experiments.records import prepare_output, read_json, write_json
 
 if TYPE_CHECKING:
@@ -37,16 +37,20 @@ def run(
     validate(config)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
+        check_alone()
         check_engine(config, own=own is not None)
         return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
+    from parse_dfl.distributed.ranks import launched_ranks
     from parse_dfl.experiments.own import NOTHING_OWN
     from parse_dfl.experiments.session import CHECKPOINT, Session
     from parse_dfl.experiments.trial import build_trial
 
-    trial = build_trial(config, [config.seed], own or NOTHING_OWN)
-    if folder is not None:
-        prepare_output(folder, overwrite=overwrite, resume=resume)
-        write_json(folder / CONFIG, to_dict(config))
+    ranks = launched_ranks()
+    with ranks.agreeing():
+        trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
+        if folder is not None and ranks.leads:
+            prepare_output(folder, overwrite=overwrite, resume=resume)
+            write_json(folder / CONFIG, to_dict(config))
     folders = {config.seed: folder} if folder else {}
     session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
     if resume:
@@ -62,10 +66,22 @@ def resume_run(
     Raises:
         CheckpointError: the folder holds no run, or its checkpoint is damaged.
     """
+    from parse_dfl.distributed.ranks import launched_ranks
+
     directory = Path(directory)
+    ranks = launched_ranks()
+    with ranks.agreeing():
+        found = _left_behind(directory) if ranks.leads else None
+    summary, config = ranks.tell(found)
+    if summary is not None:
+        return dict(summary)
+    return run(from_dict(config), out=directory, resume=True, listener=listener, own=own)
+
+
+def _left_behind(directory: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The summary of a run, if it is finished, and else its configuration."""
     if (directory / "summary.json").is_file():
-        return read_json(directory / "summary.json")
+        return read_json(directory / "summary.json"), {}
     if not (directory / CONFIG).is_file():
         raise CheckpointError(f"nothing to resume: {directory} holds no {CONFIG} of a run")
-    config = from_dict(read_json(directory / CONFIG))
-    return run(config, out=directory, resume=True, listener=listener, own=own)
+    return None, read_json(directory / CONFIG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping
 from math import isfinite
@@ -11,17 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import some_of
 from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import save_agents, save_slices
-from parse_dfl.experiments.listeners import Listener
+from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.outcome import (
     AgentScore,
     agent_scores,
     group_means,
     metric_rows,
+    of_all_ranks,
+    peak_memory_bytes,
     summarise,
 )
 from parse_dfl.experiments.payload import PayloadMeter
@@ -32,21 +35,28 @@ from parse_dfl.simulation.best_rows import BestRows
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""What stops a session after a round; the second only where a launcher ends several ranks by it."""
 
 
 class Session:
     """Runs a trial to its end.
 
     ``folders`` maps a seed to the folder of its records, none to keep nothing; ``checkpoint``
-    is the file that a stopped session goes on from.
+    is the file that a stopped session goes on from.  Of several ranks each has a session, with the
+    same arguments; the first one's reads and writes, and alone has a listener.
     """
 
     def __init__(
         self, trial: Trial, folders: Mapping[int, Path], checkpoint: Path | None, listener: Listener
     ) -> None:
-        self.trial, self._folders, self._listener = trial, folders, listener
+        self.trial, self._folders = trial, folders
+        self._ranks = trial.ranks
+        self._listener = listener if trial.ranks.leads else SILENT
+        self._written = folders if trial.ranks.leads else {}
         self._checkpoint = checkpoint
-        self._seconds = 0.0
+        self._seconds, self._saved = 0.0, 0
+        self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.homes}")
         self._payload = PayloadMeter(trial.simulator)
         self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
@@ -71,17 +81,32 @@ class Session:
         Raises:
             OutputError: what the run must leave cannot be written.
             KeyboardInterrupt: Ctrl-C; the round under way was finished and a checkpoint written.
+            RankError: another rank was lost; the message says which round is safe.
         """
+        try:
+            with self._ranks.parting():
+                return self._run()
+        except RankError as lost:
+            raise RankError(f"{lost}; {self._safe()}", first=lost.first) from lost
+
+    def _safe(self) -> str:
+        round, saved = self.trial.simulator.round, self._saved
+        if not self._checkpoint or not saved:
+            return f"the {round} rounds are lost"
+        return f"{round} rounds were done, and the checkpoint holds {saved}"
+
+    def _run(self) -> dict[int, dict[str, Any]]:
         simulator, config = self.trial.simulator, self.trial.config
         rounds = config.training.rounds
         self._listener.start(simulator.method.name, rounds, simulator.round)
-        with interrupt_after_round() as stop:
+        with interrupt_after_round(STOPS[: self._ranks.size]) as stop:
             while simulator.round < rounds:
                 self._round()
                 due = simulator.round % config.checkpoint_every == 0 and simulator.round < rounds
-                if due or stop.asked:
+                asked = self._ranks.any(stop.asked)
+                if due or asked:
                     self._save()
-                if stop.asked:
+                if asked:
                     raise KeyboardInterrupt
         summaries = self._finish()
         self._listener.finish()
@@ -106,7 +131,7 @@ class Session:
     def _score(self, samples: Tensor) -> tuple[list[AgentScore], dict[str, float]]:
         """Evaluate and record; the scores, and the accuracy of every group."""
         simulator = self.trial.simulator
-        scores = agent_scores(self.trial, simulator.evaluate(samples))
+        scores = of_all_ranks(self.trial, agent_scores(self.trial, simulator.evaluate(samples)))
         lost = [score.agent.name for score in scores if not isfinite(score.values["loss"])]
         if lost:
             self._listener.note(
@@ -118,7 +143,7 @@ class Session:
         return scores, _accuracies(scores)
 
     def _record(self, round: int, scores: list[AgentScore]) -> None:
-        for seed, folder in self._folders.items():
+        for seed, folder in self._written.items():
             own = [score for score in scores if score.agent.seed == seed]
             append_jsonl(folder / "metrics.jsonl", metric_rows(round, seed, own))
         if self._conflict:
@@ -134,16 +159,19 @@ class Session:
         scores, accuracy = self._score(self._all)
         self._seconds += time.perf_counter() - begin
         self._listener.round(simulator.round, accuracy)
-        summaries = {
-            seed: summarise(self.trial, seed, scores, self._spent()) for seed in self.trial.seeds
-        }
+        peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
             save_slices(self.trial, seed, folder)
-            write_json(folder / "summary.json", summaries[seed])
-        if self._checkpoint:
-            self._checkpoint.unlink(missing_ok=True)
-        return summaries
+        summaries = {}
+        if self._ranks.leads:
+            for seed in self.trial.seeds:
+                summaries[seed] = summarise(self.trial, seed, scores, self._spent(), peak=peak)
+            for seed, folder in self._written.items():
+                write_json(folder / "summary.json", summaries[seed])
+            if self._checkpoint:
+                self._checkpoint.unlink(missing_ok=True)
+        return dict(self._ranks.tell(list(summaries.items())))
 
     def _spent(self) -> dict[str, Any]:
         """Payload and seconds; the seconds of seeds side by side are shared out evenly."""
@@ -163,6 +191,9 @@ class Session:
             return
         tensors = self.trial.simulator.tensors()
         tensors |= self._best.tensors() if self._best else {}
+        self._saved = self.trial.simulator.round
+        if not self._ranks.leads:
+            return
         header = {
             "round": self.trial.simulator.round,
             "experiment": self._fingerprint(),
@@ -188,22 +219,30 @@ class Session:
             CheckpointError: it is damaged, or of another experiment.
         """
         kept = 0
-        if self._checkpoint and self._checkpoint.exists():
-            tensors, header = read_tensors(self._checkpoint)
-            self._restore(tensors, header)
+        with self._ranks.agreeing():
+            found = self._read()
+        if header := self._ranks.tell(found and found[1]):
+            self._restore(found[0] if found else {}, header)
             kept = self.trial.simulator.round
-        for folder in self._folders.values():
+        for folder in self._written.values():
             rewrite_jsonl(folder / "metrics.jsonl", lambda row: row["round"] <= kept)
         if self._conflict:
             self._conflict.keep_until(kept)
 
-    def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-        simulator = self.trial.simulator
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The checkpoint, if there is one, on the first rank."""
+        if not self._ranks.leads or not self._checkpoint or not self._checkpoint.exists():
+            return None
+        tensors, header = read_tensors(self._checkpoint)
         if header.get("experiment") != self._fingerprint():
             raise CheckpointError(
                 f"{self._checkpoint} is the checkpoint of another experiment; resume it with the "
                 "settings that it was started with, or start anew with --overwrite"
             )
+        return tensors, header
+
+    def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        simulator = self.trial.simulator
         best = {name: value for name, value in tensors.items() if name.startswith("best")}
         own = {name: value for name, value in tensors.items() if name not in best}
         simulator.restore(own, header["round"])
@@ -212,6 +251,7 @@ class Session:
         self._seconds = header["seconds"]
         vars(simulator.clock).update(header["clock"])
         self._payload.restore(header["payload"])
+        self._saved = simulator.round
 
 
 def _accuracies(scores: list[AgentScore]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentMix, AgentSpec
 from parse_dfl.data.splits import Split, split
+from parse_dfl.distributed.ranks import ALONE, Ranks
+from parse_dfl.distributed.simulator import ShardedSimulator, check_method
+from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.ingredients import deal, gather, load_data, proposals_for
+from parse_dfl.experiments.ingredients import deal, gather, load_data, method_of, proposals_for
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal
@@ -34,7 +38,8 @@ class Trial:
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
     oracle's merged agents.  ``proposals`` are the splits that were proposed, by seed, where
     they were asked for; seeds side by side have the same.  ``agreement`` is what was sent before
-    the first round, to agree on the standardisation.
+    the first round, to agree on the standardisation.  ``ranks`` are the processes that the
+    simulator's rows are shared out over.
     """
 
     config: RunConfig
@@ -45,6 +50,7 @@ class Trial:
     weights: Mapping[AgentSpec, int]
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     agreement: Payload = NOTHING_SENT
+    ranks: Ranks = ALONE
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -53,12 +59,15 @@ class Trial:
         return self.split.validation if validates else self.split.test
 
 
-def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> Trial:
-    """Load, split and deal the data, and set the simulator up.
+def build_trial(
+    config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN, ranks: Ranks = ALONE
+) -> Trial:
+    """Load, split and deal the data, and set the simulator up; on several ranks, each its part.
 
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
+    check_ranks(config, method_of(config, own), ranks)
     found = gather(config, seeds, own)
     shards = found.shards
     weights = {shard.agent: 1 for shard in shards}
@@ -67,7 +76,8 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     agreement = NOTHING_SENT
     if config.data.standardise == "agreed" and (found.method.centralised or _shares(found.method)):
         shards, agreement = agree(found.data, shards, found.topology)
-    simulator = Simulator(
+    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    simulator = build(
         found.tensors(),
         shards,
         found.method,
@@ -87,12 +97,29 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         weights,
         found.proposals,
         NOTHING_SENT if found.method.centralised else agreement,
+        ranks,
     )
 
 
 def _shares(method: Method) -> bool:
     """Whether anything is exchanged at all: who learns alone agrees with nobody either."""
     return any(stage.sharing is not nothing for stage in method.stages)
+
+
+def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:
+    """Refuse what needs all agents in one process, if there are several.
+
+    Raises:
+        ConfigError: the method does, or a recording.
+    """
+    if ranks.size == 1:
+        return
+    check_method(method, ranks)
+    if config.record:
+        raise ConfigError(
+            f"--record {','.join(config.record)} compares agents of different ranks, which "
+            f"{ranks.size} ranks cannot; run it in one process, without torchrun"
+        )
 
 
 def groups_of_equal_work(

@@ -40,7 +40,11 @@ class Rows(Protocol):
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        """The rule's own tensors, kept between rounds and in checkpoints."""
+        """The rule's own tensors, kept between rounds and in checkpoints.
+
+        ``edges``, shape=(E, 2), says whose they are: the stable hashes of a directed edge's sender
+        and receiver.  All others have a row an edge.
+        """
         ...
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from parse_dfl.branches import Branch, stable_hash
@@ -19,11 +20,17 @@ EDGE = "edge:"
 
 @dataclass(frozen=True, kw_only=True)
 class Lies:
-    """Who lies, by name, and about which branch in which round."""
+    """Who lies, by name, and about which branch in which round.
+
+    ``rows`` and ``edges`` are the numbers, among the whole federation's, of the rows and edges that
+    this process sees; None where it sees all.
+    """
 
     liars: Mapping[str, Liar]
     branch: Branch
     round: int
+    rows: NDArray[np.int64] | None = None
+    edges: NDArray[np.int64] | None = None
 
     def of(self, rows: Rows) -> list[Liar | None]:
         """The liar of each row, None where its owner is honest."""
@@ -52,11 +59,14 @@ def _falsified(sent: Sent, rows: Rows, mixing: Mixing, lies: Lies) -> Sent:
     false = {name: value.clone() for name, value in sent.items()}
     lying = lies.of(rows)
     for name, value in false.items():
-        senders = mixing.source if name.startswith(EDGE) else np.arange(len(lying))
+        over_edges = name.startswith(EDGE)
+        senders = mixing.source if over_edges else np.arange(len(lying))
+        numbers = lies.edges if over_edges else lies.rows
         for place, row in enumerate(senders.tolist()):
             liar, agent = lying[row], rows.agents[row]
             if liar:
-                words = (name, lies.branch, lies.round, agent.seed, agent.name, place)
+                number = place if numbers is None else int(numbers[place])
+                words = (name, lies.branch, lies.round, agent.seed, agent.name, number)
                 value[place] = attack(liar, value[place], *words)
     return false
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
 from parse_dfl.liars import Liar
 from parse_dfl.methods.method import Stage
 from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.simulation.attacks import Lies, exchange_with_liars
 from parse_dfl.training.layout import Layout
-from parse_dfl.training.overlays import OverlayBook
+from parse_dfl.training.overlays import OverlayBook, Owned
 from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.view import RowsView
 
@@ -34,6 +36,15 @@ class Payload:
     def mean_bytes(self) -> float:
         """Bytes per directed pair that exchanged anything."""
         return self.total_bytes / self.links if self.links else 0.0
+
+
+class Owners(Owned, Protocol):
+    """A branch and who owns it, wherever their rows are."""
+
+    @property
+    def width(self) -> int:
+        """Number of parameters P."""
+        ...
 
 
 class Exchanger:
@@ -66,7 +77,7 @@ class Exchanger:
                 view = RowsView(rows, layout.branches)
                 lies = Lies(liars=self._liars, branch=rows.branch, round=round)
                 mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
-            if self._share_second and "second" in rows.moments:
+            if self._share_second:
                 mixing.apply_in_place(rows.moments["second"])
         for rows, theta in mixed:
             rows.theta.copy_(theta)
@@ -74,7 +85,7 @@ class Exchanger:
             mixing.apply_in_place(rows.theta)
 
     def _present(
-        self, rows: BranchRows, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]
+        self, rows: Owned, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]
     ) -> Mixing:
         mixing = self._book.mixing(rows, stage, stage_number, round)
         if not absent:
@@ -82,17 +93,24 @@ class Exchanger:
         return mixing.without(np.array([agent in absent for agent in rows.agents]))
 
     def payload(
-        self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
+        self,
+        owners: Mapping[Branch, Owners],
+        stage: Stage,
+        stage_number: int,
+        *,
+        round: int,
+        absent: set[AgentSpec],
     ) -> Payload:
         """What :meth:`exchange` sends in this round."""
-        place = {agent: index for index, agent in enumerate(layout.agents)}
+        agents = {agent for own in owners.values() for agent in own.agents}
+        place = {agent: index for index, agent in enumerate(agents)}
         links, sizes = [], []
-        for rows in layout.branches.values():
-            mixing = self._present(rows, stage, stage_number, round, absent)
-            index = np.array([place[agent] for agent in rows.agents])
-            numbers = stage.exchange(rows.branch).floats(rows.width)
-            if self._share_second and "second" in rows.moments:
-                numbers += rows.width
+        for own in owners.values():
+            mixing = self._present(own, stage, stage_number, round, absent)
+            index = np.array([place[agent] for agent in own.agents])
+            numbers = stage.exchange(own.branch).floats(own.width)
+            if self._share_second:
+                numbers += own.width
             links.append(index[mixing.source] * len(place) + index[mixing.target])
             sizes.append(np.full(len(mixing.source), numbers * BYTES_PER_NUMBER))
         pairs, inverse = np.unique(np.concatenate(links), return_inverse=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
 from parse_dfl.events import ModalityEvent
 from parse_dfl.liars import parse_liar
 from parse_dfl.methods.method import Method
@@ -12,11 +14,12 @@ from parse_dfl.methods.robust import robust_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.simulation.exchange import Exchanger, Payload
+from parse_dfl.simulation.exchange import Exchanger, Owners, Payload
 from parse_dfl.simulation.well_posed import check_momentum, check_robust
 from parse_dfl.training.churn import absent_agents
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.learner import Learner
+from parse_dfl.training.optimizer import MOMENTS
 from parse_dfl.training.overlays import OverlayBook
 from parse_dfl.training.shards import Shard, TensorData
 
@@ -40,6 +43,7 @@ class Simulator(Learner):
         topology: Topology | None = None,
         events: Sequence[ModalityEvent] = (),
         compiled: bool = False,
+        book: OverlayBook | None = None,
     ) -> None:
         super().__init__(
             data,
@@ -51,20 +55,40 @@ class Simulator(Learner):
             compiled=compiled,
         )
         self._absence = overlay.absence
-        samples = {(s.agent.seed, s.agent.name): len(s.indices) for s in shards}
-        self.book = OverlayBook(overlay, topology, samples)
+        self.book = book or OverlayBook(overlay, topology, samples_of(shards))
         self._exchanger = Exchanger(
             self.book,
-            share_second=training.share_moments == "second",
+            share_second=self.shares_second,
             liars=[parse_liar(text) for text in overlay.liars],
         )
-        check_robust(self.method, self.layout, self.book)
-        check_momentum(training.global_momentum, self.method, self.layout, self.book)
+        check_robust(self.method, self.owners, self.book)
+        check_momentum(training.global_momentum, self.method, self.owners, self.book)
+
+    @property
+    def owners(self) -> Mapping[Branch, Owners]:
+        """Every branch and who owns it."""
+        return self.layout.branches
+
+    @property
+    def agents(self) -> Sequence[AgentSpec]:
+        """All agents, cohort by cohort."""
+        return self.layout.agents
+
+    @property
+    def homes(self) -> Mapping[tuple[int, str], int]:
+        """The rank that trains an agent, by its seed and name, where there are several."""
+        return {}
+
+    @property
+    def shares_second(self) -> bool:
+        """Whether second moments are exchanged together with the parameters."""
+        asked = self.training.share_moments == "second"
+        return asked and "second" in MOMENTS[self.training.optimizer]
 
     def step(self) -> None:
         """Run the next round."""
         self.begin_round()
-        absent = absent_agents(self.layout.agents, self._absence, self.round)
+        absent = absent_agents(self.agents, self._absence, self.round)
         self.train(absent)
         begin = time.perf_counter()
         self._exchanger.exchange(
@@ -75,9 +99,9 @@ class Simulator(Learner):
     def payload(self) -> Payload:
         """What the last round sent (before any: what the first would, nobody absent)."""
         round = max(1, self.round)
-        absent = absent_agents(self.layout.agents, self._absence, round)
+        absent = absent_agents(self.agents, self._absence, round)
         return self._exchanger.payload(
-            self.layout, self.stage, self.stage_number, round=round, absent=absent
+            self.owners, self.stage, self.stage_number, round=round, absent=absent
         )
 
     @property
@@ -90,3 +114,8 @@ class Simulator(Learner):
         if changed:
             self.book.forget()
         return changed
+
+
+def samples_of(shards: Sequence[Shard]) -> dict[tuple[int, str], int]:
+    """The number of samples of each agent, by its seed and name."""
+    return {(shard.agent.seed, shard.agent.name): len(shard.indices) for shard in shards}

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
+from parse_dfl.branches import Branch
 from parse_dfl.errors import OverlayError
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.robust import Robust
 from parse_dfl.overlays.mixing import least_eigenvalue
-from parse_dfl.training.layout import Layout
-from parse_dfl.training.overlays import OverlayBook
+from parse_dfl.training.overlays import OverlayBook, Owned
 
 
 class UnguardedWarning(UserWarning):
     """Robust mixing was asked for, and something is exchanged without it."""
 
 
-def check_robust(method: Method, layout: Layout, book: OverlayBook) -> None:
+def check_robust(method: Method, owners: Mapping[Branch, Owned], book: OverlayBook) -> None:
     """Look at every branch's overlay of the first round.
 
     Raises:
@@ -31,7 +32,7 @@ def check_robust(method: Method, layout: Layout, book: OverlayBook) -> None:
     for number, stage in enumerate(method.stages):
         if not isinstance(stage.averaging, Robust):
             continue
-        for branch, rows in layout.branches.items():
+        for branch, rows in owners.items():
             mixing = book.mixing(rows, stage, number, 1)
             if not len(mixing.source):
                 continue
@@ -50,7 +51,9 @@ def check_robust(method: Method, layout: Layout, book: OverlayBook) -> None:
         )
 
 
-def check_momentum(share: float, method: Method, layout: Layout, book: OverlayBook) -> None:
+def check_momentum(
+    share: float, method: Method, owners: Mapping[Branch, Owned], book: OverlayBook
+) -> None:
     """Refuse a global momentum that would drive neighbours apart (training/momentum.py).
 
     Overlays that change from round to round are not looked at.
@@ -62,7 +65,7 @@ def check_momentum(share: float, method: Method, layout: Layout, book: OverlayBo
         return
     bound = -1 / (1 + 2 * share)
     for number, stage in enumerate(method.stages):
-        for branch, rows in layout.branches.items():
+        for branch, rows in owners.items():
             mixing = book.mixing(rows, stage, number, 1)
             least = least_eigenvalue(mixing) if len(mixing.source) else 1.0
             if least <= bound:

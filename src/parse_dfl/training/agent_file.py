@@ -15,6 +15,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.standardise import Standardiser
 from parse_dfl.errors import CheckpointError, DataError, nearest
+from parse_dfl.files import write_atomically
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.modalities import Kind
@@ -22,7 +23,7 @@ from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from parse_dfl.training.checkpoint import packed, read_tensors
 from parse_dfl.training.cohort import Cohort
 
 FORMAT = "parse-dfl agent 1"
@@ -121,20 +122,10 @@ def trained_agent(
     return TrainedAgent(agent, method, network, blueprint.samples, own, label_names)
 
 
-def save_agent(
-    path: Path,
-    cohort: Cohort,
-    row: int,
-    *,
-    method: str,
-    blueprint: Blueprint,
-    label_names: tuple[str, ...],
-) -> None:
-    """Write one agent of a cohort.
-
-    Raises:
-        OutputError: the folder cannot be written to.
-    """
+def agent_file(
+    cohort: Cohort, row: int, *, method: str, blueprint: Blueprint, label_names: tuple[str, ...]
+) -> bytes:
+    """The content of the file of one agent of a cohort, which :func:`load_agent` reads."""
     agent = cohort.agents[row]
     tensors = row_parameters(cohort, row)
     for name, own in cohort.data.standardisers[row].items():
@@ -149,7 +140,25 @@ def save_agent(
         "network": asdict(blueprint.config),
         "label_names": list(label_names),
     }
-    write_tensors(path, tensors, header)
+    return packed(tensors, header)
+
+
+def save_agent(
+    path: Path,
+    cohort: Cohort,
+    row: int,
+    *,
+    method: str,
+    blueprint: Blueprint,
+    label_names: tuple[str, ...],
+) -> None:
+    """Write :func:`agent_file` to ``path``.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    content = agent_file(cohort, row, method=method, blueprint=blueprint, label_names=label_names)
+    write_atomically(path, content)
 
 
 def load_agent(

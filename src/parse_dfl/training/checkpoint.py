@@ -21,11 +21,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     Raises:
         OutputError: the folder cannot be written to, or the disk is full; ``path`` is untouched.
     """
-    content = save(
+    write_atomically(path, packed(tensors, header))
+
+
+def packed(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
+    """What :func:`write_tensors` writes."""
+    return save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         metadata={"header": json.dumps(header)},
     )
-    write_atomically(path, content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

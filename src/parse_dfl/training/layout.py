@@ -49,7 +49,7 @@ def build_layout(
     Rows start from weights drawn from (seed, branch), so equal components start equal
     everywhere without anyone telling them.
     """
-    members = _group(shards)
+    members = signature_groups(shards)
     networks = [build_network(blueprint, group[0].agent) for group in members]
     cohorts = [
         Cohort(
@@ -90,7 +90,7 @@ def _share_memory(
         cohort.working_bytes = left
 
 
-def _group(shards: Sequence[Shard]) -> list[list[Shard]]:
+def signature_groups(shards: Sequence[Shard]) -> list[list[Shard]]:
     """Shards by (modality set, encoders), in the order of first appearance."""
     groups: dict[object, list[Shard]] = {}
     for shard in shards:

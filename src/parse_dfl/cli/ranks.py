@@ -1,0 +1,21 @@
+"""Commands that torchrun starts on several ranks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from parse_dfl.distributed.launch import launch
+
+Value = TypeVar("Value")
+
+
+def agreed(read: Callable[[], Value]) -> Value:
+    """What ``read`` gives; a user's error on any rank, such as a file that one machine lacks, is
+    an error on all.  One process alone pays nothing for it."""
+    if launch().size == 1:
+        return read()
+    from parse_dfl.distributed.ranks import launched_ranks
+
+    with launched_ranks().agreeing():
+        return read()

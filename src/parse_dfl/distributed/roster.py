@@ -1,0 +1,96 @@
+"""Who owns which branch over all ranks, in the order of one process's rows, without any rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.methods.method import NetworkBuilder
+from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.networks.network import Network
+from parse_dfl.training.layout import signature_groups
+from parse_dfl.training.rows import columns_of
+from parse_dfl.training.shards import Shard
+
+Name = tuple[int, str]
+"""An agent's federation and name: what it keeps when its modalities change."""
+
+
+def name_of(agent: AgentSpec) -> Name:
+    """The agent's :data:`Name`."""
+    return agent.seed, agent.name
+
+
+@dataclass(frozen=True)
+class Owners:
+    """A branch and all its owners, in the order of its rows in one process."""
+
+    branch: Branch
+    agents: list[AgentSpec]
+    width: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a sample costs an agent in training and evaluation: operations of a forward pass; and
+    its parameters, which every step passes over."""
+
+    forward: int
+    parameters: int
+
+
+class Roster:
+    """All agents, cohort by cohort, and the owners of every branch."""
+
+    def __init__(
+        self, shards: Sequence[Shard], build_network: NetworkBuilder, blueprint: Blueprint
+    ) -> None:
+        self._shards = list(shards)
+        self._build, self._blueprint = build_network, blueprint
+        self.agents: list[AgentSpec] = []
+        self.work: dict[AgentSpec, Work] = {}
+        self.branches: dict[Branch, Owners] = {}
+        for group in signature_groups(shards):
+            agents = [shard.agent for shard in group]
+            network = build_network(blueprint, agents[0])
+            self.agents += agents
+            self._add(network, agents)
+            self.work |= dict.fromkeys(agents, _work(network, blueprint, agents[0]))
+        self.place = {name_of(agent): index for index, agent in enumerate(self.agents)}
+
+    def _add(self, network: Network, agents: Sequence[AgentSpec]) -> None:
+        for label, branch in network.branches.items():
+            if branch not in self.branches:
+                width = _width(network, label)
+                self.branches[branch] = Owners(branch, [], width)
+            self.branches[branch].agents.extend(agents)
+
+    def changed(self, agents: Mapping[Name, AgentSpec]) -> Self:
+        """The roster after some agents have changed."""
+        shards = [
+            Shard(agents.get(name_of(shard.agent), shard.agent), shard.indices)
+            for shard in self._shards
+        ]
+        return type(self)(shards, self._build, self._blueprint)
+
+    def in_order(self, shards: Sequence[Shard]) -> list[Shard]:
+        """Some of the shards, in the order of the roster's agents."""
+        return sorted(shards, key=lambda shard: self.place[name_of(shard.agent)])
+
+
+def _width(network: Network, label: str) -> int:
+    return sum(column.width for column in columns_of(network.parts[label]))
+
+
+def _work(network: Network, blueprint: Blueprint, agent: AgentSpec) -> Work:
+    inputs = {name: torch.zeros(1, *blueprint.samples[name].shape) for name in agent.modalities}
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.eval()(inputs)
+    parameters = sum(_width(network, label) for label in network.branches)
+    return Work(forward=counter.get_total_flops(), parameters=parameters)
