@@ -142,7 +142,7 @@ class PlainAgent:
             for kind in ("redundant", "unique") if synergistic else ("redundant",):
                 other = means[f"{kind}.{name.rpartition('.')[2]}"].detach()
                 varied = variation(means[name], other)
-                loss = loss + (0.004 if synergistic else 0.02) * varied
+                loss = loss + (0.004 if synergistic else 0.1) * varied
         return loss
 
     def row(self, label: str) -> Tensor:

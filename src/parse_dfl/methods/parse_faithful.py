@@ -55,7 +55,7 @@ class FaithfulOptions:
     agreement: float = 1.2
     unique_price: float = 0.05
     synergy_price: float = 0.02
-    independence: float = 0.02
+    independence: float = 0.1
     synergy_independence: float = 0.004
     early: float = 0.16
 
