@@ -28,11 +28,10 @@ def main() -> None:
         "tune": _tune,
         "prices": _prices,
         "prices-purity": _prices_purity,
-        "prices-purity": _prices_purity,
         "figure": figure.draw,
     }
     parser.add_argument("what", choices=jobs)
-    parser.add_argument("names", nargs="*", help="sets (default: all of the task)")
+    parser.add_argument("names", nargs="*", help="sets, or prices (default: all of the task)")
     args = parser.parse_args()
     jobs[args.what](args.names)
 
@@ -66,8 +65,8 @@ def _prices(names: Sequence[str]) -> None:
     _on_validation("prices", names, [plain, *priced])
 
 
-def _prices_purity(_: Sequence[str]) -> None:
-    for price in PRICES:
+def _prices_purity(names: Sequence[str]) -> None:
+    for price in map(float, names or PRICES):
         job = partial(
             purity.measure,
             "parse-faithful",

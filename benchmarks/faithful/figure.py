@@ -57,7 +57,6 @@ def accuracy(real: Sequence[dict[str, Any]], name: str) -> float:
 
 
 def leak(purity: dict[str, Any], kind: str) -> float:
-    """The greatest reading of another's bit from slices of a kind, in percent."""
-    rows = purity["summary"].items()
-    own = [row["other"]["greatest"] for name, row in rows if f"/{kind}" in name]
-    return 100 * max(own)
+    """The greatest reading of another's bit from slices of a kind, noise included, in percent."""
+    rows = {name: row for name, row in purity["summary"].items() if "noiseless" not in name}
+    return 100 * max(row["other"]["greatest"] for name, row in rows.items() if f"/{kind}" in name)
