@@ -72,7 +72,7 @@ def _prices_purity(names: Sequence[str]) -> None:
             "parse-faithful",
             ROUNDS,
             options={"price": price},
-            seeds=(100, 101),
+            seeds=(100,),
             where="validation",
         )
         _once(f"prices-purity-{price:g}", job)
