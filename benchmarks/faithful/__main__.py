@@ -66,7 +66,8 @@ def _prices(names: Sequence[str]) -> None:
 
 
 def _prices_purity(names: Sequence[str]) -> None:
-    for price in map(float, names or PRICES):
+    """At the default price, 1, it is :func:`_purity`'s."""
+    for price in map(float, names or PRICES[:-1]):
         job = partial(
             purity.measure,
             "parse-faithful",

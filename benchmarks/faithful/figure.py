@@ -18,7 +18,13 @@ KINDS = {"redundant": "o", "unique": "s", "synergistic": "^"}
 
 def draw(_: Sequence[str] = ()) -> None:
     """``docs/figures/faithful-price.png`` and ``.svg`` from the results of ``prices``."""
-    save_picture(picture(_results("prices-*_iid"), _results("prices-purity-*")), FOLDER)
+    synthetic = _results("prices-purity-*") + _results("purity-parse-faithful-70")
+    save_picture(picture(_results("prices-*_iid"), synthetic), FOLDER)
+
+
+def price_of(purity: dict[str, Any]) -> float:
+    """The price that was paid; the default is 1."""
+    return float(purity["options"].get("price", 1.0))
 
 
 def _results(pattern: str) -> list[dict[str, Any]]:
@@ -30,8 +36,8 @@ def _results(pattern: str) -> list[dict[str, Any]]:
 def picture(real: Sequence[dict[str, Any]], synthetic: Sequence[dict[str, Any]]) -> Picture:
     """Accuracy, mean over the sets ``real``, and the greatest leak of each kind of slice."""
     figure, (panel,) = canvas(1, 1, height=4.2, width=6.5)
-    priced = sorted(synthetic, key=lambda one: float(one["options"]["price"]))
-    prices = [float(one["options"]["price"]) for one in priced]
+    priced = sorted(synthetic, key=price_of)
+    prices = [price_of(one) for one in priced]
     accuracies = [accuracy(real, f"price {price:g}") for price in prices]
     for kind, marker in KINDS.items():
         leaks = [leak(one, kind) for one in priced]
