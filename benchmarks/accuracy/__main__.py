@@ -1,4 +1,4 @@
-"""``python -m benchmarks.accuracy tune|run|table``: see README.md beside this file."""
+"""``python -m benchmarks.accuracy tune|run|table|figures``: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.recipe import RECIPE, RESULTS, Recipe
 from benchmarks.accuracy.run import run
 from benchmarks.accuracy.tables import write_tables
@@ -20,9 +21,9 @@ COMMITTED = ("core", "seven")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and do; 2 on bad input."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
-    parser.add_argument("what", choices=["tune", "run", "table"])
+    parser.add_argument("what", choices=["tune", "run", "table", "figures"])
     parser.add_argument("names", nargs="*", help="sets to run (all), or methods to tune (all)")
-    parser.add_argument("--matrix", default=None, help="which of the recipe (run: core)")
+    parser.add_argument("--matrix", default=None, help="which of the recipe (core)")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--out", type=Path, default=RESULTS, help="where results lie")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.what == "tune":
             tune(recipe, asked.names, asked.out, processes=asked.jobs)
             print(choice_table(recipe, asked.out))
+            return 0
+        if asked.what == "figures":
+            draw_figures(recipe, asked.matrix or "core", asked.out)
             return 0
         if asked.what == "run":
             matrix = asked.matrix or "core"

@@ -59,10 +59,10 @@ def ablations(names: Sequence[str] = ()) -> Iterator[Ablation]:
     for name in names:
         if name not in table:
             raise unknown("ablation", name, table)
-    for data in run["sets"]:
-        cell = Cell(data, run["mix"], run["partition"])
-        for name in names or table:
-            own = run | table[name]
+    for name in names or table:
+        own = run | table[name]
+        for data in own["sets"]:
+            cell = Cell(data, own["mix"], own["partition"])
             for value in own.get("values", ["left out"]):
                 yield Ablation(name, own, cell, value)
 
@@ -131,12 +131,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing; write each when it is finished."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="of the ablations (default: all)")
+    parser.add_argument("--set", dest="sets", action="append", help="only this set; repeatable")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args(arguments)
     recipe = Recipe()
     for ablation in ablations(asked.names):
         path = asked.out / ablation.folder / FILE
-        if path.exists():
+        if path.exists() or (asked.sets and ablation.cell.name not in asked.sets):
             continue
         made = run(ablation, recipe)
         path.parent.mkdir(parents=True, exist_ok=True)

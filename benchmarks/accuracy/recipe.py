@@ -18,16 +18,23 @@ RESULTS = HERE / "results"
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One data set, dealt in one way to one mix of agents."""
+    """One data set, dealt in one way to one mix of agents, and how its inputs are standardised."""
 
     name: str
     mix: str
     partition: str
+    standardise: str = "own"
 
     @property
     def folder(self) -> str:
-        """``motionsense_5+5+5_dirichlet-0.3``."""
-        return f"{self.name}_{self.mix}_{self.partition.replace(':', '-')}"
+        """``motionsense_5+5+5_dirichlet-0.3``, and ``_agreed`` where that is so."""
+        dealt = f"{self.name}_{self.mix}_{self.partition.replace(':', '-')}"
+        return dealt if self.standardise == "own" else f"{dealt}_{self.standardise}"
+
+    @property
+    def dealt(self) -> str:
+        """The partition as a table tells it: ``dirichlet:0.3``, ``dirichlet:0.3, agreed``."""
+        return self.partition if self.standardise == "own" else f"{self.partition}, agreed"
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Recipe:
             if chosen not in own["sets"]:
                 raise unknown(f"set of {name}:", chosen, own["sets"])
         cells = tuple(
-            Cell(each, mix, partition)
+            Cell(each, mix, partition, own.get("standardise", "own"))
             for mix in own["mixes"]
             for each in own["sets"]
             if not sets or each in sets
@@ -133,6 +140,7 @@ class Recipe:
                 data=self.values["sets"][cell.name].get("data", cell.name),
                 partition=cell.partition,
                 evaluate_on=evaluate_on,
+                standardise=cell.standardise,
             ),
             training=TrainingConfig(**(dict(training) | of_training)),
             method_options=chosen,

@@ -1,16 +1,23 @@
-"""Tables of a matrix: accuracy, and PARSE against the best rival; what is missing is shown so."""
+"""Tables of a matrix: accuracy, and PARSE against the best rival; what is missing is shown so.
+
+Who is a rival, how seeds are paired and what a gap is, the report says: ``parse_dfl.report``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
 from benchmarks.accuracy.results import entry_of, read_cell
-from parse_dfl.report.statistics import gap_closed, interval, is_rival, paired_difference
+from parse_dfl.report.duels import Duel, duels_with_best, tally
+from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.standings import MEAN, Standing
+from parse_dfl.report.statistics import OURS, Interval, competes, interval, paired_difference
 
-Values = dict[str, list[float]]
-"""Method → mean accuracy per seed, of the methods of a cell that have a result."""
+VARIANT = "parse-adaptive"
 
 
 def write_tables(recipe: Recipe, names: Sequence[str], results: Path) -> str:
@@ -25,21 +32,23 @@ def write_tables(recipe: Recipe, names: Sequence[str], results: Path) -> str:
     return text
 
 
-def values_of(matrix: Matrix, results: Path, cell: Cell) -> Values:
+def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
     """What each method of the matrix reached on a cell, for the seeds of the matrix."""
     found = read_cell(results, cell)
-    values = {}
+    values: dict[str, tuple[float, ...]] = {}
+    seeds: dict[str, tuple[int, ...]] = {}
     for method in matrix.methods:
         if entry := entry_of(found, method):
             by_seed = dict(zip(entry["seeds"], entry["mean_accuracy"]["values"], strict=True))
-            values[method] = [by_seed[seed] for seed in matrix.seeds if seed in by_seed]
-    return values
+            seeds[method] = tuple(seed for seed in matrix.seeds if seed in by_seed)
+            values[method] = tuple(by_seed[seed] for seed in seeds[method])
+    return Standing(comparison=cell.folder, scope=MEAN, values=values, seeds=seeds)
 
 
 def _state(matrix: Matrix, results: Path) -> str:
-    cells = [values_of(matrix, results, cell) for cell in matrix.cells]
+    standings = [standing_of(matrix, results, cell) for cell in matrix.cells]
     asked = len(matrix.cells) * len(matrix.methods) * len(matrix.seeds)
-    there = sum(len(own) for cell in cells for own in cell.values())
+    there = sum(len(own) for standing in standings for own in standing.values.values())
     return f"{there} of {asked} runs are there (cells × methods × seeds)."
 
 
@@ -53,17 +62,17 @@ def accuracy_table(matrix: Matrix, results: Path) -> str:
         "|---|---|---|" + "---|" * len(matrix.methods),
     ]
     for cell in matrix.cells:
-        values = values_of(matrix, results, cell)
-        shown = [_shown(values.get(m, []), len(matrix.seeds)) for m in matrix.methods]
+        values = standing_of(matrix, results, cell).values
+        shown = [_shown(values.get(m, ()), len(matrix.seeds)) for m in matrix.methods]
         lines.append(f"| {_told(cell)} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 
 def _told(cell: Cell) -> str:
-    return f"{cell.name} | {cell.mix} | {cell.partition}"
+    return f"{cell.name} | {cell.mix} | {cell.dealt}"
 
 
-def _shown(values: list[float], seeds: int) -> str:
+def _shown(values: Sequence[float], seeds: int) -> str:
     if not values:
         return "missing"
     mean = interval(values)
@@ -74,76 +83,102 @@ def _shown(values: list[float], seeds: int) -> str:
 
 def difference_table(matrix: Matrix, results: Path) -> str:
     """PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
-    ours = [method for method in ("parse", "parse-adaptive") if method in matrix.methods]
+    standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
+    competing = set(filter(competes, matrix.methods))
+    whole = [standing for standing in standings.values() if competing <= standing.values.keys()]
+    duels = {duel.standing.comparison: duel for duel in duels_with_best(whole)}
+    has_variant = VARIANT in matrix.methods
+    header = ["data", "agents", "partition", "best rival", "parse − rival", "p (Holm)"]
+    header += ["parse-adaptive − rival"] if has_variant else []
+    header += ["gap closed: parse"] + (["parse-adaptive"] if has_variant else []) + ["rival"]
     lines = [
-        "Difference from the best rival in points, paired by seed, and the share of the gap "
-        "between local and oracle that each closes.",
+        "Difference from the best rival in points, paired by seed; p after Holm's correction over "
+        "the cells of the table; and the share of the gap between local and oracle that each "
+        "closes.",
         "",
-        "| data | agents | partition | best rival | "
-        + " | ".join(f"{method} − rival | {method}: gap closed" for method in ours)
-        + " | rival: gap closed |",
-        "|---|---|---|---|" + "---|---|" * len(ours) + "---|",
+        "| " + " | ".join(header) + " |",
+        "|---" * len(header) + "|",
     ]
-    rows = [_difference_row(ours, values_of(matrix, results, cell)) for cell in matrix.cells]
-    for cell, row in zip(matrix.cells, rows, strict=True):
-        cells = ["missing"] if row is None else [row.rival, *row.columns()]
+    for cell, standing in standings.items():
+        duel = duels.get(standing.comparison)
+        cells = ["missing"] if duel is None else _duel_cells(duel, has_variant=has_variant)
         lines.append(f"| {_told(cell)} | " + " | ".join(cells) + " |")
-    for partition in dict.fromkeys(cell.partition for cell in matrix.cells):
+    for partition in dict.fromkeys(cell.dealt for cell in matrix.cells):
         own = [
-            row
-            for cell, row in zip(matrix.cells, rows, strict=True)
-            if row is not None and cell.partition == partition
+            duels[standing.comparison]
+            for cell, standing in standings.items()
+            if cell.dealt == partition and standing.comparison in duels
         ]
         if own:
-            lines.append(f"| **mean** |  | {partition} |  | " + " | ".join(_means(own)) + " |")
-    return "\n".join(lines)
+            cells = _mean_cells(own, has_variant=has_variant)
+            lines.append(f"| **mean** |  | {partition} |  | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _sum_up(list(duels.values()))])
 
 
-class Row:
-    """A cell's best rival, and by method the differences from it and the gaps closed, over the
-    seeds that all its methods have."""
-
-    def __init__(self, ours: Sequence[str], values: Values) -> None:
-        seeds = min(map(len, values.values()))
-        values = {method: own[:seeds] for method, own in values.items()}
-        means = {method: interval(own).mean for method, own in values.items()}
-        self.rival = max((m for m in means if is_rival(m) and m != "local"), key=means.__getitem__)
-        self.differences = [paired_difference(values[m], values[self.rival]) for m in ours]
-        self.closed = [
-            gap_closed(means[m], local=means["local"], oracle=means["oracle"])
-            if {"local", "oracle"} <= means.keys()
-            else None
-            for m in (*ours, self.rival)
-        ]
-
-    def columns(self) -> list[str]:
-        """What stands in the row after the rival."""
-        cells = []
-        for difference, closed in zip(self.differences, self.closed[:-1], strict=True):
-            half = difference.half or 0
-            cells += [f"{100 * difference.mean:+.1f} ± {100 * half:.1f}", _share(closed)]
-        return [*cells, _share(self.closed[-1])]
+def _duel_cells(duel: Duel, *, has_variant: bool) -> list[str]:
+    """What stands in the row of a cell after its name."""
+    standing = duel.standing
+    variant = _variant_difference(duel) if has_variant else None
+    closed = [OURS, VARIANT, duel.rival] if has_variant else [OURS, duel.rival]
+    return [
+        duel.rival,
+        _points(duel.difference),
+        "–" if duel.p_holm is None else f"{duel.p_holm:.3f}",
+        *([_points(variant)] if has_variant else []),
+        *(_share(standing.gap_closed(name)) for name in closed),
+    ]
 
 
-def _difference_row(ours: Sequence[str], values: Values) -> Row | None:
-    """None where PARSE or every rival is missing."""
-    rivals = [method for method in values if is_rival(method) and method != "local"]
-    if not rivals or not set(ours) <= values.keys():
+def _variant_difference(duel: Duel) -> Interval | None:
+    if VARIANT not in duel.standing.values:
         return None
-    return Row(ours, values)
+    return paired_difference(*duel.standing.paired(VARIANT, duel.rival))
 
 
-def _means(rows: Sequence[Row]) -> list[str]:
-    cells = []
-    for place in range(len(rows[0].differences)):
-        mean = sum(row.differences[place].mean for row in rows) / len(rows)
-        cells += [f"{100 * mean:+.1f}", _share(_mean_share([row.closed[place] for row in rows]))]
-    return [*cells, _share(_mean_share([row.closed[-1] for row in rows]))]
+def _mean_cells(duels: Sequence[Duel], *, has_variant: bool) -> list[str]:
+    """Means over cells, of the same columns but for the rival's name."""
+    variants = [found.mean for duel in duels if (found := _variant_difference(duel))]
+    closed: Mapping[str, list[float | None]] = {
+        OURS: [duel.standing.gap_closed(OURS) for duel in duels],
+        VARIANT: [duel.standing.gap_closed(VARIANT) for duel in duels],
+        "rival": [duel.standing.gap_closed(duel.rival) for duel in duels],
+    }
+    kept = [gaps for name, gaps in closed.items() if has_variant or name != VARIANT]
+    return [
+        f"{100 * np.mean([duel.difference.mean for duel in duels]):+.1f}",
+        "",
+        *([f"{100 * np.mean(variants):+.1f}" if variants else "–"] if has_variant else []),
+        *(_mean_share(gaps) for gaps in kept),
+    ]
 
 
-def _mean_share(shares: Sequence[float | None]) -> float | None:
+def _sum_up(duels: Sequence[Duel]) -> str:
+    if not duels:
+        return "No cell has PARSE and a rival."
+    counts, raw = tally(duels), tally(duels, corrected=False)
+    ranks = mean_ranks([duel.standing for duel in duels])
+    told = ", ".join(f"{name} {rank:.2f}" for name, rank in sorted(ranks.items(), key=_by_rank))
+    return (
+        f"Over {len(duels)} cells parse wins {counts['win']}, ties {counts['tie']}, loses "
+        f"{counts['loss']} against the best rival of each after the correction (before it "
+        f"{raw['win']}, {raw['tie']}, {raw['loss']}). Mean ranks: {told}."
+    )
+
+
+def _by_rank(pair: tuple[str, float]) -> float:
+    return pair[1]
+
+
+def _points(difference: Interval | None) -> str:
+    if difference is None:
+        return "–"
+    spread = "" if difference.half is None else f" ± {100 * difference.half:.1f}"
+    return f"{100 * difference.mean:+.1f}{spread}"
+
+
+def _mean_share(shares: Sequence[float | None]) -> str:
     known = [share for share in shares if share is not None]
-    return sum(known) / len(known) if known else None
+    return _share(float(np.mean(known)) if known else None)
 
 
 def _share(value: float | None) -> str:

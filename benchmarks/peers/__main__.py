@@ -1,7 +1,7 @@
 """Measure the peers: ``python -m benchmarks.peers WHAT [CASE]``; results are kept by date.
 
 wire CASE     bytes on the wire (inside: unshare --net sh -c 'ip link set lo up; ...')
-throughput    exchange against the bare transport
+throughput N  exchange against the bare transport, N peers on a ring (2)
 engine        seconds to the first round of run --engine peers, 16 peers
 commands      the same of 16 parse-dfl node commands, and their memory
 memory        proportional memory of 16 peers of a fleet

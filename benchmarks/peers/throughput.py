@@ -1,19 +1,22 @@
-"""How fast branches are exchanged, against the bare transport in the same two processes.
+"""How fast branches are exchanged, against the bare transport between the same processes.
 
-Both send so many bytes to each other and wait for the other's, again and again; once through the
-exchange (schema, signature, guard, mixing), once as plain bytes over the same kind of session.
+Peers send so many bytes to each other and wait for the others', again and again: in turns of some
+rounds through the exchange (schema, signature, guard, mixing) and as plain bytes, between the same
+neighbours, over the same sessions.
 """
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition
 from typing import Any
 
 import torch
+from zenoh.handlers import Callback
 
 from benchmarks.peers.settings import LARGE, experiment
 from parse_dfl.experiments.ingredients import gather
@@ -26,9 +29,9 @@ from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.transport import LinkSettings, Transport, largest_message_bytes
 from parse_dfl.training.learner import Learner
 
-HOST = "127.0.0.1"
-PORTS = (17447, 17448)
-ROUNDS = 20
+HOST, PORT = "127.0.0.1", 17447
+TURNS, ROUNDS = 5, 8
+"""Turns of each kind, and rounds in a turn; the first turn of each is not counted."""
 
 
 class Silent:
@@ -41,25 +44,72 @@ class Silent:
         """Nothing."""
 
 
-def measure(_: str) -> dict[str, Any]:
-    """Bytes a second and direction of both."""
+def measure(peers: str) -> dict[str, Any]:
+    """Payload bytes a second, sent by all together, both ways; ``peers`` on a ring (2)."""
+    count = int(peers or 2)
+    fork = multiprocessing.get_context("fork")
+    barrier, results = fork.Barrier(count), fork.SimpleQueue()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         create_ca(folder / "CA", federation="bench", days=2)
-        for agent in ("top-0", "top-1"):
-            issue(folder / "CA", agent, hosts=[HOST], days=2, out=folder)
-        other = os.fork()
-        if not other:
-            _side(folder, 1)
-            os._exit(0)
-        result = _side(folder, 0)
-        os.waitpid(other, 0)
-    return result
+        for number in range(count):
+            issue(folder / "CA", f"top-{number}", hosts=[HOST], days=2, out=folder)
+        sides = [
+            fork.Process(target=_side, args=(folder, number, count, barrier, results))
+            for number in range(count)
+        ]
+        for side in sides:
+            side.start()
+        told = [results.get() for _ in sides]
+        for side in sides:
+            side.join()
+    return _summary(told)
 
 
-def _side(folder: Path, number: int) -> dict[str, Any]:
+def _summary(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    sent = sum(each["sent_bytes"] for each in told)
+    seconds = {kind: _median(told[0][kind]) for kind in ("bare", "exchange")}
+    pairs = zip(told[0]["bare"], told[0]["exchange"], strict=True)
+    return {
+        "peers": len(told),
+        "sent_bytes_a_round_and_peer": sent / len(told),
+        "exchange_bytes_a_second": sent / seconds["exchange"],
+        "bare_bytes_a_second": sent / seconds["bare"],
+        "ratio": seconds["bare"] / seconds["exchange"],
+        "ratios_by_turn": [round(bare / exchange, 3) for bare, exchange in pairs],
+        "missing": sum(each["missing"] for each in told),
+    }
+
+
+def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> None:
+    """One peer; seconds are those of all: from barrier to barrier."""
     torch.set_num_threads(1)
-    config = experiment(LARGE, agents="top=2", training__rounds=ROUNDS)
+    learner, node = _node(folder, number, count)
+    places = node._exchanger._places(learner, learner.round + 1)
+    receivers = [agent.name for agent in places[0].receivers]
+    sizes = [rows.theta.nbytes for rows in learner.layout.branches.values()]
+    bare = _Bare(node._transport, node.name, receivers, sizes)
+    missing = 0
+
+    def exchange() -> None:
+        nonlocal missing
+        learner.begin_round()
+        missing += len(node._exchanger.exchange(learner).missing)
+
+    taken: dict[str, list[float]] = {"bare": [], "exchange": []}
+    for turn in range(1 + TURNS):
+        for kind, step in (("bare", bare.round), ("exchange", exchange)):
+            seconds = _turn(barrier, step)
+            taken[kind] += [seconds] if turn else []
+    node.linger(Stop(), seconds=1)
+    barrier.wait()
+    node.close()
+    results.put({**taken, "sent_bytes": sum(sizes) * len(receivers), "missing": missing})
+
+
+def _node(folder: Path, number: int, count: int) -> tuple[Learner, Node]:
+    """A peer that has met all others."""
+    config = experiment(LARGE, agents=f"top={count}", training__rounds=(2 + TURNS) * ROUNDS)
     found = gather(config, [0])
     shard = found.shards[number]
     learner = Learner(
@@ -67,57 +117,63 @@ def _side(folder: Path, number: int) -> dict[str, Any]:
     )
     identity = Identity.load(folder / shard.agent.name)
     link = LinkSettings(
-        listen=[f"{HOST}:{PORTS[number]}"],
-        connect=[f"{HOST}:{PORTS[0]}"] if number else [],
+        listen=[f"{HOST}:{PORT + number}"],
+        connect=[f"{HOST}:{PORT}"] if number else [],
         limit_bytes=largest_message_bytes(learner),
     )
-    transport = Transport(link, identity)
-    bare = _bare(transport, number, learner)
-    settings = NodeSettings(overlay=OverlayConfig(), peer=PeerConfig(), wait_for=2)
+    settings = NodeSettings(overlay=OverlayConfig(), peer=PeerConfig(), wait_for=count)
     node = Node(
-        learner, transport, identity, settings, state=None, evaluation=None, reporter=Silent()
+        learner,
+        Transport(link, identity),
+        identity,
+        settings,
+        state=None,
+        evaluation=None,
+        reporter=Silent(),
     )
     node._meet(Stop())
-    payload = sum(rows.theta.nbytes for rows in learner.layout.branches.values())
-    seconds = []
+    return learner, node
+
+
+def _turn(barrier: Any, step: Callable[[], None]) -> float:
+    """Seconds a round, of all peers."""
+    barrier.wait()
+    begin = time.perf_counter()
     for _ in range(ROUNDS):
-        learner.begin_round()
-        begin = time.perf_counter()
-        node._exchanger.exchange(learner)
-        seconds.append(time.perf_counter() - begin)
-    node.linger(Stop(), seconds=1)
-    node.close()
-    steady = sorted(seconds)[ROUNDS // 2]
-    return {
-        "payload_bytes": payload,
-        "exchange_bytes_a_second": payload / steady,
-        "bare_bytes_a_second": payload / bare,
-        "ratio": bare / steady,
-    }
+        step()
+    barrier.wait()
+    return (time.perf_counter() - begin) / ROUNDS
 
 
-def _bare(transport: Transport, number: int, learner: Learner) -> float:
-    """Median seconds of a round of plain bytes of the same sizes."""
-    sizes = [rows.theta.nbytes for rows in learner.layout.branches.values()]
-    arrived, condition = [0], Condition()
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
 
-    def take(key: str, payload: bytes) -> None:  # noqa: ARG001
-        with condition:
-            arrived[0] += 1
-            condition.notify()
 
-    transport.listen([f"bench/bare/{number}"], take)
-    blobs = [bytes(size) for size in sizes]
-    while not transport.peers():
-        time.sleep(0.01)
-    time.sleep(1.0)  # for both subscriptions to be known; nothing is measured by now
-    seconds = []
-    for round in range(1, ROUNDS + 1):
-        begin = time.perf_counter()
-        for blob in blobs:
-            transport.send(f"bench/bare/{1 - number}", blob)
-        with condition:
-            condition.wait_for(lambda round=round: arrived[0] >= round * len(blobs), timeout=30)
-        seconds.append(time.perf_counter() - begin)
-    transport.listen([], take)
-    return sorted(seconds)[ROUNDS // 2]
+class _Bare:
+    """Plain bytes to the same neighbours."""
+
+    def __init__(
+        self, transport: Transport, own: str, receivers: Sequence[str], sizes: Sequence[int]
+    ) -> None:
+        self._transport, self._receivers = transport, receivers
+        self._blobs = [bytes(size) for size in sizes]
+        self._arrived, self._expected, self._condition = 0, 0, Condition()
+        take = Callback(self._take, indirect=False)
+        self._kept = transport._session.declare_subscriber(f"bench/bare/{own}", take)
+        while not all(transport.send(f"bench/bare/{name}", b"") for name in receivers):
+            time.sleep(0.01)
+
+    def _take(self, sample: Any) -> None:
+        size = len(sample.payload.to_bytes())
+        with self._condition:
+            self._arrived += bool(size)
+            self._condition.notify()
+
+    def round(self) -> None:
+        """Send to all neighbours, and wait for theirs."""
+        for blob in self._blobs:
+            for name in self._receivers:
+                self._transport.send(f"bench/bare/{name}", blob)
+        self._expected += len(self._blobs) * len(self._receivers)
+        with self._condition:
+            assert self._condition.wait_for(lambda: self._arrived >= self._expected, timeout=60)

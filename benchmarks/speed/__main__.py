@@ -1,80 +1,125 @@
-"""``python -m benchmarks.speed``: measure, print the table, keep the result."""
+"""``python -m benchmarks.speed``: measure, print the tables, keep the result."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.speed import memory, tables
-from benchmarks.speed.jobs import INPUTS, METHODS, Job
-from benchmarks.speed.machine import machine
-from benchmarks.speed.timing import Effort, compare
+from benchmarks.speed import growth, picture, rivals, tables
+from benchmarks.speed.jobs import Job
+from benchmarks.speed.store import Cell, Store
+from benchmarks.speed.timing import Effort, compare_evaluations, compare_rounds
 
-AGENTS = (16, 100)
-MEMORY_AGENTS = (100, 1000, 4000)
-MEMORY_INPUTS = "vector-64"
-QUICK = Effort(pairs=2, seconds=0.0)
+PARTS = ("times", "growth", "rivals")
+SIZES = (16, 100, 1000)
+LARGEST_EVALUATED = 100
+"""Above it the loop's evaluation, far longer than its round, would be most of the benchmark."""
+TIMED = {
+    ("vector-64", "dsgd-mlp"): SIZES,
+    ("vector-561", "dsgd-mlp"): SIZES,
+    ("vector-64", "parse"): SIZES,
+    ("series", "parse"): SIZES,
+    ("image", "parse"): SIZES,
+    ("video", "parse"): SIZES[:2],
+    ("vector-64", "dsgd-hybrid"): SIZES[:2],
+    ("image", "dsgd-hybrid"): SIZES[:2],
+}
+QUICK = {("vector-32", method): (6,) for method in ("dsgd-mlp", "parse")}
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; returns what it keeps."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    quick = options.quick
-    result: dict[str, Any] = {"machine": machine()}
-    jobs = [("vector-32", method, 6) for method in METHODS] if quick else _jobs()
-    result["times"] = list(_times(jobs, QUICK if quick else Effort()))
-    result["memory"] = [] if quick else list(_memory())
-    print(tables.render(result))
-    if not quick:
-        stamp = "".join(character for character in result["machine"]["date"] if character.isdigit())
-        path = tables.RESULTS / f"{stamp}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
+    store = Store(options.resume)
+    cells = _quick() if options.quick else _cells(options)
+    done = store.take(_told(cells), options.within, keep=not options.quick)
+    print(tables.render(store.result))
+    if not options.quick:
         tables.update_readme()
-    return result
+        picture.draw()
+        if not done:
+            print(f"time is up; go on with --resume {store.path}", file=sys.stderr)
+    return store.result
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one tiny job, nothing is kept")
+    parser.add_argument("--quick", action="store_true", help="two tiny jobs, nothing is kept")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads, for both sides")
+    parser.add_argument("--parts", default="times,growth", help=f"of {','.join(PARTS)}")
+    parser.add_argument(
+        "--rivals", metavar="PYTHON", help="the Python that has other packages: adds that part"
+    )
+    parser.add_argument(
+        "--within", type=float, default=float("inf"), help="begin nothing after so many seconds"
+    )
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with this result")
     return parser
 
 
-def _jobs() -> list[tuple[str, str, int]]:
-    return list(product(INPUTS, METHODS, AGENTS))
+def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+    parts = options.parts.split(",")
+    if "times" in parts:
+        for (inputs, method), sizes in TIMED.items():
+            for agents in sizes:
+                yield from _times(Job(inputs=inputs, method=method, agents=agents), Effort())
+    if "growth" in parts:
+        for series, jobs in growth.SERIES.items():
+            for size, job in jobs.items():
+                identity = {"series": series, "size": size, "agents": job.agents}
+                yield "growth", identity, lambda job=job: _grown(job, options.threads)
+    if options.rivals:
+        for features, agents in rivals.CASES:
+            for rival in rivals.RIVALS:
+                case = (rival, features, agents)
+                identity = dict(zip(("rival", "features", "agents"), case, strict=True))
+                yield "rivals", identity, lambda case=case: _duel(case, options)
 
 
-def _times(jobs: Sequence[tuple[str, str, int]], effort: Effort) -> Iterator[dict[str, Any]]:
-    for inputs, method, agents in jobs:
-        job = Job(inputs=INPUTS[inputs], method=method, agents=agents)
-        for part, pair in compare(job, effort).items():
-            row = {"inputs": inputs, "method": method, "agents": agents, "part": part}
-            print(*row.values(), f"{pair.ratio:.2f}", file=sys.stderr, flush=True)
-            yield row | asdict(pair)
+def _quick() -> Iterator[Cell]:
+    for (inputs, method), (agents,) in QUICK.items():
+        job = Job(inputs=inputs, method=method, agents=agents)
+        yield from _times(job, Effort(pairs=2, seconds=0.0))
 
 
-def _memory() -> Iterator[dict[str, Any]]:
-    for method in METHODS:
-        before = None
-        for agents in MEMORY_AGENTS:
-            peak = memory.measure(MEMORY_INPUTS, method, agents)
-            yield {
-                "inputs": MEMORY_INPUTS,
-                "method": method,
-                **asdict(peak),
-                "own_bytes": peak.own_bytes,
-                "exponent": None if before is None else memory.growth(before, peak),
-            }
-            before = peak
+def _times(job: Job, effort: Effort) -> Iterator[Cell]:
+    identity = {"inputs": job.inputs, "method": job.method, "agents": job.agents}
+
+    def rounds() -> dict[str, Any]:
+        pair, roofline = compare_rounds(job, effort)
+        return asdict(pair) | asdict(roofline)
+
+    yield "times", identity | {"part": "round"}, rounds
+    if job.agents <= LARGEST_EVALUATED:
+        evaluation = identity | {"part": "evaluation"}
+        yield "times", evaluation, lambda: asdict(compare_evaluations(job, effort))
+
+
+def _grown(job: Job, threads: int) -> dict[str, Any]:
+    return asdict(growth.measure(job, threads))
+
+
+def _duel(case: tuple[str, int, int], options: argparse.Namespace) -> dict[str, Any]:
+    duel = rivals.compare(*case, options.rivals, options.threads)
+    return {"failed": duel} if isinstance(duel, str) else asdict(duel)
+
+
+def _told(cells: Iterator[Cell]) -> Iterator[Cell]:
+    """The same; each is named on stderr before it is taken."""
+    for part, identity, measure in cells:
+
+        def telling(measure: Any = measure, identity: Any = identity) -> dict[str, Any]:
+            print(*identity.values(), file=sys.stderr, flush=True)
+            return measure()
+
+        yield part, identity, telling
 
 
 if __name__ == "__main__":

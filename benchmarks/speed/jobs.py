@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
 
+from benchmarks.speed.mlp import DSGD_MLP
 from parse_dfl.agents import AgentMix
 from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import SampleShape
+from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.shards import Shard, TensorData
@@ -21,7 +25,6 @@ from parse_dfl.training.shards import Shard, TensorData
 CLASSES = 10
 POOL = 1024
 """Samples in the set; agents draw theirs from it and may share some, which costs nothing."""
-SAMPLES_PER_AGENT = 64
 TEST_SAMPLES = 512
 ROUNDS = 100_000
 """More than are ever run, so that the learning rate hardly moves."""
@@ -29,7 +32,7 @@ ROUNDS = 100_000
 
 @dataclass(frozen=True)
 class Inputs:
-    """What both modalities look like."""
+    """What every modality looks like."""
 
     name: str
     kind: Kind
@@ -41,39 +44,95 @@ INPUTS = {
     for each in (
         Inputs("vector-32", Kind.VECTOR, (32,)),
         Inputs("vector-64", Kind.VECTOR, (64,)),
+        Inputs("vector-300", Kind.VECTOR, (300,)),
+        Inputs("vector-561", Kind.VECTOR, (561,)),
         Inputs("series", Kind.SERIES, (128, 3)),
         Inputs("image", Kind.IMAGE, (28, 28, 1)),
         Inputs("video", Kind.VIDEO, (8, 16, 16)),
     )
 }
-METHODS = ("parse", "dsgd-hybrid")
+PLAIN_DSGD = DSGD_MLP.name
+METHODS = ("parse", "dsgd-hybrid", PLAIN_DSGD)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One federation: a third of the agents own ``a``, a third ``b``, the others both."""
+    """One federation on a ring, or on ``topology``.
 
-    inputs: Inputs
+    Of two modalities a third of the agents own ``a``, a third ``b`` and the others both, unless
+    ``own_all``; of another number everybody owns all.  Plain D-SGD knows one modality alone.
+    """
+
+    inputs: str
     method: str
     agents: int
+    modalities: int = 2
+    own_all: bool = False
+    hidden: int = 64
+    topology: str = "ring"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The modalities."""
+        return tuple("abcdefgh"[: 1 if self.method == PLAIN_DSGD else self.modalities])
 
     @property
     def mix(self) -> AgentMix:
         """Who owns what."""
+        if self.own_all or len(self.names) != 2:
+            return AgentMix(((self.names, self.agents),))
         third = self.agents // 3
         both = self.agents - 2 * third
         return AgentMix(((("a",), third), (("b",), third), (("a", "b"), both)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample of any modality."""
+        return INPUTS[self.inputs].shape
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of every modality."""
+        return INPUTS[self.inputs].kind
+
+    @property
+    def samples_per_agent(self) -> int:
+        """64, or 100 for plain D-SGD: the job that other packages are given."""
+        return 100 if self.method == PLAIN_DSGD else 64
+
+    @property
+    def steps(self) -> int:
+        """Local steps a round."""
+        return -(-self.samples_per_agent // self.training.batch_size)
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The defaults, or plain SGD on plain cross-entropy."""
+        if self.method == PLAIN_DSGD:
+            return TrainingConfig(
+                rounds=ROUNDS,
+                optimizer="sgd",
+                momentum=0.0,
+                schedule="constant",
+                prior_correction=0.0,
+            )
+        return TrainingConfig(rounds=ROUNDS)
+
+    @property
+    def built_method(self) -> Method:
+        """The method itself."""
+        return DSGD_MLP if self.method == PLAIN_DSGD else build_method(self.method)
 
     def data(self) -> MultimodalData:
         """A data set of random numbers: what they are does not change the work."""
         rng = np.random.default_rng(0)
         return MultimodalData(
-            name=self.inputs.name,
+            name=self.inputs,
             modalities={
-                name: rng.standard_normal((POOL, *self.inputs.shape), dtype=np.float32)
-                for name in ("a", "b")
+                name: rng.standard_normal((POOL, *self.shape), dtype=np.float32)
+                for name in self.names
             },
-            kinds=dict.fromkeys(("a", "b"), self.inputs.kind),
+            kinds=dict.fromkeys(self.names, self.kind),
             label=np.arange(POOL) % CLASSES,
             label_names=tuple(str(label) for label in range(CLASSES)),
         )
@@ -82,21 +141,25 @@ class Job:
         """The samples of every agent."""
         rng = np.random.default_rng(1)
         return [
-            Shard(agent, rng.choice(POOL, SAMPLES_PER_AGENT, replace=False))
+            Shard(agent, rng.choice(POOL, self.samples_per_agent, replace=False))
             for agent in self.mix.agents()
         ]
 
     def simulator(self) -> Simulator:
-        """The package's simulator, all settings left at their defaults."""
-        shape = self.inputs.shape
+        """The package's simulator, all other settings left at their defaults."""
         return Simulator(
             TensorData(self.data(), torch.device("cpu"), torch.float32),
             self.shards(),
-            build_method(self.method),
+            self.built_method,
             Blueprint(
-                samples={name: SampleShape(name, self.inputs.kind, shape) for name in ("a", "b")},
+                samples={name: SampleShape(name, self.kind, self.shape) for name in self.names},
                 classes=CLASSES,
-                config=NetworkConfig(),
+                config=NetworkConfig(hidden=self.hidden, latent=self.hidden * 3 // 2),
             ),
-            training=TrainingConfig(rounds=ROUNDS),
+            training=self.training,
+            overlay=OverlayConfig(topology=self.topology),
         )
+
+    def input_bytes(self, modalities: int) -> int:
+        """Bytes of an agent's minibatches of a round, each number in float32."""
+        return 4 * self.steps * self.training.batch_size * modalities * prod(self.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -22,6 +23,29 @@ class Machine(TypedDict):
     threads: int
     torch: str
     python: str
+
+
+class Others:
+    """How many cores other processes kept busy since this was made, on average."""
+
+    def __init__(self) -> None:
+        self._begin, self._used = time.perf_counter(), _used_by_others()
+
+    def cores(self) -> float:
+        """Until now; 0 on systems that do not tell."""
+        seconds = time.perf_counter() - self._begin
+        return max(0.0, (_used_by_others() - self._used) / seconds)
+
+
+def _used_by_others() -> float:
+    """Seconds of all cores but those of this process and its ended children."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return 0.0
+    user, nice, system, _, _, irq, softirq, steal = map(int, path.read_text().split()[1:9])
+    own = os.times()
+    used = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return used - (own.user + own.system + own.children_user + own.children_system)
 
 
 def machine() -> Machine:

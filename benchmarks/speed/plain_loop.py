@@ -1,6 +1,6 @@
 """A well-written plain loop over agents: what the simulator is measured against.
 
-Every agent is an ordinary module with its own fused Adam.  Minibatches of a round are gathered
+Every agent is an ordinary module with its own fused optimizer.  Minibatches of a round are gathered
 at once; gossip averages neighbours' flattened parameters.
 """
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from benchmarks.speed.jobs import CLASSES, SAMPLES_PER_AGENT, Job
-from benchmarks.speed.plain_networks import PLAIN, PlainMonolithic, PlainParse
+from benchmarks.speed.jobs import CLASSES, Job
+from benchmarks.speed.mlp import LR as SGD_LR
+from benchmarks.speed.plain_networks import PLAIN, PlainMlp, PlainMonolithic, PlainParse
 from parse_dfl.modalities import Kind
-from parse_dfl.training.config import TrainingConfig
 
 LR = 0.01
 
@@ -25,7 +25,7 @@ LR = 0.01
 class PlainAgent:
     """One agent: its network, optimizer and samples."""
 
-    network: PlainParse | PlainMonolithic
+    network: PlainParse | PlainMonolithic | PlainMlp
     optimizer: torch.optim.Optimizer
     inputs: dict[str, Tensor]  # each shape=(S, *shape), channels first, standardised
     standardisation: dict[str, tuple[Tensor, Tensor]]  # mean and scale, each shape=(*shape)
@@ -38,9 +38,9 @@ class PlainLoop:
 
     def __init__(self, job: Job) -> None:
         data = job.data()
-        self._batch = TrainingConfig().batch_size
+        self._batches = (job.steps, job.training.batch_size)
         self._modalities = {
-            name: channels_first(torch.from_numpy(values), job.inputs.kind)
+            name: channels_first(torch.from_numpy(values), job.kind)
             for name, values in data.modalities.items()
         }
         self._label = label = torch.from_numpy(data.label)
@@ -50,11 +50,11 @@ class PlainLoop:
             counts = torch.bincount(label[rows], minlength=CLASSES) + 0.5
             own = {name: self._modalities[name][rows] for name in shard.agent.modalities}
             statistics = {name: (x.mean(0), x.std(0) + 1e-6) for name, x in own.items()}
-            network = PLAIN[job.method](job.inputs, shard.agent.modalities)
+            network = PLAIN[job.method](job, shard.agent.modalities)
             self.agents.append(
                 PlainAgent(
                     network,
-                    torch.optim.Adam(network.parameters(), lr=LR, fused=True),
+                    _optimizer(job, network),
                     {
                         name: (x - statistics[name][0]) / statistics[name][1]
                         for name, x in own.items()
@@ -78,12 +78,13 @@ class PlainLoop:
     def step(self) -> None:
         """A round: local training of every agent, then gossip on every ring."""
         for agent in self.agents:
-            self._train(agent)
+            self.train(agent)
         self._gossip()
 
-    def _train(self, agent: PlainAgent) -> None:
+    def train(self, agent: PlainAgent) -> None:
+        """An agent's local steps of a round."""
         agent.network.train()
-        order = torch.randperm(SAMPLES_PER_AGENT).view(-1, self._batch)
+        order = self._order(len(agent.label))
         inputs = {name: values[order] for name, values in agent.inputs.items()}
         labels = agent.label[order]
         for step in range(len(order)):
@@ -92,6 +93,13 @@ class PlainLoop:
             agent.optimizer.zero_grad()
             loss.backward()
             agent.optimizer.step()
+
+    def _order(self, samples: int) -> Tensor:
+        """Sample numbers of the round's minibatches, shape=(steps, B): permutations in a row."""
+        steps, batch = self._batches
+        needed = steps * batch
+        walks = [torch.randperm(samples) for _ in range(-(-needed // samples))]
+        return torch.cat(walks)[:needed].view(steps, batch)
 
     @torch.no_grad()
     def _gossip(self) -> None:
@@ -118,6 +126,12 @@ class PlainLoop:
         logits = agent.network(own)
         accuracy = (logits.argmax(-1) == label).float().mean()
         return float(accuracy), float(functional.cross_entropy(logits, label))
+
+
+def _optimizer(job: Job, network: nn.Module) -> torch.optim.Optimizer:
+    if job.training.optimizer == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=SGD_LR, fused=True)
+    return torch.optim.Adam(network.parameters(), lr=LR, fused=True)
 
 
 def channels_first(values: Tensor, kind: Kind) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.speed.jobs import CLASSES, Inputs
+from benchmarks.speed.jobs import CLASSES, Job
+from benchmarks.speed.mlp import HIDDEN
 from parse_dfl.methods.parse import ParseOptions
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.blueprint import slice_widths
@@ -26,10 +27,10 @@ class MeanAndMaximum(nn.Module):
         return torch.cat([input.mean(-1), input.amax(-1)], -1)
 
 
-def trunk(inputs: Inputs) -> nn.Sequential:
+def trunk(job: Job) -> nn.Sequential:
     """The default encoder of a kind; samples come channels first."""
-    hidden, shape = CONFIG.hidden, inputs.shape
-    match inputs.kind:
+    hidden, shape = CONFIG.hidden, job.shape
+    match job.kind:
         case Kind.VECTOR:
             layers: list[nn.Module] = [nn.Linear(shape[0], hidden)]
         case Kind.SERIES:
@@ -91,13 +92,13 @@ def head(width: int) -> nn.Sequential:
 class PlainMonolithic(nn.Module):
     """Encoders, one fused embedding, one head: the network of the D-SGD methods."""
 
-    def __init__(self, inputs: Inputs, modalities: tuple[str, ...]) -> None:
+    def __init__(self, job: Job, modalities: tuple[str, ...]) -> None:
         super().__init__()
         latent = CONFIG.latent
         self.modalities = modalities
         self.encoders = nn.ModuleDict(
             {
-                name: nn.Sequential(trunk(inputs), nn.Linear(CONFIG.hidden, latent))
+                name: nn.Sequential(trunk(job), nn.Linear(CONFIG.hidden, latent))
                 for name in modalities
             }
         )
@@ -124,12 +125,12 @@ class PlainMonolithic(nn.Module):
 class PlainParse(nn.Module):
     """Feature fission into slices with a head each: the network of PARSE."""
 
-    def __init__(self, inputs: Inputs, modalities: tuple[str, ...]) -> None:
+    def __init__(self, job: Job, modalities: tuple[str, ...]) -> None:
         super().__init__()
         r, u, s = self.widths = slice_widths(CONFIG.latent, CONFIG.split)
         hidden = CONFIG.hidden
         self.modalities = modalities
-        self.trunks = nn.ModuleDict({name: trunk(inputs) for name in modalities})
+        self.trunks = nn.ModuleDict({name: trunk(job) for name in modalities})
         self.project = nn.ModuleDict({name: nn.Linear(hidden, r + u) for name in modalities})
         self.unique = nn.ModuleDict({name: head(u) for name in modalities})
         self.redundant = head(r)
@@ -190,4 +191,27 @@ class PlainParse(nn.Module):
         return loss - OPTIONS.contrastive_weight * both / (2 * len(label))
 
 
-PLAIN = {"parse": PlainParse, "dsgd-hybrid": PlainMonolithic}
+class PlainMlp(nn.Module):
+    """One hidden layer: the network of plain D-SGD."""
+
+    def __init__(self, job: Job, modalities: tuple[str, ...]) -> None:
+        super().__init__()
+        (self.modality,) = modalities
+        self.layers = nn.Sequential(
+            nn.Linear(job.shape[0], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES)
+        )
+
+    def overlays(self) -> dict[str, list[nn.Module]]:
+        """All of it among all."""
+        return {"all": [self.layers]}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The logits."""
+        return self.layers(inputs[self.modality])
+
+    def loss(self, inputs: Mapping[str, Tensor], label: Tensor, log_prior: Tensor) -> Tensor:  # noqa: ARG002
+        """Cross-entropy."""
+        return functional.cross_entropy(self(inputs), label)
+
+
+PLAIN = {"parse": PlainParse, "dsgd-hybrid": PlainMonolithic, "dsgd-mlp": PlainMlp}

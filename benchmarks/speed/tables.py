@@ -1,56 +1,157 @@
-"""Results as Markdown, and the README's section that holds those that are kept."""
+"""Results as Markdown, and the README's section that holds the newest of each kind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.speed.growth import Cost, exponent
+from benchmarks.speed.store import RESULTS
+
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+Row = dict[str, Any]
 
-_TIMES = ("inputs", "method", "agents", "part", "simulator ms", "loop ms", "ratio", "CPU ratio")
-_MEMORY = ("inputs", "method", "agents", "MiB above the start", "KiB an agent", "exponent")
+_IDENTITY = ("inputs", "method", "agents")
+_ROUNDS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×", "roofline ms", "of it", "of the least")
+_EVALUATIONS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×")
+_GROWTH = ("", "ms a round", "exp.", "of roofline", "MiB", "exp.", "MB sent")
+_SHARES = ("", "training", "data", "mixing", "evaluation")
+_RIVALS = ("MLP", "agents", "package", "its ms", "simulator ms", "× faster")
 
 
-def render(result: dict[str, Any]) -> str:
+def render(result: Row) -> str:
     """One measurement as Markdown."""
-    m = result["machine"]
-    head = (
-        f"{m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, "
-        f"torch {m['torch']}, {m['threads']} thread(s), load {m['load']} at the start."
-    )
-    times = [
-        (
-            *(row[name] for name in ("inputs", "method", "agents", "part")),
-            f"{1e3 * row['simulator']:.1f}",
-            f"{1e3 * row['loop']:.1f}",
-            f"{row['ratio']:.2f}",
-            f"{row['cpu_ratio']:.2f}",
-        )
-        for row in result["times"]
-    ]
-    memory = [
-        (
-            *(row[name] for name in ("inputs", "method", "agents")),
-            f"{row['own_bytes'] / 2**20:.1f}",
-            f"{row['own_bytes'] / row['agents'] / 2**10:.0f}",
-            "" if row["exponent"] is None else f"{row['exponent']:.2f}",
-        )
-        for row in result["memory"]
-    ]
-    return "\n\n".join([head, _table(_TIMES, times), _table(_MEMORY, memory)])
+    parts = [_head(result)]
+    times = result.get("times", [])
+    if times:
+        rounds = [_round(row) for row in times if row["part"] == "round"]
+        evaluations = [_pair(row) for row in times if row["part"] == "evaluation"]
+        parts += ["A round:", _table(_ROUNDS, rounds)]
+        parts += ["An evaluation:", _table(_EVALUATIONS, evaluations)]
+    if result.get("growth"):
+        parts += ["Growth:", _table(_GROWTH, _grown(result["growth"]))]
+        parts += [
+            "Shares of a run's time that evaluates every ten rounds:",
+            _table(_SHARES, [_share(row) for row in result["growth"]]),
+        ]
+    if result.get("rivals"):
+        parts += ["Other packages:", _table(_RIVALS, [_duel(row) for row in result["rivals"]])]
+    return "\n\n".join(parts)
 
 
 def update_readme() -> None:
-    """Write every kept result, the newest first, into the README."""
-    kept = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"), reverse=True)]
+    """Write the newest result of every number of threads, part by part, into the README."""
+    newest: dict[tuple[int, str], Row] = {}
+    for result in kept():
+        for part in ("times", "growth", "rivals"):
+            if result.get(part):
+                own = {"machine": result["machine"], part: result[part]}
+                newest[result["machine"]["threads"], part] = own
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    body = "\n\n".join(f"### {result['machine']['date']}\n\n{render(result)}" for result in kept)
+    body = "\n\n".join(
+        f"### {_TITLES[part]}, {threads} thread{'s' * (threads > 1)}\n\n{render(result)}"
+        for (threads, part), result in sorted(newest.items())
+    )
     README.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
+
+
+_TITLES = {"times": "Times", "growth": "Growth", "rivals": "Other packages"}
+
+
+def kept() -> list[Row]:
+    """Every result of the benchmark as it is now, the oldest first."""
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    return [result for result in results if "memory" not in result]  # that was its former shape
+
+
+def series(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of the growth part by the series that they belong to."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["series"], []).append(row)
+    return found
+
+
+def cost(row: Row) -> Cost:
+    """The measurement in a row of the growth part."""
+    return Cost(**{name: row[name] for name in Cost.__dataclass_fields__})
+
+
+def _head(result: Row) -> str:
+    m = result["machine"]
+    rows = [row for part in _TITLES for row in result.get(part, [])]
+    others = max((row.get("others", 0.0) for row in rows), default=0.0)
+    return (
+        f"{m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gib']} GiB, "
+        f"torch {m['torch']}, {m['threads']} thread(s); meanwhile other "
+        f"processes used at most {others:.2f} cores."
+    )
+
+
+def _pair(row: Row) -> list[object]:
+    return [
+        *(row[name] for name in _IDENTITY),
+        _ms(row["simulator"]),
+        _ms(row["loop"]),
+        f"{row['ratio']:.2f}",
+        f"{row['cpu_ratio']:.2f}",
+    ]
+
+
+def _round(row: Row) -> list[object]:
+    own = row["simulator"]
+    return [
+        *_pair(row),
+        _ms(row["roofline"]),
+        f"{row['roofline'] / own:.0%}",
+        f"{row['least'] / own:.0%}",
+    ]
+
+
+def _grown(rows: Iterable[Row]) -> Iterator[list[object]]:
+    for name, own in series(rows).items():
+        before: Row | None = None
+        for row in own:
+            now = cost(row)
+            growth = ["", ""]
+            if before is not None:
+                sizes = (before["size"], row["size"])
+                past = cost(before)
+                growth = [
+                    f"{exponent(sizes, (past.round, now.round)):.2f}",
+                    f"{exponent(sizes, (past.own_bytes, now.own_bytes)):.2f}",
+                ]
+            limit = "" if now.roofline is None else f"{now.roofline / now.round:.0%}"
+            yield [
+                f"{name}: {row['size']}",
+                _ms(now.round),
+                growth[0],
+                limit,
+                f"{now.own_bytes / 2**20:.0f}",
+                growth[1],
+                f"{now.payload_bytes / 1e6:.1f}",
+            ]
+            before = row
+
+
+def _share(row: Row) -> list[object]:
+    shares = cost(row).shares()
+    return [f"{row['series']}: {row['size']}", *(f"{value:.0%}" for value in shares.values())]
+
+
+def _duel(row: Row) -> list[object]:
+    own: list[object] = [f"{row['features']}-128-10", row["agents"], row["rival"]]
+    if "failed" in row:
+        return [*own, row["failed"], "", ""]
+    return [*own, _ms(row["rival_seconds"]), _ms(row["simulator"]), f"{row['ratio']:.1f}"]
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f}" if seconds < 1 else f"{1e3 * seconds:.0f}"
 
 
 def _table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

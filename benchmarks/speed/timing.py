@@ -9,16 +9,20 @@ from statistics import median
 
 import torch
 
+from benchmarks.speed import ceilings
 from benchmarks.speed.jobs import TEST_SAMPLES, Job
 from benchmarks.speed.plain_loop import PlainLoop
+from benchmarks.speed.roofline import work
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How long to measure: at least ``pairs`` pairs, each of rounds of ``seconds`` together."""
+    """How long to measure: ``pairs`` pairs, each of rounds of ``seconds`` together; fewer pairs,
+    but two at least, where they would last longer than ``most_seconds``."""
 
     pairs: int = 5
     seconds: float = 0.1
+    most_seconds: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -35,23 +39,46 @@ class Pair:
     cpu_ratio: float
 
 
-def compare(job: Job, effort: Effort) -> dict[str, Pair]:
-    """Time a round, and an evaluation of every agent, of both."""
+@dataclass(frozen=True)
+class Roofline:
+    """The least seconds that a round could take, by the rates of the moment."""
+
+    roofline: float
+    least: float  # the same where local steps never leave the cache
+    operations_per_s: float
+    bytes_per_s: float
+
+
+def compare_rounds(job: Job, effort: Effort) -> tuple[Pair, Roofline]:
+    """Time a round of both, and measure what the machine could do before and after."""
+    simulator, loop = job.simulator(), PlainLoop(job)
+    before = ceilings.measure()
+    pair = _pair(simulator.step, loop.step, effort)
+    after = ceilings.measure()
+    rates = ceilings.Ceilings(
+        operations_per_s=(before.operations_per_s + after.operations_per_s) / 2,
+        bytes_per_s=(before.bytes_per_s + after.bytes_per_s) / 2,
+    )
+    own = work(job)
+    return pair, Roofline(
+        own.seconds(rates), own.least_seconds(rates), rates.operations_per_s, rates.bytes_per_s
+    )
+
+
+def compare_evaluations(job: Job, effort: Effort) -> Pair:
+    """Time an evaluation of every agent, of both."""
     simulator, loop = job.simulator(), PlainLoop(job)
     samples = torch.arange(TEST_SAMPLES)
-    return {
-        "round": _pair(simulator.step, loop.step, effort),
-        "evaluation": _pair(
-            lambda: simulator.evaluate(samples), lambda: loop.evaluate(samples), effort
-        ),
-    }
+    return _pair(lambda: simulator.evaluate(samples), lambda: loop.evaluate(samples), effort)
 
 
 def _pair(first: Callable[[], object], second: Callable[[], object], effort: Effort) -> Pair:
-    first_count, second_count = _calls(first, effort), _calls(second, effort)
+    first_count, first_seconds = _calls(first, effort)
+    second_count, second_seconds = _calls(second, effort)
+    fitting = int(effort.most_seconds / (first_seconds + second_seconds))
     walls, cpus = [], []
-    for _ in range(effort.pairs):
-        mine, theirs = _time(first, first_count), _time(second, second_count)
+    for _ in range(min(effort.pairs, max(2, fitting))):
+        mine, theirs = time_calls(first, first_count), time_calls(second, second_count)
         walls.append((mine[0], theirs[0]))
         cpus.append((mine[1], theirs[1]))
     return Pair(
@@ -62,14 +89,16 @@ def _pair(first: Callable[[], object], second: Callable[[], object], effort: Eff
     )
 
 
-def _calls(function: Callable[[], object], effort: Effort) -> int:
-    """How many calls fill the time; warms the function up besides."""
-    function()
-    wall, _ = _time(function, 1)
-    return max(1, round(effort.seconds / wall))
+def _calls(function: Callable[[], object], effort: Effort) -> tuple[int, float]:
+    """How many calls fill the time, and the seconds they take; warms the function up besides."""
+    wall, _ = time_calls(function, 1)
+    if wall < effort.seconds:  # the first call was perhaps slower than those to come
+        wall, _ = time_calls(function, 1)
+    count = max(1, round(effort.seconds / wall))
+    return count, count * wall
 
 
-def _time(function: Callable[[], object], calls: int) -> tuple[float, float]:
+def time_calls(function: Callable[[], object], calls: int) -> tuple[float, float]:
     """Wall and CPU seconds a call."""
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(calls):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from parse_dfl.networks.network import Outputs
+from parse_dfl.written_out import adjusted_cross_entropy, symmetric_contrast
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,7 @@ def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
     log softmax(ℓ + τ log π), π the row's own label frequencies: training under label skew no
     longer teaches the skew (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
     """
-    adjusted = logits + batch.log_prior.unsqueeze(1)
-    losses = functional.cross_entropy(
-        adjusted.flatten(0, 1), batch.label.flatten(), reduction="none"
-    )
-    return (losses.view_as(batch.label) * batch.weight).sum(1)
+    return adjusted_cross_entropy(logits, batch.label, batch.weight, batch.log_prior)
 
 
 def supervised_contrastive(
@@ -60,25 +56,11 @@ def supervised_contrastive(
     A sample's positives are the other modality's samples of the same class, itself included
     (Khosla et al., NeurIPS 2020).
     """
-    similarity = (
-        functional.normalize(first, dim=-1)
-        @ functional.normalize(second, dim=-1).transpose(1, 2)
-        / temperature
-    )
     real = batch.weight > 0
     same = (batch.label.unsqueeze(2) == batch.label.unsqueeze(1)) & real.unsqueeze(1)
-    positives = same.to(similarity.dtype)
-    losses = _towards(similarity, positives, real) + _towards(
-        similarity.transpose(1, 2), positives, real
-    )
-    return (losses * batch.weight).sum(1) / 2
-
-
-def _towards(similarity: Tensor, positives: Tensor, real: Tensor) -> Tensor:
-    """−mean log softmax over a row's positives, shape=(n, B)."""
-    masked = similarity.masked_fill(~real.unsqueeze(1), float("-inf"))
-    log_share = masked.log_softmax(-1).masked_fill(~real.unsqueeze(1), 0.0)
-    return -(log_share * positives).sum(-1) / positives.sum(-1).clamp_min(1)
+    positives = same.to(batch.weight.dtype)
+    share = batch.weight.unsqueeze(2) / positives.sum(-1, keepdim=True).clamp_min_(1)
+    return symmetric_contrast(first, second, positives.mul_(share), real, temperature)
 
 
 def nats(mean: Tensor, batch: Batch) -> Tensor:

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.recipe import Cell, Recipe, Unit
 from benchmarks.accuracy.results import add, read_cell
 from benchmarks.accuracy.run import missing_jobs
-from benchmarks.accuracy.tables import accuracy_table
+from benchmarks.accuracy.tables import accuracy_table, difference_table
 from parse_dfl.errors import ConfigError
 
 CELL = Cell("digits", "5+5+5", "iid")
@@ -22,6 +23,7 @@ def made(values, method="parse"):
     entry = {
         "groups": {"top": {"accuracy": score}},
         "mean_accuracy": score,
+        "payload_bytes_per_link": {"mean": 1000.0, "max": 1000},
         "seconds": 1.0,
         "curve": [],
     }
@@ -68,6 +70,44 @@ def test_what_is_done_is_not_run_again_and_what_is_missing_is_shown(tmp_path):
     assert row.split(" | ")[3:5] == ["70.0 ± 49.7 (3)", "missing"]
 
 
+def fill(results, cell, ahead=0.1):
+    """Every method of the core matrix on a cell, PARSE ahead of all rivals in each seed."""
+    for place, method in enumerate(Recipe().matrix("core").methods):
+        own = 0.9 if method == "oracle" else 0.5 - 0.01 * place + ahead * (method == "parse")
+        one = made([own + 0.001 * seed * place for seed in (0, 1, 2)], method)
+        one["methods"][method]["payload_bytes_per_link"] = {"mean": 1000.0 * place, "max": 9000}
+        add(results, Unit(cell, method, (0, 1, 2)), one, {})
+
+
+def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_path):
+    matrix = Recipe().matrix("core")
+    fill(tmp_path, CELL)
+    add(tmp_path, Unit(matrix.cells[1], "parse", (0,)), made([0.5]), {})
+    lines = difference_table(matrix, tmp_path).splitlines()
+    row = next(line for line in lines if line.startswith("| digits | 5+5+5 | iid"))
+    assert row.split(" | ")[3] == "local"
+    assert next(line for line in lines if line.startswith("| digits | 5+5+5 | dir")).endswith(
+        "| missing |"
+    )
+    assert "Over 1 cells parse wins 1, ties 0, loses 0" in lines[-1]
+
+
+def test_figures_are_drawn_of_what_is_complete_and_always_the_same(tmp_path, capsys):
+    recipe = Recipe()
+    cells = recipe.matrix("core").cells
+    for cell in cells[:2]:
+        fill(tmp_path, cell)
+    add(tmp_path, Unit(cells[2], "parse", (0,)), made([0.5]), {})
+    drawn = [draw_figures(recipe, "core", tmp_path, tmp_path / each) for each in ("a", "b")]
+    names = ["core-differences.svg", "core-accuracy-and-payload.svg"]
+    assert [path.name for path in drawn[0]] == names
+    for first, second in zip(*drawn, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+    told = capsys.readouterr().out
+    assert "in 2 of 2 cells by the mean" in told
+    assert "no method is both cheaper" in told
+
+
 def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
     recipe = Recipe()
     for name in recipe.values["matrices"]:
@@ -78,6 +118,14 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
             )
             assert config.agents.count("=") == recipe.values["mixes"][cell.mix].count("=")
             assert not any(sign.isupper() for sign in config.agents)
+
+
+def test_what_is_standardised_otherwise_is_another_cell():
+    recipe = Recipe()
+    own, agreed = (recipe.matrix(name).cells[0] for name in ("core", "core-agreed"))
+    assert (own.folder, agreed.folder) == ("digits_5+5+5_iid", "digits_5+5+5_iid_agreed")
+    config = recipe.configuration(agreed, "parse", training={}, evaluate_on="validation")
+    assert config.data.standardise == "agreed"
 
 
 def test_every_method_has_the_same_number_of_trials():

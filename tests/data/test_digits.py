@@ -12,6 +12,22 @@ def test_two_halves():
     assert {values.max() for values in data.modalities.values()} == {1.0}
 
 
+def test_they_are_what_scikit_learn_loads():
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    data = digits()
+    pixels = np.hstack(list(data.modalities.values()))
+    np.testing.assert_array_equal(pixels, images.astype(np.float32) / 16)
+    np.testing.assert_array_equal(data.label, labels)
+
+
+def test_a_scikit_learn_without_its_file(monkeypatch):
+    monkeypatch.setattr("parse_dfl.data.digits._FILE", "elsewhere.csv.gz")
+    with pytest.raises(DataError, match=r"not at .*elsewhere\.csv\.gz; install scikit-learn again"):
+        digits()
+
+
 @pytest.mark.parametrize("parts", [4, 8])
 def test_bands_are_the_halves_cut_finer(parts):
     halves, bands = digits(), digits_from_text(str(parts))

@@ -69,6 +69,7 @@ def test_a_fraction_lies_below_one(place, value):
         ),
         ("network.encoders", {"a b": "mlp"}, "'a b' is no modality name"),
         ("data.evaluate_on", "tests", "unknown evaluate on 'tests'; did you mean 'test'"),
+        ("data.standardise", "agree", "unknown standardise 'agree'; did you mean 'agreed'"),
         ("device", "gpu", "unknown device 'gpu'.*cpu"),
         ("engine", "simulat", "unknown engine 'simulat'; did you mean 'simulate'"),
         ("method", "pars", "unknown method 'pars'; did you mean 'parse'"),
@@ -103,3 +104,16 @@ def test_moments_are_not_guarded_against_liars():
     robust = {"overlay.robust": "clipping", "training.share_moments": "second"}
     with pytest.raises(ConfigError, match="'clipping' guards parameters, not moments"):
         validate(with_values(RunConfig(), robust))
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"engine": "peers"}, "peers do not agree on a standardisation yet"),
+        ({"overlay.liars": ["acc-0:scale:10"]}, "nothing guards what agents agree"),
+        ({"overlay.robust": "clipping"}, "nothing guards what agents agree"),
+    ],
+)
+def test_agents_agree_only_where_nobody_lies_and_one_process_knows_them(others, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(with_values(RunConfig(), {"data.standardise": "agreed", **others}))

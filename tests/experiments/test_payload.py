@@ -4,6 +4,7 @@ import pytest
 
 from parse_dfl.experiments.payload import PayloadMeter
 from parse_dfl.experiments.run import run
+from parse_dfl.simulation.agreement import STEPS
 from tests.small import federation, run_rounds
 
 CLASSES, PIXELS, HIDDEN, SLICE = 10, 32, 8, 3
@@ -63,3 +64,15 @@ def test_the_count_goes_through_a_checkpoint():
     second.count()
     first.count()
     assert second.summary(1) == first.summary(1)
+
+
+def test_what_was_sent_to_agree_on_a_standardisation_is_counted(small):
+    own, agreed = (
+        run(small(agents="top=4", **{"data.standardise": rule})) for rule in ("own", "agreed")
+    )
+    numbers = 1 + 2 * PIXELS
+    rounds = own["rounds"]
+    more = 4 * 2 * 4 * numbers * STEPS / rounds
+    assert agreed["payload_bytes_per_round"] == own["payload_bytes_per_round"] + more
+    per_link = agreed["payload_bytes_per_link"]["mean"] - own["payload_bytes_per_link"]["mean"]
+    assert per_link == 4 * numbers * STEPS / rounds

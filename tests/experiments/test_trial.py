@@ -91,3 +91,19 @@ def test_own_defaults_bring_nothing():
     own = Own()
     assert (own.data, own.topology, own.method, dict(own.encoders)) == (None, None, None, {})
     assert DataConfig().data == "digits"
+
+
+@pytest.mark.parametrize(
+    ("method", "agrees", "is_counted"),
+    [("parse", True, True), ("local", False, False), ("oracle", True, False)],
+)
+def test_who_exchanges_anything_agrees_on_the_standardisation(small, method, agrees, is_counted):
+    trial = build_trial(small(method=method, **{"data.standardise": "agreed"}), [0])
+    means = {
+        cohort.data.mean["top"][row].sum().item()
+        for cohort in trial.simulator.layout.cohorts
+        if "top" in cohort.data.mean
+        for row in range(len(cohort.agents))
+    }
+    assert (np.ptp(list(means)) < 1e-4) == agrees
+    assert bool(trial.agreement.total_bytes) == is_counted

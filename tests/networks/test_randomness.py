@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from parse_dfl.networks.randomness import (
     Draws,
+    DrawsAhead,
     current_draws,
     drawing,
     hash_counters,
@@ -20,6 +21,7 @@ KINDS = {
     "keep": lambda draws, shape: draws.keep(0.7, torch.Size(shape)),
     "normal": lambda draws, shape: draws.normal(torch.Size(shape), torch.float64),
     "keys": lambda draws, shape: draws.keys(),
+    "dropout": lambda draws, shape: draws.dropout(0.3, torch.Size(shape), torch.float64),
 }
 
 
@@ -87,3 +89,13 @@ def test_draws_are_there_inside_drawing_only():
             assert current_draws() is not outer
         assert current_draws() is outer
     assert current_draws() is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_made_ahead_are_those_made_step_by_step(kind):
+    keys = torch.stack([KEYS, KEYS + 1, KEYS - 5])
+    ahead = DrawsAhead(keys)
+    for step, own in enumerate(keys):
+        alone, drawn = Draws(own), ahead.step(step)
+        for shape in ((4, 5, 3), (4, 2), (4, 2), (20, 3)):  # the last: rows and batch in one axis
+            assert torch.equal(KINDS[kind](drawn, shape), KINDS[kind](alone, shape))

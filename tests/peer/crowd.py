@@ -75,6 +75,13 @@ class Crowd:
         """Whether all have told of a round."""
         return lambda: all(self.round(name) >= round for name in names or self.names)
 
+    def mixed_with(self, name: str) -> set[str]:
+        """Whose states went into the round that a peer told of last."""
+        last = self.rounds(name)[-1]
+        return {other for own in last["neighbours"].values() for other in own} - set(
+            last["missing"]
+        )
+
     def done(self, name: str) -> dict | None:
         """What a peer told at its end."""
         return next((m for m in reversed(self.told[name]) if m["kind"] == "done"), None)

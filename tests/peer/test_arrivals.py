@@ -14,6 +14,7 @@ from parse_dfl.peer.identity import Insecure
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.neighbours import Neighbours
 from parse_dfl.peer.schema import Schema
+from parse_dfl.peer.windows import rounds_for
 from parse_dfl.peer.wire import Header, encode
 
 KEYS = Keys("demo")
@@ -59,9 +60,9 @@ def message(sender, round):
 
 
 def arrivals(wire, living=("x", "y"), deadline_s=0.05):
-    guard = Guard(federation="demo", own="me", authority=None)
-    guard.expect(str(BRANCH), Schema.of(TENSORS))
     settings = PeerConfig(deadline_s=deadline_s)
+    guard = Guard(federation="demo", own="me", authority=None, rounds=rounds_for(settings))
+    guard.expect(str(BRANCH), Schema.of(TENSORS))
     made = Arrivals(wire, Living(*living), guard, KEYS, "me", Condition(), settings)
     made.want(PLACES)
     return made
@@ -140,11 +141,13 @@ def test_one_that_is_far_ahead_does_not_come_back():
     assert not wire.asked
 
 
-def test_messages_of_rounds_too_far_ahead_are_noted():
+def test_messages_of_rounds_too_far_away_are_noted():
     wire = Wire()
     box = arrivals(wire)
     arrive(wire, "x", 90)
+    box.sort_in(300)
+    arrive(wire, "x", 90)
     box.sort_in(3)
-    assert box.refused_ahead == 1
+    assert box.refused_for_round == 2
     box.want(PLACES)
-    assert box.refused_ahead == 0
+    assert box.refused_for_round == 0

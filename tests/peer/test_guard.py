@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parse_dfl.peer.guard import Guard, Window
+from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.refusals import Reason
 from parse_dfl.peer.standing import Manners
+from parse_dfl.peer.windows import Window
 from tests.peer.trust import BRANCH, DAY_S, HEADER, SCHEMA, TENSORS, make_agent, message
 
 ROUND = 5
@@ -36,7 +37,7 @@ def now(agents):
 
 def make_guard(authority=None):
     guard = Guard(
-        federation="demo", own="acc-9", authority=authority, window=WINDOW, manners=MANNERS
+        federation="demo", own="acc-9", authority=authority, rounds=WINDOW, manners=MANNERS
     )
     guard.expect(BRANCH, SCHEMA)
     return guard

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.overlays.edges import Edges
 from parse_dfl.overlays.weights import metropolis
-from parse_dfl.peer.mixing import End, local_mixing
+from parse_dfl.peer.mixing import End, average, local_mixing
 
 ENDS = st.builds(
     End,
@@ -48,3 +49,14 @@ def test_both_ways_the_own_edges_stand_first():
     mixing = local_mixing(end, [end, end], both_ways=True)
     assert mixing.source.tolist() == [0, 0, 1, 2]
     assert mixing.target.tolist() == [1, 2, 0, 0]
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@given(st.lists(ENDS, min_size=1, max_size=5))
+def test_the_average_in_place_is_the_first_row_of_the_product(both_ways, ends):
+    rows = torch.arange(1.0, 4 * len(ends) + 5, dtype=torch.float64).reshape(-1, 4)
+    mixing = local_mixing(End(degree=5, samples=1), ends, both_ways=both_ways)
+    expected = torch.from_numpy(mixing.dense()) @ rows
+    own = rows[:1].clone()
+    average(own, list(rows[1:]), mixing)
+    torch.testing.assert_close(own, expected[:1])

@@ -74,26 +74,33 @@ def test_a_third_is_killed_the_others_go_on_and_the_dead_come_back(peers):
         assert any(note.startswith("goes on after round") for note in notes)
 
 
-def test_the_bootstraps_die_and_nobody_else_is_disturbed(peers):
-    first, rest = NAMES[:2], NAMES[2:]
+def test_the_bootstraps_die_and_a_disk_is_full_and_nobody_is_disturbed(peers, tmp_path):
+    first, rest, full = NAMES[:2], NAMES[2:], NAMES[4]
     peers.start()
     peers.wait(peers.reached(5))
+    place = tmp_path / "peers" / full
+    place.rename(tmp_path / "gone")
+    place.touch()  # nothing can be written there, as on a full disk
     for name in first:
         peers.fleet.signal(name, signal.SIGKILL)
     peers.wait(peers.all_done(rest))
     assert finite(peers, rest)
+    notes = [m["text"] for m in peers.told[full] if m["kind"] == "note"]
+    assert any("no checkpoint of round" in note and "cannot write" in note for note in notes)
 
 
-def test_a_peer_that_hangs_is_left_behind_and_catches_up(peers):
+def test_a_peer_that_hangs_is_left_behind_and_mixes_again(tmp_path):
     hung, rest = NAMES[4], [name for name in NAMES if name != NAMES[4]]
-    peers.start()
-    peers.wait(peers.reached(5))
-    peers.fleet.signal(hung, signal.SIGSTOP)
-    there = max(map(peers.round, rest))
-    peers.wait(peers.reached(there + 8, rest))
-    peers.fleet.signal(hung, signal.SIGCONT)
-    peers.wait(peers.all_done())
-    assert finite(peers, rest)
+    endless = tiny(training__rounds=10_000, eval_every=10_000)
+    with Fleet(endless, tmp_path, bootstraps=2) as fleet, crowd(fleet, NAMES, tmp_path) as peers:
+        peers.start()
+        peers.wait(peers.reached(5))
+        fleet.signal(hung, signal.SIGSTOP)
+        there = max(map(peers.round, rest)) + 8
+        peers.wait(peers.reached(there, rest))
+        fleet.signal(hung, signal.SIGCONT)
+        peers.wait(lambda: peers.round(hung) >= there and peers.mixed_with(hung))
+        peers.wait(lambda: any(hung in peers.mixed_with(name) for name in rest))
 
 
 def test_peers_that_stopped_go_on_from_their_checkpoints(peers):

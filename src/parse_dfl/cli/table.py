@@ -38,6 +38,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
                 "test part: auto, is_test, subject:3,7 or fraction:0.2"),
         _option("--evaluate-on", "data.evaluate_on", "PART",
                 "test, or validation while you are still tuning"),
+        _option("--standardise", "data.standardise", "RULE",
+                "inputs by each agent's own samples, or by moments agreed on by gossip: own or"
+                " agreed"),
         _option("--data-dir", "data.data_dir", "DIR", "folder of the named sets"
                 " (else the environment's PARSE_DFL_DATA)"),
         _option("--kind", "data.kind", "MODALITY=KIND", "kind that the shape does not tell: vector,"
@@ -106,6 +109,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--seed", "seed", "N", "seed of everything random"),
         _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),
         _option("--compile", "compile", "", "compile the training step; 10 to 40 s at the start"),
+        _option("--memory-limit", "training.memory_limit", "SIZE",
+                "what the process may hold, such as 2GiB: rows are worked on in chunks that fit"),
         _option("--engine", "engine", "NAME",
                 "simulate: all agents in this process; peers: a process each, over the network"),
     ),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parse_dfl.agents import parse_mix
-from parse_dfl.data.config import EVALUATION_PARTS
+from parse_dfl.data.config import EVALUATION_PARTS, STANDARDISERS
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
 from parse_dfl.liars import parse_liar
@@ -17,6 +17,7 @@ from parse_dfl.modalities import modality_set
 from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
+from parse_dfl.training.memory import parse_memory
 
 ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
@@ -57,6 +58,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "training.share_moments": SHARED_MOMENTS,
     "training.dtype": DTYPES,
     "data.evaluate_on": EVALUATION_PARTS,
+    "data.standardise": STANDARDISERS,
     "peer.pace": PACES,
 }
 
@@ -74,6 +76,8 @@ def check_values(values: Mapping[str, Any]) -> None:
             raise unknown(_name(place).replace("_", " "), given[place], known)
     check_method(given["method"])
     _check_device(given["device"])
+    if "training.memory_limit" in given:
+        parse_memory(given["training.memory_limit"])
     _check_split(given["network.split"])
     _check_encoders(given["network.encoders"])
     for text in given["events"]:
@@ -103,10 +107,25 @@ def _check_trust(given: Mapping[str, Any]) -> None:
         parse_liar(text)
     if given["overlay.liars"] and given["engine"] != "simulate":
         raise ConfigError("liars exist in simulations only; use --engine simulate")
+    if given["data.standardise"] == "agreed":
+        _check_agreement(given)
     if parse_robust(given["overlay.robust"]) and given["training.share_moments"] != "none":
         raise ConfigError(
             f"robust {given['overlay.robust']!r} guards parameters, not moments, which liars could "
             "spoil as well; use --share-moments none or --robust none"
+        )
+
+
+def _check_agreement(given: Mapping[str, Any]) -> None:
+    if given["engine"] != "simulate":
+        raise ConfigError(
+            "peers do not agree on a standardisation yet; use --standardise own or --engine "
+            "simulate"
+        )
+    if given["overlay.liars"] or given["overlay.robust"] != "none":
+        raise ConfigError(
+            "nothing guards what agents agree to standardise by against liars; use --standardise "
+            "own where some may lie"
         )
 
 

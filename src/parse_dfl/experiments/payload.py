@@ -21,6 +21,11 @@ class PayloadTotals:
         self._totals["per_link"] += payload.mean_bytes
         self._totals["largest"] = max(self._totals["largest"], payload.largest_bytes)
 
+    def add_once(self, payload: Payload) -> None:
+        """Count what was sent before the first round; it spreads over all rounds."""
+        self._totals["bytes"] += payload.total_bytes
+        self._totals["per_link"] += payload.mean_bytes
+
     def summary(self, federations: int = 1) -> dict[str, Any]:
         """Means over the rounds, for one of so many federations side by side."""
         rounds = max(1, self._totals["rounds"])

@@ -48,6 +48,7 @@ class Session:
         self._checkpoint = checkpoint
         self._seconds = 0.0
         self._payload = PayloadMeter(trial.simulator)
+        self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
         self._conflict = self._recorder()
         samples = trial.evaluation_samples

@@ -16,9 +16,15 @@ from parse_dfl.experiments.ingredients import deal, gather, load_data, proposals
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.sharing import nothing
+from parse_dfl.simulation.agreement import agree
+from parse_dfl.simulation.exchange import Payload
 from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.batches import local_steps
 from parse_dfl.training.shards import Shard
+
+NOTHING_SENT = Payload(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Trial:
 
     ``weights`` says how many agents an agent of the simulator stands for: one, but for the
     oracle's merged agents.  ``proposals`` are the splits that were proposed, by seed, where
-    they were asked for; seeds side by side have the same.
+    they were asked for; seeds side by side have the same.  ``agreement`` is what was sent before
+    the first round, to agree on the standardisation.
     """
 
     config: RunConfig
@@ -37,6 +44,7 @@ class Trial:
     mix: AgentMix
     weights: Mapping[AgentSpec, int]
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
+    agreement: Payload = NOTHING_SENT
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -56,6 +64,9 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
     weights = {shard.agent: 1 for shard in shards}
     if found.method.centralised:
         shards, weights = merge_shards(shards)
+    agreement = NOTHING_SENT
+    if config.data.standardise == "agreed" and (found.method.centralised or _shares(found.method)):
+        shards, agreement = agree(found.data, shards, found.topology)
     simulator = Simulator(
         found.tensors(),
         shards,
@@ -67,7 +78,21 @@ def build_trial(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN)
         events=found.events,
         compiled=config.compile,
     )
-    return Trial(config, tuple(seeds), simulator, found.split, found.mix, weights, found.proposals)
+    return Trial(
+        config,
+        tuple(seeds),
+        simulator,
+        found.split,
+        found.mix,
+        weights,
+        found.proposals,
+        NOTHING_SENT if found.method.centralised else agreement,
+    )
+
+
+def _shares(method: Method) -> bool:
+    """Whether anything is exchanged at all: who learns alone agrees with nobody either."""
+    return any(stage.sharing is not nothing for stage in method.stages)
 
 
 def groups_of_equal_work(

@@ -193,8 +193,7 @@ class Dropout(nn.Module):
         draws = current_draws()
         if not self.training or self.p == 0 or draws is None:
             return input
-        keep = max(1, round((1 - self.p) * 256)) / 256
-        return input * (draws.keep(keep, input.shape).to(input.dtype) / keep)
+        return input * draws.dropout(self.p, input.shape, input.dtype)
 
     def extra_repr(self) -> str:
         """The probability."""

@@ -8,7 +8,7 @@ of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
@@ -32,20 +32,24 @@ def hash_counters(keys: NDArray[np.uint64], counters: NDArray[np.uint64]) -> NDA
 
 
 def _signed(value: int) -> int:
+    value &= (1 << 64) - 1
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
 def _shift(value: Tensor, bits: int) -> Tensor:
     """Logical right shift of an int64 tensor."""
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
+    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
-def hash_tensor(keys: Tensor, counters: Tensor) -> Tensor:
+def hash_tensor(keys: Tensor, counters: Tensor | int) -> Tensor:
     """:func:`hash_counters` on int64 tensors of any device, bit for bit the same."""
-    mixed = keys + (counters + 1) * _signed(_GOLDEN)
-    mixed = (mixed ^ _shift(mixed, 30)) * _signed(_MULTIPLIERS[0])
-    mixed = (mixed ^ _shift(mixed, 27)) * _signed(_MULTIPLIERS[1])
-    return mixed ^ _shift(mixed, 31)
+    if isinstance(counters, int):
+        mixed = keys + _signed((counters + 1) * _GOLDEN)
+    else:
+        mixed = keys + (counters + 1).mul_(_signed(_GOLDEN))
+    mixed.bitwise_xor_(_shift(mixed, 30)).mul_(_signed(_MULTIPLIERS[0]))
+    mixed.bitwise_xor_(_shift(mixed, 27)).mul_(_signed(_MULTIPLIERS[1]))
+    return mixed.bitwise_xor_(_shift(mixed, 31))
 
 
 class Draws:
@@ -55,13 +59,13 @@ class Draws:
     identity, the round and the step.
     """
 
-    def __init__(self, keys: Tensor) -> None:
+    def __init__(self, keys: Tensor, site: int = 0) -> None:
         self._keys = keys
-        self._site = 0
+        self._site = site
 
     def _words(self, count: int) -> Tensor:
         """``count`` fresh 64-bit words a row, shape=(n, count)."""
-        site = hash_tensor(self._keys, torch.full_like(self._keys, self._site))
+        site = hash_tensor(self._keys, self._site)
         self._site += 1
         counters = torch.arange(count, device=self._keys.device)
         return hash_tensor(site.unsqueeze(1), counters)
@@ -81,6 +85,12 @@ class Draws:
         largest = round(probability * 256) - 1  # a byte cannot be compared with 256
         return (draws <= largest).reshape(shape)
 
+    def dropout(self, p: float, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """What dropout multiplies by: 0 with probability ``p`` (in steps of 1/256), else what
+        keeps the mean."""
+        keep = max(1, round((1 - p) * 256)) / 256
+        return self.keep(keep, shape).to(dtype).div_(keep)
+
     def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Standard normal draws of ``shape`` (rows first), by the Box-Muller transform."""
         entries = prod(shape) // len(self._keys)
@@ -89,6 +99,53 @@ class Draws:
         second = (words & 0xFFFFFFFF).to(torch.float64) / 2**32
         normal = torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * torch.pi * second)
         return normal.to(dtype).reshape(shape)
+
+
+class DrawsAhead:
+    """The draws of several steps of n rows, made for all of them when the first step asks.
+
+    ``keys``: shape=(steps, n), dtype=int64.  A draw is a hash of its key, so that nothing differs
+    from making them step by step but the number of operations.
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self._keys = keys
+        self._made: dict[tuple[object, ...], Tensor] = {}
+
+    def step(self, step: int) -> Draws:
+        """The draws of one step's forward pass."""
+        return _StepDraws(self._keys, self._made, step)
+
+
+class _StepDraws(Draws):
+    def __init__(self, keys: Tensor, made: dict[tuple[object, ...], Tensor], step: int) -> None:
+        super().__init__(keys[step])
+        self._all, self._made, self._step = keys, made, step
+
+    def keys(self) -> Tensor:
+        return self._own("keys", torch.Size(), lambda draws, _: draws.keys())
+
+    def keep(self, probability: float, shape: torch.Size) -> Tensor:
+        return self._own(probability, shape, lambda draws, wide: draws.keep(probability, wide))
+
+    def dropout(self, p: float, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        return self._own((p, dtype), shape, lambda draws, wide: draws.dropout(p, wide, dtype))
+
+    def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        return self._own(dtype, shape, lambda draws, wide: draws.normal(wide, dtype))
+
+    def _own(
+        self, kind: object, shape: torch.Size, make: Callable[[Draws, torch.Size], Tensor]
+    ) -> Tensor:
+        """This step's part of what ``make`` draws for the rows of all steps at this site."""
+        name = (self._site, kind, shape)
+        if name not in self._made:
+            steps = len(self._all)
+            wide = torch.Size((steps * shape[0], *shape[1:])) if shape else shape
+            drawn = make(Draws(self._all.flatten(), self._site), wide)
+            self._made[name] = drawn.unflatten(0, (steps, -1))
+        self._site += 1
+        return self._made[name][self._step]
 
 
 _current: ContextVar[Draws | None] = ContextVar("draws", default=None)
@@ -100,9 +157,9 @@ def current_draws() -> Draws | None:
 
 
 @contextmanager
-def drawing(keys: Tensor) -> Iterator[None]:
-    """Let the layers inside draw from ``keys`` (int64, a key per row)."""
-    token = _current.set(Draws(keys))
+def drawing(source: Tensor | Draws) -> Iterator[None]:
+    """Let the layers inside draw from these draws, or from new ones of keys (int64, one a row)."""
+    token = _current.set(source if isinstance(source, Draws) else Draws(source))
     try:
         yield
     finally:

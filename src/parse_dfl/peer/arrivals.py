@@ -45,8 +45,8 @@ class Arrivals:
 
         They are sent to all the same: of two that are late to each other, each must hear of the
         other first."""
-        self.refused_ahead = 0
-        """Messages refused since the last :meth:`want`, because they are of rounds far ahead."""
+        self.refused_for_round = 0
+        """Messages refused since the last :meth:`want`, because they are of rounds far away."""
 
     @property
     def received_bytes(self) -> int:
@@ -56,7 +56,7 @@ class Arrivals:
     def want(self, places: Sequence[Neighbours]) -> None:
         """Listen to the neighbours' keys of the wanted branches, and to nothing else."""
         slots = {(name, str(each.branch)) for each in places for name in each.audible}
-        self.refused_ahead = 0
+        self.refused_for_round = 0
         self.states.keep(slots)
         self._transport.listen(
             [self._keys.slice(to=self._own, sender=name, branch=branch) for name, branch in slots],
@@ -117,8 +117,8 @@ class Arrivals:
                 self.states.add(State(verdict.header, verdict.tensors, arrived=round))
                 if verdict.header.round >= round - 1:
                     self.late.discard(sender)
-            elif verdict.reason is Reason.ROUND and verdict.header:
-                self.refused_ahead += verdict.header.round > round
+            elif verdict.reason is Reason.ROUND:
+                self.refused_for_round += 1
 
     def rounds(self, senders: Collection[str]) -> dict[str, int]:
         """How far each of the senders was when it was last heard of."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Condition
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from parse_dfl.branches import Branch
-from parse_dfl.methods.exchange import Exchange, Sent
 from parse_dfl.methods.robust import Robust
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing import Mixing
@@ -25,7 +21,8 @@ from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.membership import Membership
 from parse_dfl.peer.mixing import End, local_mixing
 from parse_dfl.peer.neighbours import Neighbourhood, Neighbours
-from parse_dfl.peer.outbox import EDGE, Outbox
+from parse_dfl.peer.outbox import Outbox
+from parse_dfl.peer.receiving import SECOND, Received, Sending, mix_all
 from parse_dfl.peer.rows import PeerRows
 from parse_dfl.peer.schema import Schema
 from parse_dfl.peer.traffic import Traffic
@@ -36,19 +33,6 @@ from parse_dfl.training.rows import BranchRows
 
 BYTES_PER_NUMBER = 4
 """Payload is counted in float32, whatever the run computes in (contract)."""
-
-SECOND = "moment:second"
-"""The name under which Adam's second moment travels, where it is shared."""
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """A branch that was sent in this round, and what is needed to mix it."""
-
-    place: Neighbours
-    rows: BranchRows
-    rule: Exchange
-    tensors: Sent
 
 
 class PeerExchanger:
@@ -95,13 +79,13 @@ class PeerExchanger:
         if self.is_absent(learner):
             return self._traffic(learner, [])
         sent = [self._send(learner, place) for place in places]
-        if self._settings.pace == "synchronous":
+        if self._in_lockstep:
             self.arrivals.wait(places, learner.round, lead=self._lead)
         self.arrivals.sort_in(learner.round)
         traffic = self._traffic(learner, sent)
-        mixed = [(each.rows, self._mix(learner, each, traffic)) for each in sent]
-        for rows, theta in mixed:
-            rows.theta.copy_(theta)
+        came = [self._receive(learner, each, traffic) for each in sent]
+        received = [each for each in came if each]
+        mix_all(received, learner.layout.branches, share_second=self._share_second)
         return traffic
 
     def prepare(self, learner: Learner) -> None:
@@ -123,6 +107,10 @@ class PeerExchanger:
         return bool(absent_agents(agents, self._overlay.absence, learner.round))
 
     @property
+    def _in_lockstep(self) -> bool:
+        return self._settings.pace == "synchronous"
+
+    @property
     def _lead(self) -> int:
         """By how many rounds a neighbour can be ahead while all is well."""
         steady = not (self._neighbourhood.time_varying or self._overlay.absence)
@@ -134,7 +122,7 @@ class PeerExchanger:
         away = {agent.name for agent in absent_agents(agents, self._overlay.absence, round)}
         return self._neighbourhood.find(view, self._own, learner.stage, round, away)
 
-    def _send(self, learner: Learner, place: Neighbours) -> _Sent:
+    def _send(self, learner: Learner, place: Neighbours) -> Sending:
         rows = learner.layout.branches[place.branch]
         rule, count = learner.stage.exchange(place.branch), len(place.receivers)
         view = PeerRows(rows, learner.layout.branches, place.receivers)
@@ -149,37 +137,28 @@ class PeerExchanger:
             round=learner.round,
             samples=_samples(learner),
         )
-        return _Sent(place, rows, rule, tensors)
+        return Sending(place, rows, rule, tensors)
 
     def _shares(self, rows: BranchRows) -> bool:
         return self._share_second and "second" in rows.moments
 
-    def _mix(self, learner: Learner, each: _Sent, traffic: Traffic) -> Tensor:
-        place, rows = each.place, each.rows
-        states = [self._state(agent.name, place.branch, learner.round) for agent in place.senders]
-        pairs = [
-            (agent, state) for agent, state in zip(place.senders, states, strict=True) if state
-        ]
-        came = {agent.name for agent, _ in pairs}
-        traffic.missing |= {agent.name for agent in place.senders} - came
-        if not pairs:
-            return rows.theta
-        for agent, state in pairs:
-            stale = learner.round - state.header.round
+    def _receive(self, learner: Learner, each: Sending, traffic: Traffic) -> Received | None:
+        """What came of a branch that was sent, if anything did."""
+        place = each.place
+        found = {a: self._state(a.name, place.branch, learner.round) for a in place.senders}
+        came = {agent: state for agent, state in found.items() if state}
+        traffic.missing |= {agent.name for agent in found if agent not in came}
+        for agent, state in came.items():
+            stale = learner.round - (state.header.round if self._in_lockstep else state.arrived)
             traffic.staleness[agent.name] = max(traffic.staleness.get(agent.name, stale), stale)
-        over_edges = any(name.startswith(EDGE) for name in each.tensors)
-        mixing = self._mixing(learner, place, [state for _, state in pairs], over_edges)
-        view = PeerRows(rows, learner.layout.branches, [agent for agent, _ in pairs])
-        numbers = [place.receivers.index(agent) for agent, _ in pairs] if over_edges else []
-        merged = _merged(each.tensors, [state for _, state in pairs], numbers)
-        theta = each.rule.receive(view, merged, mixing)[:1]
-        if self._shares(rows):
-            seconds = [rows.moments["second"][0], *(state.tensors[SECOND] for _, state in pairs)]
-            rows.moments["second"].copy_(mixing.apply(torch.stack(seconds))[:1])
-        return theta
+        if not came:
+            return None
+        states = list(came.values())
+        mixing = self._mixing(learner, place, states, each.over_edges)
+        return Received(each, list(came), states, mixing)
 
     def _state(self, sender: str, branch: Branch, round: int) -> State | None:
-        if self._settings.pace == "synchronous":
+        if self._in_lockstep:
             return self.arrivals.states.at(sender, str(branch), round)
         state = self.arrivals.states.newest(sender, str(branch))
         fresh = state is not None and round - state.arrived <= self._settings.window
@@ -207,10 +186,9 @@ class PeerExchanger:
     def _discount(self, age: int) -> float:
         """(1 + age)^-a, the age of a state in own rounds: the polynomial staleness function of
         C. Xie, S. Koyejo, I. Gupta, "Asynchronous Federated Optimization", arXiv 1903.03934."""
-        synchronous = self._settings.pace == "synchronous"
-        return 1.0 if synchronous else float((1 + max(0, age)) ** -self._settings.staleness)
+        return 1.0 if self._in_lockstep else float((1 + max(0, age)) ** -self._settings.staleness)
 
-    def _traffic(self, learner: Learner, sent: Sequence[_Sent]) -> Traffic:
+    def _traffic(self, learner: Learner, sent: Sequence[Sending]) -> Traffic:
         payload: dict[str, int] = {}
         for each in sent:
             numbers = each.rule.floats(each.rows.width)
@@ -227,7 +205,7 @@ class PeerExchanger:
             neighbours=names,
             rounds=rounds,
             lockstep_lead=self._lead,
-            refused_ahead=self.arrivals.refused_ahead,
+            refused_for_round=self.arrivals.refused_for_round,
         )
 
 
@@ -239,16 +217,3 @@ def _outgoing(count: int) -> Mixing:
     """The edges over which a peer sends: from its own row to each receiver's."""
     to = np.arange(1, count + 1)
     return Mixing.of(np.zeros_like(to), to, np.zeros(count), size=count + 1)
-
-
-def _merged(own: Sent, states: Sequence[State], edges: Sequence[int]) -> dict[str, Tensor]:
-    """What the own row and the arrived ones sent, in the order of the mixing's rows and edges.
-
-    ``edges`` are the places among the own edges of those that lead to who has sent something.
-    """
-    merged = {}
-    for name, value in own.items():
-        arrived = torch.stack([state.tensors[name] for state in states])
-        mine = value[list(edges)] if name.startswith(EDGE) else value[:1]
-        merged[name] = torch.cat([mine, arrived])
-    return merged

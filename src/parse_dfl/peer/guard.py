@@ -16,20 +16,13 @@ from parse_dfl.peer.identity import Authority
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.schema import Schema
 from parse_dfl.peer.standing import EXCUSED, Manners, Standing
+from parse_dfl.peer.windows import Rounds
 from parse_dfl.peer.wire import Header, Message, decode, most_bytes
 
 MOST_SENDERS = 10_000
 """Senders that are kept account of; a federation in one mesh is far smaller."""
 
 OTHERS, NOBODY = "(others)", "(unreadable)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """The rounds whose messages are taken: so many behind one's own, so many ahead."""
-
-    behind: int = 10
-    ahead: int = 10
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class Guard:
         federation: the federation's name.
         own: this agent's name; nobody else may speak under it.
         authority: checks the signatures; None: an insecure federation, where none are.
-        window: the rounds that are taken.
+        rounds: the rounds that are taken.
         manners: what is put up with from a sender.
         kinds: the kinds of messages that are taken.
     """
@@ -73,12 +66,12 @@ class Guard:
         federation: str,
         own: str,
         authority: Authority | None,
-        window: Window = Window(),
+        rounds: Rounds,
         manners: Manners = Manners(),  # noqa: B008 - frozen
         kinds: frozenset[str] = frozenset({"slice"}),
     ) -> None:
         self._federation, self._own, self._authority = federation, own, authority
-        self._window, self._manners, self._kinds = window, manners, kinds
+        self._rounds, self._manners, self._kinds = rounds, manners, kinds
         self._schemas: dict[str, Schema] = {}
         self._standings: dict[str, Standing] = {}
         self._verified: dict[str, Account] = {}
@@ -122,6 +115,7 @@ class Guard:
             header = message.header if message else None
             self._count(header, refusal.reason, verified=verified, now=now)
             return Verdict(header, {}, refusal.reason, refusal.detail)
+        self._rounds.accepted(message.header)
         self._account(self._verified, message.header.sender).accepted += 1
         return Verdict(message.header, tensors)
 
@@ -144,8 +138,7 @@ class Guard:
             raise Refusal(
                 Reason.BRANCH, f"{header.kind} of {header.branch!r} is not exchanged here"
             )
-        if not -self._window.behind <= header.round - round <= self._window.ahead:
-            raise Refusal(Reason.ROUND, f"round {header.round}, where this agent is in {round}")
+        self._rounds.check(header, round)
         return schema
 
     def _check_signature(self, message: Message, now: float) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.overlays.weights import metropolis_weight
@@ -56,3 +58,16 @@ def local_mixing(
         np.concatenate([weight, weight]),
         size=count + 1,
     )
+
+
+def average(own: Tensor, others: Sequence[Tensor], mixing: Mixing) -> None:
+    """Replace ``own``, shape=(1, P), by its row of W times all rows (own, others...), in place.
+
+    Only that row is computed and nothing is copied together: the others, each shape=(P,), lie
+    where they arrived.
+    """
+    to_own = mixing.target == 0
+    with torch.no_grad():
+        own.mul_(float(mixing.self_weight[0]))
+        for row, weight in zip(mixing.source[to_own], mixing.weight[to_own], strict=True):
+            own.add_(others[row - 1], alpha=float(weight))

@@ -48,6 +48,7 @@ class Neighbourhood:
 
     def __init__(self, config: OverlayConfig, topology: Topology | None = None) -> None:
         self._book = OverlayBook(config, topology, {})
+        self._view: Mapping[str, Card] = {}
 
     @property
     def time_varying(self) -> bool:
@@ -66,7 +67,9 @@ class Neighbourhood:
 
         Degrees count everybody on the overlay; the ``absent`` (by name) neither send nor receive.
         """
-        self._book.forget()  # views come and go; only this one matters
+        if view != self._view:  # views come and go; only this one matters
+            self._book.forget()
+            self._view = dict(view)
         agents = [view[name].agent for name in sorted(view)]
         found = []
         for branch in view[own].branches:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from parse_dfl.peer.exchange import PeerExchanger
 from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.lockstep import Lockstep
 from parse_dfl.peer.membership import Membership
 from parse_dfl.peer.report import Reporter, RoundReport
 from parse_dfl.peer.sealed import seal
@@ -30,6 +30,7 @@ from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.strangers import strangers
 from parse_dfl.peer.traffic import Traffic
 from parse_dfl.peer.transport import Transport
+from parse_dfl.peer.windows import rounds_for
 from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.learner import Learner
 
@@ -83,7 +84,10 @@ class Node:
         self._changed = Condition()
         self._authority = identity.authority() if isinstance(identity, Identity) else None
         self._guard = Guard(
-            federation=identity.federation, own=identity.name, authority=self._authority
+            federation=identity.federation,
+            own=identity.name,
+            authority=self._authority,
+            rounds=rounds_for(settings.peer),
         )
         keys = Keys(identity.federation)
         self.membership = Membership(transport, keys, identity, self._authority, self._changed)
@@ -98,6 +102,13 @@ class Node:
             topology=topology,
             share_second=learner.training.share_moments == "second",
         )
+        self._lockstep = Lockstep(
+            learner,
+            ask=self._rounds_of_others,
+            note=reporter.note,
+            window=settings.peer.window,
+            pause_s=settings.peer.deadline_s,
+        )
         self._status: dict[str, Any] = {}
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
@@ -106,6 +117,11 @@ class Node:
     def name(self) -> str:
         """The agent's name."""
         return self._identity.name
+
+    @property
+    def _in_lockstep(self) -> bool:
+        """Whether rounds of different agents are the same rounds: not where all keep their pace."""
+        return self._settings.peer.pace == "synchronous"
 
     def guard_report(self) -> dict[str, Any]:
         """What was accepted and refused, by sender and reason."""
@@ -164,11 +180,12 @@ class Node:
                 f"(connections to {self._transport.peers()} peers); an agent that learns alone is "
                 "no federation: check the addresses to connect to, or lower wait_for"
             )
-        self._catch_up()
+        if self._in_lockstep:
+            self._lockstep.catch_up()
         self._exchanger.prepare(self.learner)
 
-    def _catch_up(self) -> None:
-        """Go to the round in which most of the others are, if that is further on."""
+    def _rounds_of_others(self) -> list[int]:
+        """How far the living say that they are; those that do not answer in time are left out."""
         others = ask_all(
             self._transport,
             self._identity.federation,
@@ -176,12 +193,7 @@ class Node:
             timeout_s=STATUS_TIMEOUT_S,
         )
         living = self.membership.view().keys() - {self.name}
-        rounds = [round_of(told) for name, told in others.items() if name in living]
-        target = statistics.median_low(rounds) if rounds else 0
-        target = min(target, self.learner.training.rounds)
-        if target > self.learner.round:
-            self._reporter.note(f"goes from round {self.learner.round} to {target}, to the others")
-            self.learner.skip_to(target)
+        return [round_of(told) for name, told in others.items() if name in living]
 
     def _round(self) -> None:
         begin = time.perf_counter()
@@ -197,8 +209,8 @@ class Node:
         if self.learner.round % self._settings.checkpoint_every == 0:
             self._save()
         self._report(traffic, scores, time.perf_counter() - begin)
-        if traffic.left_behind:
-            self._catch_up()
+        if self._in_lockstep:
+            self._lockstep.keep(traffic)
 
     def _announce_changes(self) -> None:
         card = self._card()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from math import isfinite, prod
 from typing import Any
@@ -53,12 +53,7 @@ class Schema:
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor]) -> Schema:
         """The schema of given tensors, of float32 or float64."""
-        specs = {
-            name: TensorSpec(_DTYPES[value.dtype], tuple(value.shape))
-            for name, value in tensors.items()
-        }
-        wide_first = sorted(specs, key=lambda name: (-_NUMPY[specs[name].dtype].itemsize, name))
-        return cls(tuple((name, specs[name]) for name in wide_first))
+        return _schema(tuple((name, each.dtype, each.shape) for name, each in tensors.items()))
 
     @property
     def payload_bytes(self) -> int:
@@ -120,6 +115,14 @@ class Schema:
             if own.get("shape") != list(spec.shape):
                 return Refusal(Reason.SHAPE, f"{name} of another shape than {list(spec.shape)}")
         return Refusal(Reason.FRAMING, "a payload that is not laid out canonically")
+
+
+@lru_cache(maxsize=256)
+def _schema(tensors: tuple[tuple[str, torch.dtype, torch.Size], ...]) -> Schema:
+    """Cached, since a branch's layout and digest are the same round after round."""
+    specs = {name: TensorSpec(_DTYPES[dtype], tuple(shape)) for name, dtype, shape in tensors}
+    wide_first = sorted(specs, key=lambda name: (-_NUMPY[specs[name].dtype].itemsize, name))
+    return Schema(tuple((name, specs[name]) for name in wide_first))
 
 
 def read_json(data: bytes, what: str) -> dict[str, Any]:

@@ -13,9 +13,10 @@ class Traffic:
     ``payload_bytes`` counts numbers as float32 without framing (contract), by receiver;
     ``neighbours`` are the senders by branch; ``rounds`` how far each of them was when last heard
     of.  ``missing`` are those whose state did not come in time: their weight went to the own
-    row.  ``staleness`` is by how many rounds the states that were mixed were behind.
+    row.  ``staleness`` is by how many rounds the states that were mixed were behind; where all keep
+    their own pace, how many own rounds ago they came.
     ``lockstep_lead`` is by how many rounds a neighbour can be ahead while all is well,
-    ``refused_ahead`` how many messages were of rounds too far ahead to be taken.
+    ``refused_for_round`` how many messages were of rounds too far away to be taken.
     """
 
     round: int
@@ -23,12 +24,12 @@ class Traffic:
     neighbours: Mapping[str, list[str]]
     rounds: Mapping[str, int]
     lockstep_lead: int
-    refused_ahead: int = 0
+    refused_for_round: int = 0
     staleness: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
 
     @property
-    def left_behind(self) -> bool:
-        """Whether most neighbours have gone on without this agent."""
+    def out_of_step(self) -> bool:
+        """Whether most neighbours have gone on, or some are missing and others too far away."""
         ahead = [far for far in self.rounds.values() if far > self.round + self.lockstep_lead]
-        return 2 * len(ahead) > len(self.rounds) or bool(self.refused_ahead and self.missing)
+        return 2 * len(ahead) > len(self.rounds) or bool(self.refused_for_round and self.missing)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
@@ -34,7 +34,7 @@ MOST_TEXT = 256
 """Characters of a branch, a label or a kind."""
 
 MOST_NUMBER = 2**53 - 1
-"""Of rounds, degrees and samples: what every reader of JSON represents exactly."""
+"""Of rounds, degrees, samples and times: what every reader of JSON represents exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,8 @@ class Header:
     ``branch`` is a branch's key as text, ``label`` the overlay's, ``degree`` the sender's number
     of neighbours there (for the Metropolis weights), ``samples`` its number of training samples,
     ``schema`` the digest of the tensors' names, types and shapes, ``kind`` what the message is
-    for.
+    for.  ``born`` is when the sender's process began, in milliseconds since 1970: its rounds only
+    grow from there.
     """
 
     federation: str
@@ -56,6 +57,7 @@ class Header:
     samples: int
     schema: str
     kind: str = "slice"
+    born: int = 0
 
     def check(self) -> Header:
         """This header, where its values can be.
@@ -70,7 +72,7 @@ class Header:
             text = getattr(self, name)
             if len(text) > MOST_TEXT or not text.isprintable():
                 raise Refusal(Reason.FRAMING, f"the {name} in the header is no short text")
-        for name in ("round", "degree", "samples"):
+        for name in ("round", "degree", "samples", "born"):
             if not 0 <= getattr(self, name) <= MOST_NUMBER:
                 raise Refusal(Reason.FRAMING, f"the {name} in the header is out of its range")
         return self
@@ -126,7 +128,7 @@ def encode(header: Header, tensors: Mapping[str, Tensor], identity: Signer) -> b
     Raises:
         Refusal: others would refuse the header (``framing``).
     """
-    told, schema = _canonical(asdict(header.check())), Schema.of(tensors)
+    told, schema = _canonical(vars(header.check())), Schema.of(tensors)
     assert len(told) <= MOST_HEADER_BYTES, "the header's texts are bounded"
     part = SIGNATURE_PART_BYTES if identity.fingerprint else 0
     prefix = _PREFIX.pack(MAGIC, VERSION, part, len(told))

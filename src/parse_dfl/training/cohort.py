@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,10 +12,10 @@ from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.randomness import drawing, hash_tensor
+from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
-from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.rows import BranchRows, Column, columns_of
 from parse_dfl.training.shards import CohortData
 
 PRIOR_SMOOTHING = 0.5
@@ -25,6 +24,8 @@ a finite prior (Krichevsky and Trofimov, 1981)."""
 
 STATE_MATRICES = 4
 """Parameters, gradients and two moments, each of a row's width."""
+STEPS_AHEAD = 4
+"""Steps whose minibatches are gathered, and whose draws are made, at once."""
 PART_BYTES = 48 << 20
 """State and activations of the rows that are trained together: about what a processor's last cache
 holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
@@ -37,6 +38,7 @@ class Minibatch:
     inputs: Mapping[str, Tensor]  # each shape=(n, B, *shape)
     label: Tensor  # shape=(n, B), dtype=int64
     number: Tensor  # shape=(n, B), dtype=int64
+    draws: Draws
 
 
 class Cohort:
@@ -56,6 +58,10 @@ class Cohort:
         self.agents = list(agents)
         self.network = network
         self.data = data
+        self.working_bytes: int | None = None
+        self._layer_entries = layer_entries(network, data.inputs)
+        parts = network.parts.values()
+        self.parameters = sum(column.width for part in parts for column in columns_of(part))
         self._forward = torch.compile(network, dynamic=False) if compiled else network
         self._mixed_precision = mixed_precision
         keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
@@ -69,11 +75,12 @@ class Cohort:
         self.rows: dict[str, BranchRows] = {}
         self.blocks: dict[str, slice] = {}
         self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
-        self._gradients: list[Tensor] = []
+        self._columns: list[Column] = []
         self._owners: list[str] = []
+        self._known_views: dict[tuple[int, int], tuple[list[Tensor], list[Tensor]]] = {}
 
     def bind(self, label: str, rows: BranchRows, block: slice) -> None:
-        """Let the component's parameters be views of ``block``, and its gradients too."""
+        """Let the component's parameters be views of ``block``."""
         self.rows[label], self.blocks[label] = rows, block
         component = self.network.parts[label]
         for column in rows.columns:
@@ -83,7 +90,7 @@ class Cohort:
             module = component.get_submodule(path)
             setattr(module, leaf, parameter)
             self._places.append((module, leaf, parameter))
-            self._gradients.append(rows.gradient[block, column.slice].view(shape))
+            self._columns.append(column)
             self._owners.append(label)
 
     def _precision(self) -> torch.autocast:
@@ -95,48 +102,59 @@ class Cohort:
         """The whole cohort as a block."""
         return slice(0, len(self.agents))
 
+    @property
+    def height(self) -> int:
+        """The most rows that are trained together: what fits the cache, and the memory."""
+        activations = 2 * self.plan.width * sum(self._layer_entries)
+        state = STATE_MATRICES * self.parameters
+        most = PART_BYTES // (self.number_bytes * (state + activations))
+        if self.working_bytes is not None:
+            most = min(most, self.working_bytes // self.training_bytes)
+        return even_part(len(self.agents), max(1, most))
+
+    @property
+    def training_bytes(self) -> int:
+        """What training a row takes besides its parameters and moments: activations, and the
+        gradients twice, as they are found and where they are kept."""
+        activations = 2 * self.plan.width * sum(self._layer_entries)
+        return self.number_bytes * (activations + 2 * self.parameters)
+
+    def affordable(self, entries: int, copies: int) -> int:
+        """``entries``, or as many as may be held ``copies`` times."""
+        if self.working_bytes is None:
+            return entries
+        return min(entries, self.working_bytes // (copies * self.number_bytes))
+
+    @property
+    def number_bytes(self) -> int:
+        """Bytes a number."""
+        return self._weight.element_size()
+
     def parts(self) -> list[slice]:
         """Even blocks of rows, each small enough to be trained within the cache."""
-        size = self.data.label.new_empty((), dtype=self._weight.dtype).element_size()
-        parameters = sum(column.width for rows in self.rows.values() for column in rows.columns)
-        numbers = STATE_MATRICES * parameters + 2 * self.plan.width * sum(self._layer_entries)
-        height = even_part(len(self.agents), max(1, PART_BYTES // (size * numbers)))
         return [
-            slice(start, min(start + height, len(self.agents)))
-            for start in range(0, len(self.agents), height)
+            slice(start, min(start + self.height, len(self.agents)))
+            for start in range(0, len(self.agents), self.height)
         ]
 
     def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
         """The minibatches of a round for the rows of ``block``, step by step."""
-        positions = torch.from_numpy(self.plan.positions(round, steps, block))
-        for chosen in positions.to(self.data.label.device).unbind(1):
-            inputs, label = self.data.gather(block.start, chosen)
-            yield Minibatch(inputs, label, chosen)
+        positions = torch.from_numpy(self.plan.positions(round, steps, block).swapaxes(0, 1))
+        chosen = positions.to(self.data.label.device)  # shape=(steps, rows, B)
+        keys = self._draw_keys[block]
+        for first in range(0, steps, STEPS_AHEAD):
+            numbers = chosen[first : first + STEPS_AHEAD]
+            inputs, label = self.data.gather(block.start, numbers)
+            counters = torch.arange(first, first + len(numbers), device=keys.device).unsqueeze(1)
+            draws = DrawsAhead(hash_tensor(keys, (round << 20) + counters))
+            for step, number in enumerate(numbers):
+                own = {name: values[step] for name, values in inputs.items()}
+                yield Minibatch(own, label[step], number, draws.step(step))
 
     @property
     def widest(self) -> int:
         """Entries a sample of the widest input or output of any layer of the network."""
         return max(self._layer_entries)
-
-    @cached_property
-    def _layer_entries(self) -> list[int]:
-        """Entries a sample of the inputs and of every layer's output."""
-        inputs = {name: values[:1, :1] for name, values in self.data.inputs.items()}
-        entries = [values.numel() for values in inputs.values()]
-
-        def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
-            if isinstance(output, Tensor):
-                entries.append(output.numel())
-
-        layers = [module for module in self.network.modules() if not list(module.children())]
-        hooks = [layer.register_forward_hook(note) for layer in layers]
-        try:
-            with torch.no_grad():
-                self.outputs(inputs, slice(0, 1))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return entries
 
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
         """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
@@ -160,60 +178,78 @@ class Cohort:
             return alone.map(lambda value: value.unsqueeze(0))
 
     @contextmanager
-    def _seen(self, rows: slice | int) -> Iterator[list[Tensor]]:
-        """Let the network see the parameters of these rows alone, or of one without a row axis.
+    def _seen(self, rows: slice | int) -> Iterator[None]:
+        """Let the network see the parameters of these rows alone, or of one without a row axis."""
+        with self._swapped([parameter.detach()[rows] for _, _, parameter in self._places]):
+            yield
 
-        Gives those parameters, as leaves that may ask for gradients.
-        """
-        leaves = [parameter.detach()[rows] for _, _, parameter in self._places]
+    @contextmanager
+    def _swapped(self, leaves: Sequence[Tensor]) -> Iterator[None]:
+        """Let the network see these tensors in place of its parameters."""
         for (module, name, _), leaf in zip(self._places, leaves, strict=True):
             module._parameters[name] = leaf  # type: ignore[assignment]
         try:
-            yield leaves
+            yield
         finally:
             for module, name, parameter in self._places:
                 module._parameters[name] = parameter
 
-    def gradients(
-        self,
-        objective: Objective,
-        minibatch: Minibatch,
-        block: slice,
-        *,
-        round: int,
-        step: int,
-    ) -> set[str]:
+    def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
         """Write the gradients of one minibatch of the rows of ``block``; the labels of the
         branches that have any."""
         if not self.network.training:
             self.network.train()
-        keys = self._draw_keys[block]
-        draws = hash_tensor(keys, torch.full_like(keys, (round << 20) + step))
+        parameters, targets = self._views(block)
         weight, prior = self._weight[block], self._log_prior[block]
-        with self._trained(block) as parameters, drawing(draws), self._precision():
+        with self._swapped(parameters), drawing(minibatch.draws), self._precision():
             outputs = self._forward(minibatch.inputs)
             batch = Batch(minibatch.label, weight, prior, minibatch.number)
             loss = objective(outputs, batch).sum()
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        touched = set()
-        for owner, target, value in zip(self._owners, self._gradients, found, strict=True):
-            if value is None:
-                target[block] = 0
-            else:
-                target[block] = value
-                touched.add(owner)
-        return touched
+        written = [place for place, value in enumerate(found) if value is not None]
+        if len(written) < len(found):
+            for target, value in zip(targets, found, strict=True):
+                if value is None:
+                    target.zero_()
+        torch._foreach_copy_([targets[i] for i in written], [found[i] for i in written])
+        return {self._owners[place] for place in written}
 
-    @contextmanager
-    def _trained(self, block: slice) -> Iterator[list[Tensor]]:
-        """The parameters to differentiate by, which the network sees meanwhile."""
-        if block == self.all_rows:
-            yield [parameter for _, _, parameter in self._places]
-            return
-        with self._seen(block) as leaves:
-            for leaf in leaves:
-                leaf.requires_grad_()
-            yield leaves
+    def _views(self, block: slice) -> tuple[list[Tensor], list[Tensor]]:
+        """The parameters of the rows of ``block``, to differentiate by, and their gradients'
+        places."""
+        key = block.start, block.stop
+        if key not in self._known_views:
+            leaves = [parameter.detach()[block] for _, _, parameter in self._places]
+            targets = [
+                self._gradient(label, block)[:, column.slice].view_as(leaf)
+                for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
+            ]
+            self._known_views[key] = [leaf.requires_grad_() for leaf in leaves], targets
+        return self._known_views[key]
+
+    def _gradient(self, label: str, block: slice) -> Tensor:
+        first = self.blocks[label].start
+        return self.rows[label].gradient_of(slice(first + block.start, first + block.stop))
+
+
+def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
+    """Entries a sample of the inputs (n, S, *shape) and of every layer's output, for one agent."""
+    sample = {name: values[0, :1] for name, values in inputs.items()}
+    entries = [values.numel() for values in sample.values()]
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
+        if isinstance(output, Tensor):
+            entries.append(output.numel())
+
+    layers = [module for module in network.modules() if not list(module.children())]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with torch.no_grad():
+            network.eval()(sample)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return entries
 
 
 def log_prior(counts: Tensor) -> Tensor:

@@ -22,7 +22,9 @@ class TrainingConfig:
     last round moved it, exchange included (Lin et al., ICML 2021; training/momentum.py).
     ``share_moments`` "second" averages Adam's second moment together with the parameters and
     doubles the payload.  ``mixed_precision`` computes forward passes in bfloat16 (on CUDA as a
-    rule; parameters, optimizer and mixing stay as ``dtype`` says).
+    rule; parameters, optimizer and mixing stay as ``dtype`` says).  ``memory_limit``, such as
+    ``2GiB``, bounds what the process holds: rows are trained and evaluated in chunks that fit
+    (training/memory.py); it is part of the configuration, since other chunks round otherwise.
     """
 
     rounds: int = 100
@@ -39,3 +41,4 @@ class TrainingConfig:
     prior_correction: float = 1.0
     dtype: str = "float32"
     mixed_precision: bool = False
+    memory_limit: str | None = None

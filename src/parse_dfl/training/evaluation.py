@@ -22,6 +22,8 @@ ROWS_ENTRIES = 1 << 17
 """Entries of the widest activation up to which agents share a chunk: it fits a core's own cache."""
 BLOCK_LOGITS = 1 << 20
 """Logits (agents × samples × classes) that are kept to be scored in one go."""
+COPIES = 8
+"""How often either is held at once, roughly."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def _confusion(
     rows, classes = len(cohort.agents), data.classes
     counts, losses = [], []
     label = data.label[samples]
-    step = max(1, BLOCK_LOGITS // (len(samples) * classes))
+    step = max(1, cohort.affordable(BLOCK_LOGITS, COPIES) // (len(samples) * classes))
     for start in range(0, rows, step):
         block = slice(start, min(start + step, rows))
         logits = _logits(cohort, data, samples, block, predict)
@@ -106,7 +108,8 @@ def forward_chunks(
     """
     block = block or cohort.all_rows
     widest = cohort.widest
-    length = even_part(len(samples), min(CHUNK_SAMPLES, max(1, CHUNK_ENTRIES // widest)))
+    entries = cohort.affordable(CHUNK_ENTRIES, COPIES)
+    length = even_part(len(samples), min(CHUNK_SAMPLES, max(1, entries // widest)))
     height = even_part(block.stop - block.start, max(1, ROWS_ENTRIES // (widest * length)))
     for begin in range(0, len(samples), length):
         columns = slice(begin, min(begin + length, len(samples)))

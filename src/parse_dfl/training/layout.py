@@ -15,6 +15,7 @@ from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.network import Network
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.config import TrainingConfig
+from parse_dfl.training.memory import resident_bytes, working_bytes
 from parse_dfl.training.optimizer import RowOptimizer
 from parse_dfl.training.rows import BranchRows, columns_of, flatten
 from parse_dfl.training.shards import CohortData, Shard, TensorData
@@ -41,6 +42,7 @@ def build_layout(
     blueprint: Blueprint,
     training: TrainingConfig,
     compiled: bool = False,
+    centralised: bool = False,
 ) -> Layout:
     """Group agents of equal signature, allocate every branch's matrix, and bind the views.
 
@@ -61,8 +63,31 @@ def build_layout(
         )
         for group, network in zip(members, networks, strict=True)
     ]
-    branches = _allocate(cohorts, RowOptimizer(training))
+    optimizer = RowOptimizer(training)
+    _share_memory(cohorts, optimizer, training.memory_limit, keeps_gradients=centralised)
+    branches = _allocate(cohorts, optimizer, keeps_gradients=centralised)
     return Layout(cohorts, branches)
+
+
+def _share_memory(
+    cohorts: Sequence[Cohort], optimizer: RowOptimizer, limit: str | None, *, keeps_gradients: bool
+) -> None:
+    """Tell every cohort what it may work with; all take turns in it.
+
+    Raises:
+        ConfigError: the limit is below what the rows and one chunk need.
+    """
+    matrices = 1 + optimizer.matrices + keeps_gradients
+    left = working_bytes(
+        limit,
+        held_bytes=resident_bytes(),
+        state_bytes=matrices
+        * sum(len(cohort.agents) * cohort.parameters * cohort.number_bytes for cohort in cohorts),
+        least_bytes=max(cohort.training_bytes for cohort in cohorts),
+        agents=sum(len(cohort.agents) for cohort in cohorts),
+    )
+    for cohort in cohorts:
+        cohort.working_bytes = left
 
 
 def _group(shards: Sequence[Shard]) -> list[list[Shard]]:
@@ -73,17 +98,27 @@ def _group(shards: Sequence[Shard]) -> list[list[Shard]]:
     return list(groups.values())
 
 
-def _allocate(cohorts: Sequence[Cohort], optimizer: RowOptimizer) -> dict[Branch, BranchRows]:
+def _allocate(
+    cohorts: Sequence[Cohort], optimizer: RowOptimizer, *, keeps_gradients: bool
+) -> dict[Branch, BranchRows]:
     owners: dict[Branch, list[Cohort]] = {}
     for cohort in cohorts:
         for branch in cohort.network.branches.values():
             owners.setdefault(branch, []).append(cohort)
     initial = InitialRows()
-    return {branch: _branch_rows(branch, own, optimizer, initial) for branch, own in owners.items()}
+    return {
+        branch: _branch_rows(branch, own, optimizer, initial, keeps_gradients=keeps_gradients)
+        for branch, own in owners.items()
+    }
 
 
 def _branch_rows(
-    branch: Branch, owners: Sequence[Cohort], optimizer: RowOptimizer, initial: InitialRows
+    branch: Branch,
+    owners: Sequence[Cohort],
+    optimizer: RowOptimizer,
+    initial: InitialRows,
+    *,
+    keeps_gradients: bool,
 ) -> BranchRows:
     agents = [agent for cohort in owners for agent in cohort.agents]
     columns = columns_of(owners[0].network.parts[branch.label])
@@ -91,12 +126,13 @@ def _branch_rows(
         initial.row(cohort, branch, agent.seed) for cohort in owners for agent in cohort.agents
     ]
     theta = torch.stack(starts)
+    together = len(agents) if keeps_gradients else max(cohort.height for cohort in owners)
     rows = BranchRows(
         branch,
         agents,
         columns,
         theta,
-        gradient=torch.zeros_like(theta),
+        gradient=torch.zeros_like(theta[:together]),
         steps=torch.zeros(len(agents), dtype=torch.int64, device=theta.device),
         moments=optimizer.moments(theta),
     )

@@ -78,6 +78,7 @@ class Learner:
             blueprint=self.blueprint,
             training=self.training,
             compiled=self._compiled,
+            centralised=self.method.centralised,
         )
 
     @property
@@ -168,6 +169,15 @@ class Learner:
         for passed in range(self.round + 1, round + 1):
             self._happen(passed)
         self.round = round
+
+    def return_to(self, round: int) -> None:
+        """Be after ``round``, an earlier one, again, with the rows as they are.
+
+        No change of modalities or stage is taken back: it goes no further than the latest.
+        """
+        first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        passed = [event.round for event in self._events if event.round <= self.round]
+        self.round = min(self.round, max([round, first - 1, *passed]))
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""

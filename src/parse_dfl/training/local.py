@@ -58,9 +58,9 @@ class LocalTrainer:
         lr: float,
     ) -> None:
         batches = [cohort.minibatches(block, round, self.steps) for cohort, block in parts]
-        for step in range(self.steps):
+        for _ in range(self.steps):
             touched = [
-                cohort.gradients(stage.objective, next(own), block, round=round, step=step)
+                cohort.gradients(stage.objective, next(own), block)
                 for (cohort, block), own in zip(parts, batches, strict=True)
             ]
             if self.centralised:
@@ -71,13 +71,16 @@ class LocalTrainer:
     def _update(
         self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float
     ) -> None:
+        """One step of the optimizer per learning rate; as a rule there is one."""
+        by_rate: dict[float, list[tuple[BranchRows, slice]]] = {}
         for label in labels:
-            rows = cohort.rows[label]
+            rows, first = cohort.rows[label], cohort.blocks[label].start
+            own = slice(first + block.start, first + block.stop)
             rate = stage.rate(rows.branch, cohort.agents[0])
+            by_rate.setdefault(rate, []).append((rows, own))
+        for rate, blocks in by_rate.items():
             if rate:
-                first = cohort.blocks[label].start
-                own = slice(first + block.start, first + block.stop)
-                self.optimizer.step(rows, own, lr * rate)
+                self.optimizer.step(blocks, lr * rate)
 
 
 def tie_gradients(layout: Layout) -> None:

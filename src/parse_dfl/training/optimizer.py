@@ -6,7 +6,7 @@ moments together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -30,24 +30,31 @@ class RowOptimizer:
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
 
+    @property
+    def matrices(self) -> int:
+        """How many matrices of the parameters' size :meth:`moments` gives."""
+        return len(MOMENTS[self.config.optimizer]) + bool(self.config.global_momentum)
+
     def moments(self, theta: Tensor) -> dict[str, Tensor]:
         """Fresh moments for a matrix, all zero; with global momentum, where the row stands."""
         moments = {name: torch.zeros_like(theta) for name in MOMENTS[self.config.optimizer]}
         return moments | ({LAST: theta.clone()} if self.config.global_momentum else {})
 
     @torch.no_grad()
-    def step(self, rows: BranchRows, block: slice, lr: float) -> None:
-        """One step on the rows of ``block`` with the gradients that lie there."""
-        if rows.width:
+    def step(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
+        """One step on blocks of rows with the gradients that lie there, all in one call."""
+        wide = [(rows, block) for rows, block in blocks if rows.width]
+        if wide:
             update = self._sgd if self.config.optimizer == "sgd" else self._adam
-            update(rows, block, lr)
-        rows.steps[block] += 1
+            update(wide, lr)
+        for rows, block in blocks:
+            rows.steps[block] += 1
 
-    def _sgd(self, rows: BranchRows, block: slice, lr: float) -> None:
+    def _sgd(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
         sgd(
-            [rows.theta[block]],
-            [rows.gradient[block]],
-            [rows.moments["momentum"][block]],
+            [rows.theta[block] for rows, block in blocks],
+            [rows.gradient_of(block) for rows, block in blocks],
+            [rows.moments["momentum"][block] for rows, block in blocks],
             fused=True,
             lr=lr,
             momentum=self.config.momentum,
@@ -57,16 +64,20 @@ class RowOptimizer:
             maximize=False,
         )
 
-    def _adam(self, rows: BranchRows, block: slice, lr: float) -> None:
-        counts, runs = zip(*_equal_steps(rows.steps, block), strict=True)
+    def _adam(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
+        runs = [
+            (rows, block, run, count)
+            for rows, block in blocks
+            for count, run in _equal_steps(rows.steps[block])
+        ]
         update = adamw if self.config.optimizer == "adamw" else adam
         update(
-            [rows.theta[run] for run in runs],
-            [rows.gradient[run] for run in runs],
-            [rows.moments["first"][run] for run in runs],
-            [rows.moments["second"][run] for run in runs],
+            [rows.theta[block][run] for rows, block, run, _ in runs],
+            [rows.gradient_of(block)[run] for rows, block, run, _ in runs],
+            [rows.moments["first"][block][run] for rows, block, run, _ in runs],
+            [rows.moments["second"][block][run] for rows, block, run, _ in runs],
             [],
-            [torch.tensor(float(count), device=rows.theta.device) for count in counts],
+            [torch.tensor(float(count), device=rows.theta.device) for rows, *_, count in runs],
             fused=True,
             lr=lr,
             beta1=self.config.momentum,
@@ -78,11 +89,11 @@ class RowOptimizer:
         )
 
 
-def _equal_steps(steps: Tensor, block: slice) -> Iterator[tuple[int, slice]]:
-    """The block cut where step counts, and so bias corrections, change: (steps so far, rows)."""
-    counts = steps[block].tolist()
+def _equal_steps(steps: Tensor) -> Iterator[tuple[int, slice]]:
+    """A block cut where step counts, and so bias corrections, change: (steps so far, its rows)."""
+    counts = steps.tolist()
     start = 0
     for end in range(1, len(counts) + 1):
         if end == len(counts) or counts[end] != counts[start]:
-            yield counts[start], slice(block.start + start, block.start + end)
+            yield counts[start], slice(start, end)
             start = end

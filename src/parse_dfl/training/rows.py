@@ -67,7 +67,7 @@ class BranchRows:
     agents: list[AgentSpec]
     columns: tuple[Column, ...]
     theta: Tensor  # shape=(n, P)
-    gradient: Tensor  # shape=(n, P)
+    gradient: Tensor  # shape=(h, P), of the h rows that are trained together
     steps: Tensor  # shape=(n,), dtype=int64
     moments: dict[str, Tensor] = field(default_factory=dict)  # each shape=(n, P)
     memory: dict[str, Tensor] = field(default_factory=dict)
@@ -79,6 +79,16 @@ class BranchRows:
     def width(self) -> int:
         """Number of parameters P."""
         return self.theta.shape[1]
+
+    def gradient_of(self, block: slice) -> Tensor:
+        """Where the gradients of the rows of ``block`` lie while these are trained.
+
+        Parts of a cohort take turns in one place, which stays in the cache; only centralised
+        training keeps all rows' gradients, each in its own place.
+        """
+        if len(self.gradient) == len(self.theta):
+            return self.gradient[block]
+        return self.gradient[: block.stop - block.start]
 
     def row_state(self) -> dict[str, Tensor]:
         """Every tensor with a row per owner that an owner keeps when it moves or is absent."""

@@ -1,9 +1,9 @@
-"""The samples of a cohort's agents, standardised by each agent's own statistics."""
+"""The samples of a cohort's agents, standardised by each agent's own or agreed statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,10 +20,15 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class Shard:
-    """An agent and the numbers of its training samples."""
+    """An agent and the numbers of its training samples.
+
+    ``agreed`` maps a modality to what its owners agreed to standardise it by; what it lacks is
+    standardised by the agent's own samples.
+    """
 
     agent: AgentSpec
     indices: NDArray[np.int64]  # shape=(samples,)
+    agreed: Mapping[str, Standardiser] = field(default_factory=dict)
 
 
 class TensorData:
@@ -74,24 +79,24 @@ class CohortData:
         return torch.from_numpy(values).to(self._data.device, self._data.dtype).unsqueeze(1)
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
-        """The own standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
+        """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
         centred = values - self.mean[modality][block]
         return centred.div_(self.scale[modality][block])
 
     def gather(self, first: int, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """A minibatch of the rows from ``first`` on, at ``positions``, shape=(rows, B): inputs
-        (rows, B, *shape) and labels (rows, B)."""
+        """Minibatches of the rows from ``first`` on, at ``positions``, shape=(…, rows, B): inputs
+        (…, rows, B, *shape) and labels (…, rows, B)."""
         padded = self.label.shape[1]
-        starts = torch.arange(len(positions), device=positions.device) + first
+        starts = torch.arange(positions.shape[-2], device=positions.device) + first
         index = positions + padded * starts.unsqueeze(1)
         inputs = {name: take(values.flatten(0, 1), index) for name, values in self.inputs.items()}
         return inputs, take(self.label.flatten(), index)
 
 
 def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:
-    """The statistics of an agent's own training samples, per modality."""
+    """What each of an agent's modalities is standardised by."""
     return {
-        name: fit(data.modalities[name][shard.indices], data.kinds[name])
+        name: shard.agreed.get(name) or fit(data.modalities[name][shard.indices], data.kinds[name])
         for name in shard.agent.modalities
     }
 

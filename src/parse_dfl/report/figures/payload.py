@@ -31,7 +31,7 @@ def payload(comparison: Comparison) -> Picture | None:
         panels[1].set_xlabel("sent over a link by then, MB")
         panels[1].set_title("on the way", fontsize=10)
         panels[0].set_title("at the end", fontsize=10)
-    legend_below(figure, panels[0], columns=5)
+    legend_below(figure, panels[0], columns=5 if curves else 4)
     return Picture(
         name="accuracy-and-payload",
         title="Accuracy against bytes sent",

@@ -1,0 +1,61 @@
+"""What the machine can do at most: the rates that a roofline is made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from statistics import median
+
+import torch
+from torch import Tensor
+
+AGENTS, BATCH, FEATURES, HIDDEN = 1000, 32, 561, 128
+"""The batched product that sets the rate: a layer of 1,000 agents on a minibatch each."""
+COPIED_NUMBERS = 1 << 26
+"""A quarter of a gigabyte: no cache holds it."""
+REPEATS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceilings:
+    """Rates of the moment, on torch's present number of threads."""
+
+    operations_per_s: float  # of a batched product, a multiply-add counted as two
+    bytes_per_s: float  # of a copy, read and written bytes counted
+
+    def seconds(self, operations: float, moved_bytes: float) -> float:
+        """The roofline: operations at the one rate, then bytes moved at the other."""
+        return operations / self.operations_per_s + moved_bytes / self.bytes_per_s
+
+
+def measure() -> Ceilings:
+    """The rates now; about half a second."""
+    batch, weight, output, source, target = _operands()
+    product = _median_seconds(lambda: torch.bmm(batch, weight, out=output))
+    copy = _median_seconds(lambda: target.copy_(source))
+    return Ceilings(
+        operations_per_s=2 * AGENTS * BATCH * FEATURES * HIDDEN / product,
+        bytes_per_s=2 * 4 * COPIED_NUMBERS / copy,
+    )
+
+
+@cache
+def _operands() -> tuple[Tensor, ...]:
+    return (
+        torch.ones(AGENTS, BATCH, FEATURES),
+        torch.ones(AGENTS, FEATURES, HIDDEN),
+        torch.empty(AGENTS, BATCH, HIDDEN),
+        torch.ones(COPIED_NUMBERS),
+        torch.zeros(COPIED_NUMBERS),
+    )
+
+
+def _median_seconds(function: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(REPEATS + 1):
+        begin = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - begin)
+    return median(taken[1:])

@@ -1,0 +1,92 @@
+"""The owners of a modality agree on how to standardise it, before the first round.
+
+Each sums up its own training samples, how many entries, Σ x and Σ x² per feature or channel, and
+averages these sums with its neighbours, on the overlay of the modality, with Metropolis weights:
+
+    s_i ← Σ_j W_ij s_j,    :data:`STEPS` times
+
+A ratio of two averages is the ratio of the sums, so that where gossip has come to its end everybody
+has the mean and scale of the union of their samples, weighted by how many each has.  On an overlay
+that mixes slowly an agent is left with those of its neighbourhood.  1 + 2F numbers cross a link a
+step: in all about as many bytes as the branches of a single round.
+
+Standardised by its own skewed samples, one and the same sample looks different to every agent, and
+the average of their encoders fits none.  Averaging by push-sum of weights and values: Kempe, Dobra,
+Gehrke, "Gossip-Based Computation of Aggregate Information", FOCS 2003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.standardise import Moments, Standardiser
+from parse_dfl.overlays.topologies import Topology
+from parse_dfl.overlays.weights import metropolis
+from parse_dfl.simulation.exchange import BYTES_PER_NUMBER, Payload
+from parse_dfl.training.shards import Shard
+
+STEPS = 100
+"""Gossip steps: on a ring of ten the disagreement falls to a millionth."""
+
+
+def agree(
+    data: MultimodalData, shards: Sequence[Shard], topology: Topology, steps: int = STEPS
+) -> tuple[list[Shard], Payload]:
+    """``shards`` with what their agents agreed on, federation by federation, and what was sent.
+
+    A modality that an agent gains later is standardised by its own samples.
+    """
+    agreed: list[dict[str, Standardiser]] = [{} for _ in shards]
+    sent: dict[tuple[int, int], int] = {}
+    for modality, places in _owners(shards).items():
+        moments = [
+            Moments.of(data.modalities[modality][shards[i].indices], data.kinds[modality])
+            for i in places
+        ]
+        rows = np.stack([own.row() for own in moments])
+        for seed in dict.fromkeys(shards[i].agent.seed for i in places):
+            own = np.array([k for k, i in enumerate(places) if shards[i].agent.seed == seed])
+            names = [shards[places[k]].agent.name for k in own]
+            rows[own], links = _gossip(rows[own], names, topology, steps, seed, modality)
+            for (source, target), times in links.items():
+                link = places[own[source]], places[own[target]]
+                sent[link] = sent.get(link, 0) + times * rows.shape[1] * BYTES_PER_NUMBER
+        for place, own_moments, row in zip(places, moments, rows, strict=True):
+            agreed[place][modality] = own_moments.standardiser(row)
+    total = Payload(sum(sent.values()), len(sent), max(sent.values(), default=0))
+    return [replace(shard, agreed=own) for shard, own in zip(shards, agreed, strict=True)], total
+
+
+def _owners(shards: Sequence[Shard]) -> dict[str, list[int]]:
+    names = sorted({name for shard in shards for name in shard.agent.modalities})
+    return {
+        name: [i for i, shard in enumerate(shards) if name in shard.agent.modalities]
+        for name in names
+    }
+
+
+def _gossip(
+    rows: NDArray[np.float64],
+    names: Sequence[str],
+    topology: Topology,
+    steps: int,
+    seed: int,
+    label: str,
+) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
+    """The rows after so many steps, and how often each directed link carried one."""
+    links: dict[tuple[int, int], int] = {}
+    mixing = None
+    for step in range(1, steps + 1):
+        if mixing is None or topology.time_varying:
+            edges = topology.edges(names, round=step, seed=seed, label=label)
+            mixing = metropolis(edges)
+        rows = mixing.apply(torch.from_numpy(rows)).numpy()
+        for link in zip(mixing.source.tolist(), mixing.target.tolist(), strict=True):
+            links[link] = links.get(link, 0) + 1
+    return rows, links

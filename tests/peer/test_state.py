@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+import torch
+
+from parse_dfl.errors import CheckpointError
+from parse_dfl.peer.state import CHECKPOINT, StateFile
+
+
+class Learner:
+    """What a state file needs of one."""
+
+    def __init__(self, round):
+        self.round = round
+
+    def tensors(self):
+        return {"theta": torch.full((3,), float(self.round))}
+
+    def restore(self, tensors, round):
+        self.theta, self.round = tensors["theta"], round
+
+
+def test_a_full_disk_stops_the_checkpoint_says_so_and_leaves_the_last_good_one(
+    tmp_path, monkeypatch
+):
+    file = StateFile(tmp_path, "acc-0", "x")
+    assert file.save(Learner(5), {}) is None
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    problem = file.save(Learner(6), {})
+    assert problem is not None
+    assert problem.startswith("no checkpoint of round 6: cannot write")
+    assert "No space left on device" in problem
+    monkeypatch.undo()
+    learner = Learner(0)
+    file.load(learner)
+    assert (learner.round, learner.theta.tolist()) == (5, [5.0] * 3)
+    assert [each.name for each in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+@pytest.mark.parametrize(("agent", "experiment"), [("acc-1", "x"), ("acc-0", "y")])
+def test_the_checkpoint_of_another_is_refused(agent, experiment, tmp_path):
+    StateFile(tmp_path, "acc-0", "x").save(Learner(5), {})
+    with pytest.raises(CheckpointError, match="is the checkpoint of another"):
+        StateFile(tmp_path, agent, experiment).load(Learner(0))
