@@ -66,8 +66,7 @@ def _prices(names: Sequence[str]) -> None:
 
 
 def _prices_purity(names: Sequence[str]) -> None:
-    """At the default price, 1, it is :func:`_purity`'s."""
-    for price in map(float, names or PRICES[:-1]):
+    for price in map(float, names or PRICES):
         job = partial(
             purity.measure,
             "parse-faithful",

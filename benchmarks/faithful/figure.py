@@ -18,13 +18,12 @@ KINDS = {"redundant": "o", "unique": "s", "synergistic": "^"}
 
 def draw(_: Sequence[str] = ()) -> None:
     """``docs/figures/faithful-price.png`` and ``.svg`` from the results of ``prices``."""
-    synthetic = _results("prices-purity-*") + _results("purity-parse-faithful-70")
-    save_picture(picture(_results("prices-*_iid"), synthetic), FOLDER)
+    save_picture(picture(_results("prices-*_iid"), _results("prices-purity-*")), FOLDER)
 
 
 def price_of(purity: dict[str, Any]) -> float:
-    """The price that was paid; the default is 1."""
-    return float(purity["options"].get("price", 1.0))
+    """The price that was paid."""
+    return float(purity["options"]["price"])
 
 
 def _results(pattern: str) -> list[dict[str, Any]]:
