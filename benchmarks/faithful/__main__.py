@@ -1,57 +1,72 @@
-"""``python -m benchmarks.faithful purity|accuracy|prices``: see README.md beside this file."""
+"""``python -m benchmarks.faithful TASK``: see README.md beside this file."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from benchmarks.accuracy.recipe import cells, load_recipe
-from benchmarks.faithful import accuracy, purity
+from benchmarks.accuracy.recipe import Cell, Recipe
+from benchmarks.faithful import accuracy, figure, purity
+from benchmarks.faithful.accuracy import MIX, Variant
 from benchmarks.faithful.results import RESULTS, write
 
 ROUNDS = 70
 RUNS = [("parse-faithful", ROUNDS), ("parse-faithful", 2 * ROUNDS), ("parse", ROUNDS)]
-PRICES = (0.0, 0.1, 0.3)
-"""Beside the default, 1."""
-TRADED = ["digits", "mfeat", "cremad_votes"]
+PRICES = (0.0, 0.1, 0.3, 1.0)
+TRADED = ("digits", "leaves100", "mfeat")
+RATES = (0.006, 0.012, 0.024)
 
 
 def main() -> None:
     """Parse and run what has no result yet."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faithful", description=__doc__)
-    parser.add_argument("what", choices=["purity", "accuracy", "prices"])
-    parser.add_argument("names", nargs="*", help="sets (default: all; of prices: three)")
+    jobs = {
+        "purity": _purity,
+        "accuracy": _accuracy,
+        "tune": _tune,
+        "prices": _prices,
+        "prices-purity": _prices_purity,
+        "figure": figure.draw,
+    }
+    parser.add_argument("what", choices=jobs)
+    parser.add_argument("names", nargs="*", help="sets, or prices (default: all of the task)")
     args = parser.parse_args()
-    {"purity": _purity, "accuracy": _accuracy, "prices": _prices}[args.what](args.names)
+    jobs[args.what](args.names)
 
 
-def _purity(_: list[str]) -> None:
+def _purity(_: Sequence[str]) -> None:
     for method, rounds in RUNS:
         _once(f"purity-{method}-{rounds}", partial(purity.measure, method, rounds))
 
 
-def _accuracy(names: list[str]) -> None:
-    recipe = load_recipe()
-    for cell in cells(recipe, names or None):
-        job = partial(accuracy.measure, cell, seeds=recipe["test_seeds"], where="test")
+def _accuracy(names: Sequence[str]) -> None:
+    """Test data, once, with the settings that were chosen on validation data."""
+    recipe = Recipe()
+    matrix = recipe.matrix("seven", names)
+    variants = [faithful(recipe)]
+    for cell in matrix.cells:
+        job = partial(accuracy.measure, cell, variants, seeds=matrix.seeds, where="test")
         _once(f"accuracy-{cell.folder}", job)
 
 
-def _prices(names: list[str]) -> None:
-    recipe = load_recipe()
-    for cell in cells(recipe, names or TRADED):
-        if cell.partition == "iid":
-            job = partial(
-                accuracy.measure,
-                cell,
-                seeds=recipe["tuning"]["seeds"],
-                where="validation",
-                prices=(*PRICES, 1.0),
-            )
-            _once(f"prices-{cell.folder}", job)
-    for price in (*PRICES, 1.0):
+def _tune(names: Sequence[str]) -> None:
+    variants = [
+        Variant(name=f"lr {lr:g}", method="parse-faithful", settings={"lr": lr}) for lr in RATES
+    ]
+    _on_validation("tune", names, variants)
+
+
+def _prices(names: Sequence[str]) -> None:
+    recipe = Recipe()
+    plain = Variant(name="parse", method="parse", settings=recipe.chosen("parse"))
+    priced = [faithful(recipe, price) for price in PRICES]
+    _on_validation("prices", names, [plain, *priced])
+
+
+def _prices_purity(names: Sequence[str]) -> None:
+    for price in map(float, names or PRICES):
         job = partial(
             purity.measure,
             "parse-faithful",
@@ -61,6 +76,21 @@ def _prices(names: list[str]) -> None:
             where="validation",
         )
         _once(f"prices-purity-{price:g}", job)
+
+
+def faithful(recipe: Recipe, price: float | None = None) -> Variant:
+    """The faithful fission as it was chosen on validation data, or at another price."""
+    settings = recipe.chosen("parse-faithful") | ({} if price is None else {"price": price})
+    name = "parse-faithful" if price is None else f"price {price:g}"
+    return Variant(name=name, method="parse-faithful", settings=settings)
+
+
+def _on_validation(what: str, names: Sequence[str], variants: Sequence[Variant]) -> None:
+    seeds = Recipe().values["tuning"]["seeds"]
+    for name in names or TRADED:
+        cell = Cell(name, MIX, "iid")
+        job = partial(accuracy.measure, cell, variants, seeds=seeds, where="validation")
+        _once(f"{what}-{cell.folder}", job)
 
 
 def _once(name: str, job: Callable[[], dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from benchmarks.pid.results import write
+from benchmarks.dated import write
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
 from parse_dfl.pid import estimate
 from parse_dfl.pid.exact import solve
 
+RESULTS = Path(__file__).with_name("results")
 SAMPLES = 4000
 BINS = 40
 EDGES = np.concatenate([[-np.inf], np.linspace(-5, 5, BINS - 1), [np.inf]])
@@ -41,7 +43,9 @@ def main() -> None:
         sets[name] = {"truth": truth.round(4).tolist(), **_estimates(a, b, label, truth)}
         print(name, sets[name], flush=True)
     largest = max(each["batch"]["largest_share_of_total"] for each in sets.values())
-    write("known-truth", {"samples": SAMPLES, "batch_largest_share": largest, "sets": sets})
+    write(
+        RESULTS, "known-truth", {"samples": SAMPLES, "batch_largest_share": largest, "sets": sets}
+    )
 
 
 def problems() -> Iterator[Problem]:

@@ -10,16 +10,18 @@ Each has 2 to 5 values per variable and comes from a Dirichlet distribution of c
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.dated import write
 from benchmarks.pid.cone import solve_union
 from benchmarks.pid.dit_solver import union_by_dit
-from benchmarks.pid.results import write
 from parse_dfl.pid.exact import solve
 
+RESULTS = Path(__file__).with_name("results")
 COUNT = 100
 CONCENTRATIONS = (1.0, 0.3, 0.1)
 
@@ -29,6 +31,7 @@ def main() -> None:
     rows = [compare(joint) for joint in distributions()]
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     write(
+        RESULTS,
         "random-distributions",
         {
             "distributions": COUNT,

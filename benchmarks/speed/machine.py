@@ -52,7 +52,7 @@ def machine() -> Machine:
     """This machine, now."""
     return Machine(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count() or 1,
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         load=round(os.getloadavg()[0], 1),
@@ -62,7 +62,8 @@ def machine() -> Machine:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor by name."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.split.results import write
+from benchmarks.dated import write
 from parse_dfl import DataConfig, NetworkConfig, RunConfig, TrainingConfig, compare
 from parse_dfl.experiments.records import read_json
 
+RESULTS = Path(__file__).with_name("results")
 ROUNDS = 40
 VALIDATION_SEEDS = (100, 101)
 TEST_SEEDS = (0, 1, 2)
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--latent", type=int, default=NetworkConfig().latent, metavar="D")
     args = parser.parse_args()
     for name in args.sets:
-        write(f"{name}-latent-{args.latent}", measure(name, args.latent))
+        write(RESULTS, f"{name}-latent-{args.latent}", measure(name, args.latent))
 
 
 def measure(name: str, latent: int) -> dict[str, Any]:

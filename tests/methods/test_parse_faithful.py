@@ -5,7 +5,12 @@ import torch
 
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.parse_faithful import FaithfulOptions, faithful_objective, parse_faithful
+from parse_dfl.methods.parse_faithful import (
+    PRICES,
+    FaithfulOptions,
+    faithful_objective,
+    parse_faithful,
+)
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.faithful import FaithfulNetwork
@@ -15,7 +20,7 @@ from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tin
 from tests.small import federation, run_rounds
 
 ROWS, BATCH = 2, 5
-FREE = {"agreement": 0.0, "unique_price": 0.0, "synergy_price": 0.0, "independence": 0.0}
+FREE = dict.fromkeys(PRICES, 0.0)
 
 
 def said(modalities):
@@ -43,6 +48,16 @@ def test_without_prices_the_loss_is_the_cross_entropy_of_what_is_staged():
     torch.testing.assert_close(loss(outputs), expected)
 
 
+@pytest.mark.parametrize("kinds", [["redundant"], ["redundant", "unique"]])
+def test_slices_whose_turn_has_not_come_have_no_loss(kinds):
+    outputs = said("a+b")
+    found = faithful_objective(FaithfulOptions(), kinds)(outputs, batch()).sum()
+    means = {name: outputs.means[name] for name in (*outputs.sides, "unique.a", "redundant.a")}
+    gradients = torch.autograd.grad(found, list(means.values()), allow_unused=True)
+    reached = {name for name, each in zip(means, gradients, strict=True) if each is not None}
+    assert reached == {f"{kind}.a" for kind in kinds}
+
+
 def test_every_slice_pays_its_own_price():
     outputs = said("a+b+c")
     means, free = outputs.means, loss(outputs)
@@ -61,36 +76,39 @@ def test_every_slice_pays_its_own_price():
     varied = sum(
         shared_variation(means[f"unique.{m}"], means[f"redundant.{m}"], batch()) for m in "abc"
     )
-    for name in outputs.sides:
-        for kind in ("redundant", "unique"):
-            other = means[f"{kind}.{name[-1]}"]
-            varied = varied + shared_variation(means[name], other, batch())
     torch.testing.assert_close(paid(independence=2.0), 2 * varied)
+    varied = sum(
+        shared_variation(means[name], means[f"{kind}.{name[-1]}"], batch())
+        for name in outputs.sides
+        for kind in ("redundant", "unique")
+    )
+    torch.testing.assert_close(paid(synergy_independence=2.0), 2 * varied)
     both = paid(price=0.5, agreement=3.0, unique_price=0.5)
     torch.testing.assert_close(both, 1.5 * apart / 2 + 0.25 * unique)
 
 
-def test_it_learns_first_and_pays_then():
-    first, second = parse_faithful(FaithfulOptions(learn=0.25, early=0.1)).stages
-    assert (first.share, second.share) == (0.25, 0.75)
+def test_slices_learn_in_their_order_and_r_is_cheap_at_first():
+    method = parse_faithful(FaithfulOptions(early=0.1))
+    assert method.stage_bounds(9) == [(1, 3), (4, 6), (7, 9)]
     outputs = said("a+b")
-    cheap = FaithfulOptions(price=0.1, independence=0.0)
-    torch.testing.assert_close(
-        first.objective(outputs, batch()), faithful_objective(cheap)(outputs, batch())
-    )
-    torch.testing.assert_close(
-        second.objective(outputs, batch()), faithful_objective(FaithfulOptions())(outputs, batch())
-    )
+    options = FaithfulOptions()
+    expected = [
+        faithful_objective(FaithfulOptions(agreement=0.12), ["redundant"]),
+        faithful_objective(options, ["redundant", "unique"]),
+        faithful_objective(options),
+    ]
+    for stage, objective in zip(method.stages, expected, strict=True):
+        torch.testing.assert_close(stage.objective(outputs, batch()), objective(outputs, batch()))
 
 
 def test_unimodal_agents_do_not_train_what_is_redundant_but_receive_it():
-    simulator = tiny_simulator("parse-faithful", "a=3,b=2", rounds=2)
+    simulator = tiny_simulator("parse-faithful", "a=3,b=2", rounds=3)
     before = thetas(simulator, "redundant-slice")["a"]
-    run_rounds(simulator, 2)
+    run_rounds(simulator, 3)
     after = thetas(simulator, "redundant-slice")["a"]
     for name, row in after.items():  # equal rows averaged, up to rounding
         torch.testing.assert_close(row, before[name], rtol=1e-12, atol=1e-12)
-    mixed = tiny_simulator("parse-faithful", "a=2,a+b=2", rounds=2, topology="full")
+    mixed = tiny_simulator("parse-faithful", "a=2,a+b=2", rounds=3, topology="full")
     before = thetas(mixed, "redundant-slice")["a"]["a-0"]
     run_rounds(mixed, 1)
     assert not torch.equal(thetas(mixed, "redundant-slice")["a"]["a-0"], before)
@@ -101,7 +119,7 @@ def test_unimodal_agents_do_not_train_what_is_redundant_but_receive_it():
     ("option", "value", "told"),
     [
         ("agreement", -1, "option agreement must be at least 0, not -1"),
-        ("learn", 1, "option learn must be above 0 and below 1, not 1"),
+        ("early", -0.5, "option early must be at least 0, not -0.5"),
     ],
 )
 def test_options_out_of_range_are_refused(option, value, told):

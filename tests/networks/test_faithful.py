@@ -67,6 +67,12 @@ def test_each_stage_trains_its_own_slice_and_freezes_those_before():
     assert all(value is None for value in found)
 
 
+def test_a_silent_side_silences_the_synergy():
+    part = network().part("a+b", "synergy")
+    s = torch.randn(BATCH, part.head.in_features)
+    torch.testing.assert_close(part.fuse(s, torch.zeros_like(s)), torch.zeros_like(s))
+
+
 def test_a_missing_modality_is_left_out():
     outputs = network()(inputs("a"))
     assert list(outputs.slice_logits) == ["redundant", "unique.a"]

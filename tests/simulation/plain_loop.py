@@ -83,6 +83,11 @@ class PlainAgent:
                 outputs = self.network({name: x[chosen] for name, x in self.inputs.items()})
             self.optimizer.zero_grad()
             self.loss(like.method.name, stage, outputs, self.label[chosen]).backward()
+            for group in self.optimizer.param_groups:  # a branch takes a step as a whole
+                if any(parameter.grad is not None for parameter in group["params"]):
+                    for parameter in group["params"]:
+                        if parameter.grad is None:
+                            parameter.grad = torch.zeros_like(parameter)
             self.optimizer.step()
 
     def move_on(self, share: float) -> None:
@@ -102,7 +107,7 @@ class PlainAgent:
         if method == "harmony" and stage == 0:
             return sum(map(entropy, alone))
         if method == "parse-faithful":
-            return self.faithful_loss(outputs, entropy, paid=0.16 if stage == 0 else 1.0)
+            return self.faithful_loss(outputs, entropy, stage)
         loss = entropy(outputs.logits)
         if method == "parse" and len(alone) > 1:
             loss = loss + sum(map(entropy, alone))
@@ -113,24 +118,31 @@ class PlainAgent:
         return loss
 
     def faithful_loss(
-        self, outputs: Outputs, entropy: Callable[[Tensor], Tensor], *, paid: float
+        self, outputs: Outputs, entropy: Callable[[Tensor], Tensor], stage: int
     ) -> Tensor:
-        """The faithful fission's loss at its default prices times ``paid``."""
+        """The faithful fission's loss at its default prices: r, then u as well, then s."""
         means, names = outputs.means, self.spec.modalities
-        several = len(names) > 1
-        said = [n for n in outputs.staged if several or n in (f"unique.{names[0]}", "heads")]
-        loss = sum(entropy(outputs.staged[name]) for name in said)
-        for index, first in enumerate(names):
+        loss = entropy(outputs.staged["heads"])
+        for index, first in enumerate(names if len(names) > 1 else ()):
+            loss = loss + entropy(outputs.staged[f"redundant.{first}"])
             for second in names[index + 1 :]:
                 apart = means[f"redundant.{first}"] - means[f"redundant.{second}"]
-                loss = loss + paid * 1.2 * nats(apart) / (len(names) - 1)
-        for name in [*(f"unique.{modality}" for modality in names), *outputs.sides]:
+                paid = 1.2 * (0.16 if stage == 0 else 1.0)
+                loss = loss + paid * nats(apart) / (len(names) - 1)
+        if stage > 0:
+            whole = ["unique"] if len(names) > 1 else []
+            for name in [f"unique.{modality}" for modality in names] + whole:
+                loss = loss + entropy(outputs.staged[name])
+        if stage > 1 and outputs.sides:
+            loss = loss + entropy(outputs.staged["synergistic"])
+        uniques = [f"unique.{modality}" for modality in names] if stage > 0 else []
+        for name in [*uniques, *(outputs.sides if stage > 1 else ())]:
             synergistic = name in outputs.sides
-            loss = loss + paid * (0.01 if synergistic else 0.05) * nats(means[name])
-            if paid == 1:
-                for kind in ("redundant", "unique") if synergistic else ("redundant",):
-                    other = means[f"{kind}.{name.rpartition('.')[2]}"].detach()
-                    loss = loss + 0.2 * variation(means[name], other)
+            loss = loss + (0.02 if synergistic else 0.05) * nats(means[name])
+            for kind in ("redundant", "unique") if synergistic else ("redundant",):
+                other = means[f"{kind}.{name.rpartition('.')[2]}"].detach()
+                varied = variation(means[name], other)
+                loss = loss + (0.004 if synergistic else 0.1) * varied
         return loss
 
     def row(self, label: str) -> Tensor:

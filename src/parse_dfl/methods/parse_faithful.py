@@ -8,15 +8,16 @@ what comes before is frozen:
     u:  Σ_m CE([g_R(μ_r^m)] + g_U(u_m)) + CE([g_R(μ_r)] + Σ_m g_U(u_m))
         + Σ_m β_u · ½‖μ_u^m‖² + κ · D(μ_u^m, [μ_r^m])
     s:  CE([g_R(μ_r) + Σ_m g_U(μ_u^m)] + Σ_ab g_S(F(s_a, s_b)))
-        + Σ_sides β_s · ½‖μ_s‖² + κ · (D(μ_s, [μ_r]) + D(μ_s, [μ_u]))
+        + Σ_sides β_s · ½‖μ_s‖² + κ_s · (D(μ_s, [μ_r]) + D(μ_s, [μ_u]))
 
 [·] is frozen, D the squared cross-covariance (:func:`parse_dfl.objectives.shared_variation`).  A
 fourth term, CE of the prediction with all slices frozen, fits the heads to what they add up to.
 A unimodal agent cannot tell what its modality shares with others: it has no loss of r, which
 reaches it by averaging with the multimodal owners of its modality.
 
-Two stages, "learn, then pay": prices are low at first, so that a slice finds what only it can
-hold (a product of two bits gives no gradient while either is unknown), and full afterwards.
+Three stages of equal length: r at a low price; r and u; r, u and s.  A slice begins when those
+before it are there: while they are unsure of their bits, it would take them, and what it has mixed
+with its own no linear penalty gets out again.
 
 Papers: PARSE, arXiv 2601.10012 (2026); the price of disagreement from "An Information Criterion
 for Controlled Disentanglement of Multimodal Data" (DisentangledSSL), Wang et al., arXiv
@@ -40,46 +41,42 @@ from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
 from parse_dfl.networks.network import Outputs
 from parse_dfl.objectives import Batch, Objective, cross_entropy, nats, shared_variation
 
+KINDS = ("redundant", "unique", "synergistic")
+PRICES = ("agreement", "unique_price", "synergy_price", "independence", "synergy_independence")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaithfulOptions:
-    """``agreement`` β_r, ``unique_price`` β_u, ``synergy_price`` β_s, ``independence`` κ;
-    ``price`` multiplies all four; for the share ``learn`` of the rounds the first three are
-    ``early`` times as high, and κ is 0."""
+    """``agreement`` β_r, ``unique_price`` β_u, ``synergy_price`` β_s, ``independence`` κ,
+    ``synergy_independence`` κ_s; ``price`` multiplies all five; in the first stage β_r is ``early``
+    times as high."""
 
     price: float = 1.0
     agreement: float = 1.2
     unique_price: float = 0.05
-    synergy_price: float = 0.01
-    independence: float = 0.2
-    learn: float = 0.5
+    synergy_price: float = 0.02
+    independence: float = 0.1
+    synergy_independence: float = 0.004
     early: float = 0.16
 
     def __post_init__(self) -> None:
-        for name in ("price", "agreement", "unique_price", "synergy_price", "independence"):
+        for name in (*PRICES, "price", "early"):
             check_option(name, getattr(self, name), least=0)
-        check_option("early", self.early, least=0)
-        check_option("learn", self.learn, above=0, below=1)
 
 
-def faithful_objective(options: FaithfulOptions) -> Objective:
-    """The loss of all slices at the given prices, all times ``options.price``."""
-    scale = options.price
-    priced = replace(
-        options,
-        agreement=scale * options.agreement,
-        unique_price=scale * options.unique_price,
-        synergy_price=scale * options.synergy_price,
-        independence=scale * options.independence,
-    )
+def faithful_objective(options: FaithfulOptions, kinds: Sequence[str] = KINDS) -> Objective:
+    """The loss of the slices of these ``kinds`` at the given prices times ``options.price``."""
+    scaled = {name: options.price * getattr(options, name) for name in PRICES}
+    priced = replace(options, **scaled)
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
         assert isinstance(outputs, FaithfulOutputs)
         loss = cross_entropy(outputs.staged["heads"], batch)
-        loss = loss + unique_loss(outputs, batch, priced)
-        if len(outputs.modality_logits) > 1:
+        if "redundant" in kinds and len(outputs.modality_logits) > 1:
             loss = loss + redundant_loss(outputs, batch, priced)
-        if "synergistic" in outputs.staged:
+        if "unique" in kinds:
+            loss = loss + unique_loss(outputs, batch, priced)
+        if "synergistic" in kinds and "synergistic" in outputs.staged:
             loss = loss + synergistic_loss(outputs, batch, priced)
         return loss
 
@@ -107,7 +104,8 @@ def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions
     for name in names:
         mean, modality = outputs.means[name], name.removeprefix("unique.")
         losses.append(options.unique_price * nats(mean, batch))
-        losses += _apart_from(outputs, mean, [f"redundant.{modality}"], batch, options)
+        before = [f"redundant.{modality}"]
+        losses += _apart_from(outputs, mean, before, batch, options.independence)
     return _sum(losses)
 
 
@@ -118,7 +116,7 @@ def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOp
         mean, modality = outputs.means[name], name.rpartition(".")[2]
         before = [f"redundant.{modality}", f"unique.{modality}"]
         losses.append(options.synergy_price * nats(mean, batch))
-        losses += _apart_from(outputs, mean, before, batch, options)
+        losses += _apart_from(outputs, mean, before, batch, options.synergy_independence)
     return _sum(losses)
 
 
@@ -127,13 +125,13 @@ def _apart_from(
     mean: Tensor,
     before: Sequence[str],
     batch: Batch,
-    options: FaithfulOptions,
+    price: float,
 ) -> list[Tensor]:
-    """κ · D(mean, [μ]) for the slices ``before``; nothing where κ is 0."""
-    if not options.independence:
+    """``price`` · D(mean, [μ]) for the slices ``before``; nothing where it is 0."""
+    if not price:
         return []
     frozen = [outputs.means[name].detach() for name in before]
-    return [options.independence * shared_variation(mean, other, batch) for other in frozen]
+    return [price * shared_variation(mean, other, batch) for other in frozen]
 
 
 def _named(values: Iterable[str], prefix: str) -> list[str]:
@@ -145,10 +143,12 @@ def _sum(losses: Sequence[Tensor]) -> Tensor:
 
 
 def parse_faithful(options: FaithfulOptions) -> Method:
-    """PARSE's sharing rule over the faithful network, in two stages."""
-    cheap = replace(options, price=options.early * options.price, independence=0.0)
-    stages = tuple(
-        Stage(objective=faithful_objective(chosen), sharing=partial_alignment, share=share)
-        for chosen, share in ((cheap, options.learn), (options, 1 - options.learn))
+    """PARSE's sharing rule over the faithful network, in three stages."""
+    cheap = replace(options, agreement=options.early * options.agreement)
+    objectives = (
+        faithful_objective(cheap, KINDS[:1]),
+        faithful_objective(options, KINDS[:2]),
+        faithful_objective(options),
     )
+    stages = tuple(Stage(objective=each, sharing=partial_alignment) for each in objectives)
     return Method(name="parse-faithful", network=FaithfulNetwork, stages=stages, lr=0.02)

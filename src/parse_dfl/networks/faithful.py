@@ -19,9 +19,8 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import ANY
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import key, pairs
-from parse_dfl.networks.blueprint import Blueprint, check_fusion, slice_widths
+from parse_dfl.networks.blueprint import Blueprint, slice_widths
 from parse_dfl.networks.channel import through_noise
-from parse_dfl.networks.fusion import fusion_operator
 from parse_dfl.networks.layers import Linear
 from parse_dfl.networks.network import Network, Outputs
 
@@ -63,6 +62,26 @@ class Slice(nn.Module):
         return mean.tanh()
 
 
+class Interaction(nn.Module):
+    """``(U s_a) * (V s_b)``, the fusion operator of this network: nothing is added to a product.
+
+    What one side says alone earns little here, so that s does not take what u is to hold; a
+    perceptron over [s_a | s_b] mixes both, and the mixture cannot be priced apart.
+    """
+
+    rowwise = True
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = Linear(width, width, bias=False)
+        self.second = Linear(width, width, bias=False)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Fuse two slices."""
+        product: Tensor = self.first(first) * self.second(second)
+        return product
+
+
 class PairSynergy(nn.Module):
     """A pair's synergistic slices with trunks of their own, fusion operator and head."""
 
@@ -83,13 +102,13 @@ class FaithfulNetwork(Network):
 
     Components, and so branches: ``m/redundant-slice`` and ``m/unique-slice`` (a trunk and a
     projection each), ``m/unique`` (head g_U^m), ``any/redundant`` (head g_R), ``a+b/synergy`` (a
-    trunk and a projection per modality, fusion, head g_S^ab).
+    trunk and a projection per modality, fusion, head g_S^ab).  ``config.fusion`` is not read: the
+    operator is :class:`Interaction`.
     """
 
     def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
         super().__init__()
         config = blueprint.config
-        check_fusion(config.fusion)
         redundant, unique, synergistic = slice_widths(config.latent, config.split)
         if not (redundant and unique):
             raise ConfigError(
@@ -107,7 +126,7 @@ class FaithfulNetwork(Network):
             return PairSynergy(
                 slice_of(first, synergistic),
                 slice_of(second, synergistic),
-                fusion_operator(config.fusion, synergistic),
+                Interaction(synergistic),
                 Linear(synergistic, classes),
             )
 
