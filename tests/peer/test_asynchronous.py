@@ -10,7 +10,7 @@ from parse_dfl.experiments.fleet import Fleet
 from tests.peer.crowd import NAMES, crowd, tiny
 
 SLOW, REST = NAMES[0], NAMES[1:]
-LEAP = 25
+LEAP = 12
 """The others do so many rounds while the slow one does not move."""
 
 
@@ -42,9 +42,10 @@ def leaves_out_nothing(peers, name):
 
 def test_nobody_waits_for_one_that_hangs_and_it_mixes_again_afterwards(peers):
     peers.fleet.signal(SLOW, signal.SIGSTOP)
-    hung_in = peers.round(SLOW)
+    peers.wait(peers.reached(max(map(peers.round, REST)) + LEAP, REST))
+    hung_in = peers.round(SLOW)  # lines that were on their way have come by now
     peers.wait(peers.reached(max(map(peers.round, REST)) + LEAP, REST))  # it is there, and silent
-    assert peers.round(SLOW) <= hung_in + 1  # one line may have been on its way
+    assert peers.round(SLOW) == hung_in
     seen = len(peers.rounds(REST[0]))
     peers.wait(lambda: any(mixed_with(report) for report in peers.rounds(REST[0])[seen:]))
     peers.fleet.signal(SLOW, signal.SIGCONT)
@@ -53,7 +54,7 @@ def test_nobody_waits_for_one_that_hangs_and_it_mixes_again_afterwards(peers):
 
 
 def test_agents_of_very_different_speed_go_on_exchanging(peers):
-    for _ in range(3):
+    for _ in range(2):
         peers.fleet.signal(SLOW, signal.SIGSTOP)
         peers.wait(peers.reached(max(map(peers.round, REST)) + LEAP, REST))
         peers.fleet.signal(SLOW, signal.SIGCONT)
