@@ -17,9 +17,7 @@ def test_every_name_builds_a_method_that_trains(name):
     assert method.name == name
     has_slices = name.startswith(("parse", "oracle")) and name != "parse-faithful"
     assert issubclass(method.network, ParseNetwork) == has_slices
-    simulator = tiny_simulator(
-        method, "a=1,b=1,a+b=2", rounds=3
-    )  # the faithful fission has three stages
+    simulator = tiny_simulator(method, "a=1,b=1,a+b=2", rounds=3)  # no method has more stages
     before = simulator.tensors()
     before = {key: value.clone() for key, value in before.items() if key.endswith("|theta")}
     for _ in range(3):
