@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="torch's threads, for both sides")
     parser.add_argument("--parts", default="times,growth", help=f"of {','.join(PARTS)}")
     parser.add_argument(
+        "--agents", metavar="N,...", help=f"of {SIZES}, those against the loop (all)"
+    )
+    parser.add_argument(
         "--rivals", metavar="PYTHON", help="the Python that has other packages: adds that part"
     )
     parser.add_argument(
@@ -66,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
     parts = options.parts.split(",")
+    wanted = [int(size) for size in options.agents.split(",")] if options.agents else SIZES
     if "times" in parts:
         for (inputs, method), sizes in TIMED.items():
-            for agents in sizes:
+            for agents in (size for size in sizes if size in wanted):
                 yield from _times(Job(inputs=inputs, method=method, agents=agents), Effort())
     if "growth" in parts:
         for series, jobs in growth.SERIES.items():
