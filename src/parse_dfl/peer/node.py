@@ -158,6 +158,8 @@ class Node:
     def _resume(self) -> None:
         kept = self._state.load(self.learner) if self._state else None
         if kept:
+            outbox = self._exchanger.outbox
+            outbox.born = max(outbox.born, kept.get("born", 0) + 1)  # a clock may be set back
             self._reporter.note(f"goes on after round {self.learner.round}")
 
     def _meet(self, stop: Stop) -> None:
@@ -246,7 +248,8 @@ class Node:
         return first_scores(self.learner.evaluate(self._evaluation)[0][1])
 
     def _save(self) -> None:
-        problem = self._state.save(self.learner, {}) if self._state else None
+        more = {"born": self._exchanger.outbox.born}
+        problem = self._state.save(self.learner, more) if self._state else None
         if problem:
             self._reporter.note(problem)
 

@@ -48,7 +48,8 @@ class Outbox:
         self._kept_rounds, self._resend_s = kept_rounds, resend_s
         self._transport, self._keys, self._identity = transport, keys, identity
         self._kept: dict[tuple[str, str], dict[int, _Kept]] = {}
-        self._born = time.time_ns() // 1_000_000
+        self.born = time.time_ns() // 1_000_000
+        """When this process began, in milliseconds since 1970, and never before its last one."""
         self._lock = Lock()
         self.sent_bytes = 0
         transport.answer(keys.asked_again(identity.name), self._again)
@@ -96,7 +97,7 @@ class Outbox:
             degree=place.degree,
             samples=samples,
             schema=Schema.of(tensors).digest,
-            born=self._born,
+            born=self.born,
         )
         return encode(header, tensors, self._identity)
 

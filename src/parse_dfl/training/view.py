@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -55,3 +56,44 @@ class RowsView:
                     lengths.setdefault((agent.seed, agent.name), {})[branch.modality] = norm
         own = [lengths[agent.seed, agent.name] for agent in self.agents]
         return torch.stack([torch.stack([row[name] for name in sorted(row)]) for row in own])
+
+
+class PartialRows(ABC):
+    """Own rows among others of which only what they sent will be known
+    (:class:`~parse_dfl.methods.exchange.Rows`): in a peer, and on one of several ranks.
+
+    What a rule makes of the others' rows is thrown away.
+    """
+
+    agents: Sequence[AgentSpec]
+
+    def __init__(self, rows: BranchRows, branches: Mapping[Branch, BranchRows]) -> None:
+        self._own = RowsView(rows, branches)
+
+    @abstractmethod
+    def _among_others(self, own: Tensor) -> Tensor:
+        """``own``, a row per own agent, with a row of anything for every other one."""
+
+    @property
+    def theta(self) -> Tensor:
+        """Parameters after local training."""
+        return self._among_others(self._own.theta)
+
+    @property
+    def before(self) -> Tensor:
+        """Parameters as the round began."""
+        return self._among_others(self._own.before)
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """The rule's own tensors."""
+        return self._own.memory
+
+    @property
+    def progress(self) -> float:
+        """The share of all rounds that have begun."""
+        return self._own.progress
+
+    def drift(self, component: str) -> Tensor:
+        """‖θ − θ_start‖ of the own rows' branches of ``component``."""
+        return self._among_others(self._own.drift(component))
