@@ -48,13 +48,14 @@ class Unit:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Cells × methods × batches of seeds."""
+    """Cells × methods × batches of seeds; ``chosen`` goes before the settings of the recipe."""
 
     cells: tuple[Cell, ...]
     methods: tuple[str, ...]
     batches: tuple[tuple[int, ...], ...]
     training: Mapping[str, Any]
     evaluate_on: str
+    chosen: Mapping[str, Mapping[str, Any]]
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -103,6 +104,7 @@ class Recipe:
             batches=tuple(tuple(batch) for batch in own["seeds"]),
             training=self.values["training"] | own.get("training", {}),
             evaluate_on=own.get("evaluate_on", "test"),
+            chosen=own.get("chosen", {}),
         )
 
     def agents(self, cell: Cell) -> str:
@@ -115,12 +117,14 @@ class Recipe:
         letters = {chr(ord("A") + place): modality for place, modality in enumerate(modalities)}
         return "".join(letters.get(sign, sign) for sign in text)
 
-    def chosen(self, method: str) -> dict[str, Any]:
-        """The settings of a method that were best on validation data, its ``lr`` among them.
-
-        The control ``parse@RULE`` has PARSE's.
+    def chosen(
+        self, method: str, own: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """The settings of a method that were best on validation data, its ``lr`` among them;
+        those of a matrix' ``own`` go before.  The control ``parse@RULE`` has PARSE's.
         """
-        return dict(self.values.get("chosen", {}).get(method.partition("@")[0], {}))
+        name = method.partition("@")[0]
+        return self.values.get("chosen", {}).get(name, {}) | dict((own or {}).get(name, {}))
 
     def configuration(
         self,

@@ -52,7 +52,11 @@ def missing_jobs(recipe: Recipe, matrix: Matrix, results: Path) -> list[Job]:
         Job(
             unit,
             recipe.configuration(
-                unit.cell, unit.method, training=matrix.training, evaluate_on=matrix.evaluate_on
+                unit.cell,
+                unit.method,
+                training=matrix.training,
+                evaluate_on=matrix.evaluate_on,
+                settings=recipe.chosen(unit.method, matrix.chosen),
             ),
         )
         for unit in matrix.units()

@@ -20,12 +20,7 @@ def tune(
     path, asked = results / TUNING, recipe.values["tuning"]
     known = {_key(row) for row in read_trials(results)}
     jobs, rows = [], []
-    cells = [
-        Cell(name, asked["mix"], partition)
-        for name in asked["sets"]
-        for partition in asked["partitions"]
-    ]
-    for cell in cells:
+    for cell in _cells(recipe):
         for method in methods or asked["trials"]:
             for trial in asked["trials"][method]:
                 row = {"method": method, "trial": trial, "cell": cell.folder}
@@ -41,6 +36,15 @@ def tune(
             file.write(json.dumps(row) + "\n")
         print(row["cell"], row["method"], row["trial"], f"{accuracy:.4f}", flush=True)
     return read_trials(results)
+
+
+def _cells(recipe: Recipe) -> list[Cell]:
+    asked = recipe.values["tuning"]
+    return [
+        Cell(name, asked["mix"], partition, asked.get("standardise", "own"))
+        for name in asked["sets"]
+        for partition in asked["partitions"]
+    ]
 
 
 def _job(recipe: Recipe, cell: Cell, method: str, trial: Mapping[str, Any]) -> Job:
@@ -69,7 +73,8 @@ def read_trials(results: Path) -> list[dict[str, Any]]:
 
 def choice_table(recipe: Recipe, results: Path) -> str:
     """Mean validation accuracy over the cells, per method and trial; the best is marked."""
-    rows = read_trials(results)
+    cells = {cell.folder for cell in _cells(recipe)}
+    rows = [row for row in read_trials(results) if row["cell"] in cells]
     lines = ["| method | trial | validation accuracy, % |", "|---|---|---|"]
     for method, trials in recipe.values["tuning"]["trials"].items():
         means = [_mean(rows, method, trial) for trial in trials]

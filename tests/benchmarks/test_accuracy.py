@@ -12,6 +12,7 @@ from benchmarks.accuracy.recipe import Cell, Recipe, Unit
 from benchmarks.accuracy.results import add, read_cell
 from benchmarks.accuracy.run import missing_jobs
 from benchmarks.accuracy.tables import accuracy_table, difference_table
+from benchmarks.accuracy.tune import choice_table
 from parse_dfl.errors import ConfigError
 
 CELL = Cell("digits", "5+5+5", "iid")
@@ -126,6 +127,32 @@ def test_what_is_standardised_otherwise_is_another_cell():
     assert (own.folder, agreed.folder) == ("digits_5+5+5_iid", "digits_5+5+5_iid_agreed")
     config = recipe.configuration(agreed, "parse", training={}, evaluate_on="validation")
     assert config.data.standardise == "agreed"
+
+
+def test_what_a_matrix_chose_goes_before_what_the_recipe_chose(tmp_path):
+    recipe = Recipe()
+    recipe.values["chosen"] = {"parse": {"lr": 0.5}, "local": {"lr": 0.25}}
+    recipe.values["matrices"]["core-agreed"]["chosen"] = {"parse": {"lr": 0.125}}
+    jobs = missing_jobs(recipe, recipe.matrix("core-agreed", ["digits"]), tmp_path)
+    rates = {job.unit.method: job.config.training.lr for job in jobs}
+    assert rates["parse"] == 0.125
+    assert rates["local"] == 0.25
+    assert {job.config.training.rounds for job in jobs} == {200}
+    assert recipe.chosen("parse@dsgd-hybrid", {"parse": {"lr": 0.125}}) == {"lr": 0.125}
+
+
+def test_trials_of_other_cells_do_not_count_towards_the_choice(tmp_path):
+    recipe = Recipe()
+    recipe.values["tuning"] |= {"sets": ["digits"], "trials": {"parse": [{"lr": 0.1}, {"lr": 0.2}]}}
+    rows = [("digits_5+5+5_dirichlet-0.3_agreed", 0.1, 0.5), ("mfeat_5+5+5_iid", 0.2, 0.9)]
+    lines = [
+        json.dumps({"method": "parse", "trial": {"lr": lr}, "cell": cell, "accuracy": accuracy})
+        for cell, lr, accuracy in rows
+    ]
+    (tmp_path / "tuning.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    table = choice_table(recipe, tmp_path)
+    assert "| parse | lr 0.1 | **50.00** |" in table
+    assert "| parse | lr 0.2 | missing |" in table
 
 
 def test_every_method_has_the_same_number_of_trials():
