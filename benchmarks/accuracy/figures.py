@@ -39,7 +39,7 @@ def draw_figures(recipe: Recipe, name: str, results: Path, folder: Path = FIGURE
 
 def _complete(matrix: Matrix, results: Path, cell: Cell) -> Comparison | None:
     """The cell with the matrix's methods alone; None while one of them is missing."""
-    path = results / cell.folder / FILE
+    path = results / cell.place / FILE
     if not path.exists():
         return None
     found = read_comparison_file(path)

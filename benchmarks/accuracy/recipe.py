@@ -32,6 +32,12 @@ class Cell:
         return dealt if self.standardise == "own" else f"{dealt}_{self.standardise}"
 
     @property
+    def place(self) -> str:
+        """The folder below that of all results: cells standardised otherwise have one of their own,
+        so that no report mixes them with the others."""
+        return self.folder if self.standardise == "own" else f"{self.standardise}/{self.folder}"
+
+    @property
     def dealt(self) -> str:
         """The partition as a table tells it: ``dirichlet:0.3``, ``dirichlet:0.3, agreed``."""
         return self.partition if self.standardise == "own" else f"{self.partition}, agreed"

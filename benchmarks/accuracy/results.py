@@ -1,4 +1,5 @@
-"""Results on disk: ``results/CELL/comparison.json``, written when a part of it is finished.
+"""Results on disk: ``results/CELL/comparison.json``, written when a part of it is finished; cells
+with agreed standardisation in ``results/agreed``.
 
 Every such folder is a comparison that ``parse-dfl report`` reads; the folder of all of them is a
 folder of comparisons.
@@ -22,7 +23,7 @@ Entry = dict[str, Any]
 
 def read_cell(results: Path, cell: Cell) -> dict[str, Any] | None:
     """The comparison of a cell, or None where none of it is finished."""
-    path = results / cell.folder / FILE
+    path = results / cell.place / FILE
     found: dict[str, Any] | None = None
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -52,7 +53,7 @@ def add(results: Path, unit: Unit, made: Mapping[str, Any], stamp: Mapping[str, 
     methods[method] = merged(methods[method], entry) if method in methods else entry
     longest = max((own["seeds"] for own in methods.values()), key=len)
     told = {**found, "data": made["data"], "config": config, "seeds": longest, "methods": methods}
-    path = results / unit.cell.folder / FILE
+    path = results / unit.cell.place / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (json.dumps(told, indent=1) + "\n").encode())
 

@@ -124,7 +124,8 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
 def test_what_is_standardised_otherwise_is_another_cell():
     recipe = Recipe()
     own, agreed = (recipe.matrix(name).cells[0] for name in ("core", "core-agreed"))
-    assert (own.folder, agreed.folder) == ("digits_5+5+5_iid", "digits_5+5+5_iid_agreed")
+    assert own.folder == own.place == "digits_5+5+5_iid"
+    assert agreed.place == "agreed/digits_5+5+5_iid_agreed"
     config = recipe.configuration(agreed, "parse", training={}, evaluate_on="validation")
     assert config.data.standardise == "agreed"
 
