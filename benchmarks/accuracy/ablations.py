@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,13 @@ from parse_dfl.experiments.config import with_values
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.files import write_atomically
+from parse_dfl.modalities import key
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
 from parse_dfl.overlays.mixing import spectral_gap
 
 OUT = RESULTS / "ablations"
+MODALITY_SET = re.compile(r"\w+(\+\w+)+")
+"""Agents are called after their modalities in the order of the alphabet: ``bottom+top-0``."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def configuration(ablation: Ablation, recipe: Recipe, method: str) -> RunConfig:
 def _named(ablation: Ablation, recipe: Recipe, value: Any) -> Any:
     """The value with the set's modalities in the place of its letters, where it has such."""
     if isinstance(value, str) and any(sign.isupper() for sign in value):
-        return recipe.spelt(ablation.cell.name, value)
+        spelt = recipe.spelt(ablation.cell.name, value)
+        return MODALITY_SET.sub(lambda found: key(found[0].split("+")), spelt)
     if isinstance(value, list):
         return [_named(ablation, recipe, each) for each in value]
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ import torch
 from benchmarks.accuracy.ablations import ablations, configuration, run
 from benchmarks.accuracy.recipe import Recipe
 from benchmarks.accuracy.test_time import prediction_without
+from parse_dfl.agents import parse_mix
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import validate
 from parse_dfl.networks.network import Outputs
@@ -33,6 +34,14 @@ def test_letters_stand_for_the_modalities_of_the_set():
         if ablation.cell.name == "digits" and ablation.value == ["50:A-0:+B", "50:B-0:+A"]
     }
     assert found == ("50:top-0:+bottom", "50:bottom-0:+top")
+
+
+def test_events_are_of_agents_that_exist():
+    recipe = Recipe()
+    for ablation in ablations(["events"]):
+        config = configuration(ablation, recipe, "parse")
+        names = {agent.name for agent in parse_mix(config.agents).agents(0)}
+        assert {event.split(":")[1] for event in config.events} <= names
 
 
 def test_a_run_tells_parameters_spectral_gaps_and_what_was_left_out():
