@@ -9,7 +9,7 @@ from parse_dfl.distributed.ranks import Ranks
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.overlays.edges import OverlayWarning
 from tests.distributed.crew import together
-from tests.distributed.federations import CASES, sharded
+from tests.distributed.federations import AGENTS, CASES, sharded
 from tests.small import federation, run_rounds
 
 FOUR = ("parse", "harmony", "sheaf-dmfl", "changes")
@@ -134,6 +134,6 @@ def test_a_memory_that_does_not_say_whose_it_is_is_refused():
 
 
 def test_one_rank_is_a_simulator():
-    ours, plain = sharded(Ranks()), federation(agents="a=4,b=3,a+b=4")
+    ours, plain = sharded(Ranks()), federation(agents=AGENTS)
     for name, value in run_rounds(ours, 2).tensors().items():
         assert torch.equal(value, run_rounds(plain, 2 - plain.round).tensors()[name])
