@@ -71,7 +71,7 @@ class Cohort:
         device = data.label.device
         like = next(iter(data.inputs.values()))
         self._weight = torch.from_numpy(self.plan.weight).to(device, like.dtype)
-        self._log_prior = prior_correction * log_prior(data.label_counts)
+        self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         draws = [agent_key(agent, "draws") for agent in agents]
         self._draw_keys = torch.tensor(draws, dtype=torch.int64, device=device)
         self.rows: dict[str, BranchRows] = {}
