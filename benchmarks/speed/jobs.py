@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -151,9 +152,9 @@ class Job:
             for agent in self.mix.agents()
         ]
 
-    def simulator(self) -> Simulator:
+    def simulator(self, build: Callable[..., Simulator] = Simulator) -> Simulator:
         """The package's simulator, all other settings left at their defaults."""
-        return Simulator(
+        return build(
             TensorData(self.data(), torch.device("cpu"), torch.float32),
             self.shards(),
             self.built_method,

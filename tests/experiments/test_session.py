@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.experiments import session as module
 from parse_dfl.experiments.config import to_dict, with_values
 from parse_dfl.experiments.listeners import SILENT
 from parse_dfl.experiments.run import resume_run, run
+from parse_dfl.simulation.simulator import Simulator
 from parse_dfl.training.agent_file import load_agent
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -135,6 +136,16 @@ def test_a_full_disk_stops_the_checkpoint_and_not_the_training(small, tmp_path, 
         "no checkpoint of round 4",
     ]
     assert "No space left on device" in notes[0]
+
+
+def test_a_lost_rank_ends_a_run_that_keeps_nothing(small, monkeypatch):
+    def lost(_):
+        raise RankError("rank 0 of 2 lost rank 1", first=False)
+
+    monkeypatch.setattr(Simulator, "step", lost)
+    with pytest.raises(RankError, match=r"^rank 0 of 2 lost rank 1; the 0 rounds are") as caught:
+        run(small())
+    assert not caught.value.first
 
 
 def test_a_run_that_keeps_nothing_writes_nothing(small, tmp_path, monkeypatch):
