@@ -126,7 +126,8 @@ def _grown(job: Job, threads: int) -> dict[str, Any]:
 
 
 def _duel(case: tuple[str, int, int, bool], options: argparse.Namespace) -> dict[str, Any]:
-    duel = rivals.compare(*case, options.rivals, options.threads)
+    *job, compiled = case
+    duel = rivals.compare(*job, options.rivals, options.threads, compiled=compiled)
     return {"failed": duel} if isinstance(duel, str) else asdict(duel)
 
 

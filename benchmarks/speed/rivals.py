@@ -32,7 +32,7 @@ class Duel:
 
 
 def compare(
-    rival: str, features: int, agents: int, compiled: bool, python: str, threads: int
+    rival: str, features: int, agents: int, python: str, threads: int, *, compiled: bool = False
 ) -> Duel | str:
     """Simulator and rival in turn, on one job; what the rival said where it failed."""
     inputs = f"vector-{features}"
