@@ -71,6 +71,10 @@ BASE = '[node]\nname = "a"\nmodalities = "top"\n'
         (BASE + 'certificates = "x"\nwait_for = 0\n', "wait_for must be at least 1, not 0"),
         (BASE + 'certificates = "x"\n[peer]\npace = "slow"\n', "unknown pace 'slow'"),
         (BASE + 'certificates = "x"\n[peer]\ndeadline_s = 0\n', "deadline_s must be above 0"),
+        (
+            BASE + 'certificates = "x"\n[peer]\nleast_round_s = -1\n',
+            "least_round_s must be at least 0, not -1",
+        ),
         ("x = [", "is no TOML file"),
     ],
 )

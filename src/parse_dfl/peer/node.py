@@ -28,6 +28,7 @@ from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.status import ABOUT, ask_all, round_of
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.strangers import strangers
+from parse_dfl.peer.tempo import Tempo
 from parse_dfl.peer.traffic import Traffic
 from parse_dfl.peer.transport import Transport
 from parse_dfl.peer.windows import rounds_for
@@ -109,6 +110,7 @@ class Node:
             window=settings.peer.window,
             pause_s=settings.peer.deadline_s,
         )
+        self._tempo = Tempo(settings.peer.least_round_s)
         self._status: dict[str, Any] = {}
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
@@ -136,8 +138,9 @@ class Node:
         """
         self._resume()
         self._meet(stop)
-        while self.learner.round < self.learner.training.rounds and not stop.due(
-            self.learner.round
+        rounds = self.learner.training.rounds
+        while self.learner.round < rounds and not stop.due_within(
+            self._tempo.pause_s(), done=self.learner.round
         ):
             self._round()
         if self.learner.round % self._settings.checkpoint_every:
@@ -206,6 +209,7 @@ class Node:
             self.learner.train(set())
         mixing = time.perf_counter()
         traffic = self._exchanger.exchange(self.learner)
+        self._tempo.exchanged(trained_s=mixing - begin)
         self.learner.clock.mix += time.perf_counter() - mixing
         scores = self._evaluate_if_due()
         if self.learner.round % self._settings.checkpoint_every == 0:
