@@ -1,0 +1,106 @@
+"""A node on a network that the test plays: what it sends, and what a restart changes in that."""
+
+from __future__ import annotations
+
+import pytest
+
+from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.peer.card import Card, write_card
+from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.identity import Insecure
+from parse_dfl.peer.keys import Keys
+from parse_dfl.peer.node import Node, NodeSettings
+from parse_dfl.peer.state import StateFile
+from parse_dfl.peer.stop import Stop
+from parse_dfl.peer.windows import Onward
+from parse_dfl.peer.wire import decode
+from tests.small import federation
+
+ME, OTHER = "a-0", "a-1"
+KEYS = Keys("demo")
+NOON, DAY = 1_800_000_000 * 10**9, 86400 * 10**9
+"""Nanoseconds since 1970."""
+
+
+class Wire:
+    """A network on which one other agent is alive and never sends anything."""
+
+    def __init__(self, card):
+        self.card, self.sent = card, []
+
+    def watch(self, pattern, seen):
+        seen(KEYS.alive("a", OTHER, write_card(self.card, Insecure(OTHER, "demo"))), True)
+
+    def send(self, key, payload):
+        self.sent.append(decode(payload, limit_bytes=10**6).header)
+        return True
+
+    def announce(self, keys):
+        """Nobody looks."""
+
+    def listen(self, keys, take):
+        """Nothing comes."""
+
+    def answer(self, pattern, reply):
+        """Nobody asks."""
+
+    def close(self):
+        """Nothing is open."""
+
+
+class Silent:
+    def round(self, report):
+        """Nobody listens."""
+
+    def note(self, text):
+        """Nobody listens."""
+
+
+def run(folder, rounds):
+    """The headers that an asynchronous node sent up to a round, checkpoints after each."""
+    learner = federation(agents="a=1", rounds=9)
+    card = Card(
+        name=OTHER, seed=0, modalities=("a",), samples=4,
+        branches=tuple(learner.layout.branches), born=1,
+    )  # fmt: skip
+    wire, stop = Wire(card), Stop()
+    node = Node(
+        learner,
+        wire,
+        Insecure(ME, "demo"),
+        NodeSettings(
+            overlay=OverlayConfig(), peer=PeerConfig(pace="asynchronous"), checkpoint_every=1
+        ),
+        state=StateFile(folder, ME, "x"),
+        evaluation=None,
+        reporter=Silent(),
+    )
+    stop.ask(rounds)
+    node.run(stop)
+    node.close()
+    return wire.sent
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the site's clock."""
+    return lambda now: monkeypatch.setattr("time.time_ns", lambda: now)
+
+
+def test_after_a_restart_it_is_heard_though_its_clock_was_set_back(tmp_path, clock):
+    neighbour, sent = Onward(), []
+    for rounds, now in ((2, NOON), (4, NOON - DAY), (6, NOON - 2 * DAY)):
+        clock(now)
+        sent.append(run(tmp_path, rounds))
+        for header in sent[-1]:
+            neighbour.check(header, own=1)  # raises a Refusal for what looks old
+            neighbour.accepted(header)
+    assert [{header.round for header in headers} for headers in sent] == [{1, 2}, {3, 4}, {5, 6}]
+    first, second, third = ({header.born for header in headers}.pop() for headers in sent)
+    assert NOON // 10**6 == first < second < third
+
+
+def test_with_a_clock_that_goes_on_it_is_born_when_it_begins(tmp_path, clock):
+    for rounds, now in ((1, NOON), (2, NOON + DAY)):
+        clock(now)
+        assert {header.born for header in run(tmp_path, rounds)} == {now // 10**6}
