@@ -18,7 +18,7 @@ from parse_dfl.experiments.outcome import peak_memory_bytes
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings, first_scores
+from parse_dfl.peer.node import Node, NodeSettings
 from parse_dfl.peer.report import RoundReport
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
@@ -146,7 +146,7 @@ def _outcome(found: Ingredients, learner: Learner, orders: Orders) -> Mapping[st
     }
     if learner.round == found.config.training.rounds:
         samples = torch.from_numpy(found.evaluation_samples)
-        told["scores"] = first_scores(learner.evaluate(samples)[0][1])
+        told["scores"] = learner.evaluate(samples)[0][1].first()
         if orders.folder:
             save_agent(
                 Path(orders.folder) / "agents" / f"{orders.agent}.safetensors",

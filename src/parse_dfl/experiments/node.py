@@ -27,7 +27,7 @@ from parse_dfl.modalities import key
 from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings, first_scores
+from parse_dfl.peer.node import Node, NodeSettings
 from parse_dfl.peer.report import Reporter
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
@@ -140,7 +140,7 @@ def _learner(file: AgentFile) -> tuple[Learner, Split]:
 
 def _finish(file: AgentFile, learner: Learner, parts: Split, reporter: Reporter) -> None:
     cohort = learner.layout.cohorts[0]
-    scores = first_scores(learner.evaluate(torch.from_numpy(parts.test))[0][1])
+    scores = learner.evaluate(torch.from_numpy(parts.test))[0][1].first()
     path = file.folder / AGENT
     save_agent(
         path,
