@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from parse_dfl.errors import IdentityError
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peer.card import Card, write_card
 from parse_dfl.peer.config import PeerConfig
@@ -14,6 +15,7 @@ from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.windows import Onward
 from parse_dfl.peer.wire import decode
+from tests.peer.trust import make_agent
 from tests.small import federation
 
 ME, OTHER = "a-0", "a-1"
@@ -25,11 +27,11 @@ NOON, DAY = 1_800_000_000 * 10**9, 86400 * 10**9
 class Wire:
     """A network on which one other agent is alive and never sends anything."""
 
-    def __init__(self, card):
-        self.card, self.sent = card, []
+    def __init__(self, card, other):
+        self.token, self.sent = KEYS.alive("a", OTHER, write_card(card, other)), []
 
     def watch(self, pattern, seen):
-        seen(KEYS.alive("a", OTHER, write_card(self.card, Insecure(OTHER, "demo"))), True)
+        seen(self.token, True)
 
     def send(self, key, payload):
         self.sent.append(decode(payload, limit_bytes=10**6).header)
@@ -48,32 +50,43 @@ class Wire:
         """Nothing is open."""
 
 
-class Silent:
+class Heard:
+    """What a node has told; ``each`` is called after a round."""
+
+    def __init__(self, each=lambda round: None):
+        self.notes, self.each = [], each
+
     def round(self, report):
-        """Nobody listens."""
+        self.each(report.round)
 
     def note(self, text):
-        """Nobody listens."""
+        self.notes.append(text)
 
 
-def run(folder, rounds):
-    """The headers that an asynchronous node sent up to a round, checkpoints after each."""
+NOBODIES = (Insecure(ME, "demo"), Insecure(OTHER, "demo"))
+
+
+def run(folder, rounds, *, checkpoint_every=1, heard=None, identities=NOBODIES):
+    """The headers that an asynchronous node sent up to a round."""
     learner = federation(agents="a=1", rounds=9)
     card = Card(
         name=OTHER, seed=0, modalities=("a",), samples=4,
         branches=tuple(learner.layout.branches), born=1,
     )  # fmt: skip
-    wire, stop = Wire(card), Stop()
+    me, other = identities
+    wire, stop = Wire(card, other), Stop()
     node = Node(
         learner,
         wire,
-        Insecure(ME, "demo"),
+        me,
         NodeSettings(
-            overlay=OverlayConfig(), peer=PeerConfig(pace="asynchronous"), checkpoint_every=1
+            overlay=OverlayConfig(),
+            peer=PeerConfig(pace="asynchronous"),
+            checkpoint_every=checkpoint_every,
         ),
         state=StateFile(folder, ME, "x"),
         evaluation=None,
-        reporter=Silent(),
+        reporter=heard or Heard(),
     )
     stop.ask(rounds)
     node.run(stop)
@@ -104,3 +117,21 @@ def test_with_a_clock_that_goes_on_it_is_born_when_it_begins(tmp_path, clock):
     for rounds, now in ((1, NOON), (2, NOON + DAY)):
         clock(now)
         assert {header.born for header in run(tmp_path, rounds)} == {now // 10**6}
+
+
+def test_one_whose_certificate_expires_meanwhile_ends_with_an_error_and_a_checkpoint(
+    tmp_path, monkeypatch
+):
+    identities = [make_agent(tmp_path, name) for name in (ME, OTHER)]
+    late = identities[0].certified.valid_until + 1
+
+    def each(round):
+        if round == 3:
+            monkeypatch.setattr("time.time", lambda: late)
+
+    with pytest.raises(IdentityError, match=f"{ME} expired on .*, others refuse .*cert issue {ME}"):
+        run(tmp_path, 9, checkpoint_every=5, heard=Heard(each), identities=identities)
+    monkeypatch.undo()
+    heard = Heard()
+    run(tmp_path, 4, heard=heard)
+    assert heard.notes[0] == "goes on after round 3"

@@ -70,6 +70,9 @@ class Insecure:
         """None."""
         return b""
 
+    def check_validity(self, now: float) -> None:
+        """Nothing expires."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -122,6 +125,20 @@ class Identity:
     def fingerprint(self) -> bytes:
         """The SHA-256 of the certificate, 32 bytes."""
         return self.certified.fingerprint
+
+    def check_validity(self, now: float) -> None:
+        """Return if the certificate is valid at ``now``, in seconds since 1970.
+
+        Raises:
+            IdentityError: it is not.
+        """
+        try:
+            self.certified.check_validity(now)
+        except Refusal as refusal:
+            raise IdentityError(
+                f"{refusal.detail}, others refuse what this agent sends; issue another (parse-dfl "
+                f"cert issue {self.name}) and start again: it goes on from its checkpoint"
+            ) from refusal
 
     def authority(self) -> Authority:
         """The federation's authority, to check others by."""

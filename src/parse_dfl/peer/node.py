@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from parse_dfl.branches import Branch
-from parse_dfl.errors import PeerError
+from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peer.card import Card
@@ -133,6 +133,7 @@ class Node:
         Raises:
             PeerError: too few others are there in time.
             CheckpointError: the checkpoint is of something else.
+            IdentityError: the own certificate has expired meanwhile; a checkpoint is written.
         """
         self._resume()
         self._meet(stop)
@@ -140,6 +141,7 @@ class Node:
         while self.learner.round < rounds and not stop.due_within(
             self._tempo.pause_s(), done=self.learner.round
         ):
+            self._check_certificate()
             self._round()
         if self.learner.round % self._settings.checkpoint_every:
             self._save()
@@ -162,6 +164,14 @@ class Node:
             outbox = self._exchanger.outbox
             outbox.born = max(outbox.born, kept.get("born", 0) + 1)  # a clock may be set back
             self._reporter.note(f"goes on after round {self.learner.round}")
+
+    def _check_certificate(self) -> None:
+        """An agent that all others refuse would learn alone."""
+        try:
+            self._identity.check_validity(time.time())
+        except IdentityError:
+            self._save()
+            raise
 
     def _meet(self, stop: Stop) -> None:
         """Announce oneself, wait for the others, and catch up with them."""
