@@ -1,8 +1,7 @@
-"""Peers that are killed and started again, and peers that run for long."""
+"""Peers that are killed and started again: what it costs in accuracy."""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import tempfile
@@ -11,18 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.settings import SMALL, experiment
-from benchmarks.peers.watch import Watch, cpu_seconds, descriptors, pss_bytes, watched
+from benchmarks.peers.watch import watched
 
 SEED = 1
 LAST_KILL = 0.8
 """Kills happen in the first four fifths of the rounds, so that the last can come back."""
-
-SAMPLE_EVERY_S = 30.0
-ROUND_S = 3.0
-"""A soak's rounds last so long: it must run beside other work, and not be disturbed by it."""
-
-WARM_UP_ROUNDS = 20
-"""Until then queues and caches fill."""
 
 
 def churn(_: str) -> dict[str, Any]:
@@ -76,50 +68,3 @@ def _run(victims: set[int]) -> dict[str, Any]:
             "accuracy": sum(accuracies) / len(accuracies),
             "seconds": time.monotonic() - begin,
         }
-
-
-def soak(minutes: str) -> dict[str, Any]:
-    """12 peers for so many minutes, a round every few seconds: memory and descriptors over time."""
-    config = experiment(
-        SMALL,
-        training__rounds=1_000_000,
-        peer__least_round_s=ROUND_S,
-        checkpoint_every=20,
-        eval_every=20,
-        eval_samples=128,
-    )
-    with tempfile.TemporaryDirectory() as folder, watched(config, Path(folder) / "x") as watch:
-        watch.start()
-        watch.wait(lambda: min(watch.rounds.values()) >= WARM_UP_ROUNDS)
-        pids = watch.fleet.pids
-        begin, cpu, missing = time.monotonic(), _cpu_seconds(watch), 0
-        samples: list[dict[str, Any]] = []
-
-        def sample() -> None:
-            nonlocal missing
-            now = time.monotonic() - begin
-            if not samples or now - samples[-1]["seconds"] >= SAMPLE_EVERY_S:
-                samples.append(
-                    {
-                        "seconds": round(now, 1),
-                        "round": min(watch.rounds.values()),
-                        "load": os.getloadavg()[0],
-                        "cpu_seconds": round(_cpu_seconds(watch) - cpu, 2),
-                        "pss_bytes": {name: pss_bytes(pid) for name, pid in pids.items()},
-                        "descriptors": {name: descriptors(pid) for name, pid in pids.items()},
-                        "missing": missing,
-                    }
-                )
-                print(samples[-1], flush=True)
-                for own in watch.reports.values():
-                    missing += sum(len(report["missing"]) for report in own.values())
-                    own.clear()
-
-        limit = float(minutes) * 60
-        watch.wait(lambda: time.monotonic() - begin >= limit, sample)
-        return {"peers": 12, "minutes": float(minutes), "round_s": ROUND_S, "samples": samples}
-
-
-def _cpu_seconds(watch: Watch) -> float:
-    """Processor seconds of all peers so far."""
-    return sum(map(cpu_seconds, watch.fleet.pids.values()))
