@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.ingredients import gather
+from parse_dfl.experiments.peers.fleet import Fleet
 
 PATIENCE_S = 3000.0
 

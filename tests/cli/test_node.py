@@ -7,8 +7,8 @@ import pytest
 from parse_dfl.cli import main
 from parse_dfl.cli.node_status import status_table
 from parse_dfl.errors import ConfigError, IdentityError
-from parse_dfl.experiments.node import identity_of
-from parse_dfl.experiments.node_config import load_agent_file
+from parse_dfl.experiments.peers.node import identity_of
+from parse_dfl.experiments.peers.node_config import load_agent_file
 from parse_dfl.peer.certificates import create_ca, issue
 from parse_dfl.peer.report import RoundReport, in_a_line
 from parse_dfl.peer.stop import Stop

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.outcome import agent_scores
-from parse_dfl.experiments.peer_session import payload_of
+from parse_dfl.experiments.peers.fleet import Fleet
+from parse_dfl.experiments.peers.session import payload_of
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.training.checkpoint import read_tensors
 from tests.peer.crowd import crowd, tiny

@@ -10,7 +10,7 @@ from threading import Condition
 import pytest
 import torch
 
-from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.peer.card import Card
 from parse_dfl.peer.identity import Identity, Insecure

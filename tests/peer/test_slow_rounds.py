@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.peers.fleet import Fleet
 from tests.peer.crowd import crowd, tiny
 
 TWO = ["top-0", "top-1"]

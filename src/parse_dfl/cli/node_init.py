@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parse_dfl.cli.parser import Parser
 from parse_dfl.errors import OutputError
-from parse_dfl.experiments.node_config import PORT, load_agent_file
+from parse_dfl.experiments.peers.node_config import PORT, load_agent_file
 from parse_dfl.files import write_atomically
 
 QUESTIONS = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from parse_dfl.experiments.channel import Channel
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import Ingredients, some_of
-from parse_dfl.experiments.orders import Orders
 from parse_dfl.experiments.outcome import peak_memory_bytes
+from parse_dfl.experiments.peers.channel import Channel
+from parse_dfl.experiments.peers.orders import Orders
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport

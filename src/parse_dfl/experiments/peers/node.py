@@ -19,7 +19,7 @@ from parse_dfl.experiments.ingredients import (
     some_of,
     torch_device,
 )
-from parse_dfl.experiments.node_config import AgentFile
+from parse_dfl.experiments.peers.node_config import AgentFile
 from parse_dfl.files import cannot_write
 from parse_dfl.methods.registry import build_method
 from parse_dfl.methods.robust import robust_method

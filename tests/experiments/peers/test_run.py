@@ -14,10 +14,10 @@ import pytest
 
 import parse_dfl
 from parse_dfl.errors import ConfigError, DataError, PeerError
-from parse_dfl.experiments import peers
 from parse_dfl.experiments.compare import compare
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.own import Own
+from parse_dfl.experiments.peers import run as peers_run
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import resume_run, run
 from tests.experiments.conftest import SMALL, Stopper
@@ -91,7 +91,7 @@ def test_a_peer_that_is_killed_ends_the_run_with_an_error(tmp_path, monkeypatch)
                     os.kill(self.pids[name], signal.SIGKILL)
                 yield name, message
 
-    monkeypatch.setattr(peers, "Fleet", Assassin)
+    monkeypatch.setattr(peers_run, "Fleet", Assassin)
     with pytest.raises(PeerError, match=r"peer .* ended in round \d+; go on with --resume"):
         run(config(training__rounds=500), out=tmp_path / "x")
 

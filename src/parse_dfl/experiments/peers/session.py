@@ -11,8 +11,6 @@ from typing import Any
 
 from parse_dfl.branches import Branch
 from parse_dfl.errors import PeerError
-from parse_dfl.experiments.channel import Told
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.ingredients import Ingredients
 from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import write_slices
@@ -26,6 +24,8 @@ from parse_dfl.experiments.outcome import (
     summary,
 )
 from parse_dfl.experiments.payload import PayloadTotals
+from parse_dfl.experiments.peers.channel import Told
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import append_jsonl, read_json, rewrite_jsonl, write_json
 from parse_dfl.peer.neighbours import Owners
 from parse_dfl.simulation.exchange import Payload
