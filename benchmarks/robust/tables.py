@@ -133,7 +133,7 @@ def _breakdown(recipe: Row, rows: list[Row], attacks: list[str]) -> str:
     rules = _rules(rows)
     lines = [
         f"### Breaks at so many liars, under {' · '.join(attacks)}\n",
-        "| overlay | liars | out of | " + " | ".join(map(_shown, rules)) + " |",
+        "| overlay | liars | tried up to | " + " | ".join(map(_shown, rules)) + " |",
         "|---|---|---|" + "---|" * len(rules),
     ]
     for topology, (placement, numbers) in product(
