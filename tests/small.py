@@ -78,6 +78,7 @@ def federation(
     absence: float = 0.0,
     robust: str = "none",
     liars: Sequence[str] = (),
+    compiled: bool = False,
     **training: object,
 ) -> Simulator:
     """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise."""
@@ -99,6 +100,7 @@ def federation(
             liars=tuple(liars),
         ),
         events=[parse_event(text) for text in events],
+        compiled=compiled,
     )
 
 

@@ -70,6 +70,12 @@ class Job:
     own_all: bool = False
     hidden: int = 64
     topology: str = "ring"
+    compiled: bool = False
+
+    @property
+    def label(self) -> str:
+        """The method, and whether its step is compiled."""
+        return f"{self.method}, compiled" if self.compiled else self.method
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,6 +164,7 @@ class Job:
             ),
             training=self.training,
             overlay=OverlayConfig(topology=self.topology),
+            compiled=self.compiled,
         )
 
     def input_bytes(self, modalities: int) -> int:

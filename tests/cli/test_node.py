@@ -68,6 +68,10 @@ BASE = '[node]\nname = "a"\nmodalities = "top"\n'
         (BASE + 'certificates = "x"\n[peer]\ninsecure = true\n', "insecure = true: both given"),
         (BASE + 'nmae = "b"\n', r"unknown setting 'nmae' in \[node\]; did you mean 'name'"),
         (BASE + 'certificates = "x"\nlisten = ["7447"]\n', "'7447' is no address; write HOST:PORT"),
+        (
+            BASE + 'certificates = "x"\n[training]\ndtype = "bfloat16"\n',
+            "'bfloat16' does not cross the network; use float32",
+        ),
         (BASE + 'certificates = "x"\nwait_for = 0\n', "wait_for must be at least 1, not 0"),
         (BASE + 'certificates = "x"\n[peer]\npace = "slow"\n', "unknown pace 'slow'"),
         (BASE + 'certificates = "x"\n[peer]\ndeadline_s = 0\n', "deadline_s must be above 0"),

@@ -79,7 +79,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--weight-decay", "training.weight_decay", "W", "weight decay"),
         _option("--prior-correction", "training.prior_correction", "TAU",
                 "logit adjustment by local label counts; 0: plain cross-entropy"),
-        _option("--dtype", "training.dtype", "NAME", "float32 or float64"),
+        _option("--dtype", "training.dtype", "NAME", "float32, float64 or bfloat16"),
         _option("--mixed-precision", "training.mixed_precision", "",
                 "forward passes in bfloat16; pays on CUDA"),
     ),

@@ -104,13 +104,16 @@ class Mixing:
 
         Each row is a weighted sum over a bag of rows: itself, then its sources by rising index.
         ``embedding_bag`` adds them in that order on any device, without atomics, so that equal
-        input gives equal bits.
+        input gives equal bits.  Sums of bfloat16 are made in float32: rows of W rounded to
+        bfloat16 would not sum to one, and all parameters would grow or shrink.
         """
-        sources, starts, weights = self._bags_for(matrix)
+        wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
+        sources, starts, weights = self._bags_for(wide)
         with torch.no_grad():
-            return torch.nn.functional.embedding_bag(
-                sources, matrix, starts, mode="sum", per_sample_weights=weights
+            mixed = torch.nn.functional.embedding_bag(
+                sources, wide, starts, mode="sum", per_sample_weights=weights
             )
+        return mixed.to(matrix.dtype)
 
     def apply_in_place(self, matrix: torch.Tensor) -> None:
         """Replace ``matrix``, shape=(n, P), by W @ ``matrix``: :meth:`apply` without a copy.

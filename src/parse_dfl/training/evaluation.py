@@ -95,7 +95,8 @@ def _logits(
 ) -> Tensor:
     """The predictions of the rows of ``block``, shape=(rows, T, C)."""
     logits = data.label.new_empty(
-        (block.stop - block.start, len(samples), data.classes), dtype=data.dtype
+        (block.stop - block.start, len(samples), data.classes),
+        dtype=torch.promote_types(data.dtype, torch.float32),
     )
     for rows, columns, outputs in forward_chunks(cohort, data, samples, block):
         logits[rows.start - block.start : rows.stop - block.start, columns] = predict(outputs)

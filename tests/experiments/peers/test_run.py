@@ -136,6 +136,7 @@ def _alive(pid):
         ({"method": "oracle"}, "the oracle, which is centralised"),
         ({"compile": True}, "--compile"),
         ({"device": "cuda"}, "--device cuda"),
+        ({"training.dtype": "bfloat16"}, "--dtype bfloat16"),
     ],
 )
 def test_what_peers_cannot_do_is_refused(settings, what):

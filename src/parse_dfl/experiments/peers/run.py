@@ -23,6 +23,7 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
         f"--device {config.device}": config.device != "cpu",
+        "--dtype bfloat16": config.training.dtype == "bfloat16",
         "--record": bool(config.record),
         "ingredients of your own from Python": own,
     }
