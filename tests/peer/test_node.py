@@ -7,10 +7,10 @@ import pytest
 from parse_dfl.errors import IdentityError
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peer.card import Card, write_card
-from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.config import NodeSettings, PeerConfig
 from parse_dfl.peer.identity import Insecure
 from parse_dfl.peer.keys import Keys
-from parse_dfl.peer.node import Node, NodeSettings
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.windows import Onward

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parse_dfl.overlays.config import OverlayConfig
+
 PACES = ("synchronous", "asynchronous")
 
 
@@ -36,3 +38,19 @@ class PeerConfig:
     def patience_s(self) -> float:
         """How long to try to send to a peer that does not read: the own pace goes first."""
         return self.deadline_s / 4 if self.pace == "synchronous" else 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What a node does besides learning.
+
+    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
+    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    """
+
+    overlay: OverlayConfig
+    peer: PeerConfig
+    wait_for: int = 2
+    meet_s: float = 60.0
+    eval_every: int = 10
+    checkpoint_every: int = 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import Condition
 from typing import Any
 
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from parse_dfl.branches import Branch
 from parse_dfl.errors import IdentityError, PeerError
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peer.card import Card
-from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.exchange import PeerExchanger
 from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.identity import Identity, Insecure
@@ -34,22 +32,6 @@ from parse_dfl.peer.windows import rounds_for
 from parse_dfl.training.learner import Learner
 
 STATUS_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """What a node does besides learning.
-
-    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
-    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
-    """
-
-    overlay: OverlayConfig
-    peer: PeerConfig
-    wait_for: int = 2
-    meet_s: float = 60.0
-    eval_every: int = 10
-    checkpoint_every: int = 10
 
 
 class Node:

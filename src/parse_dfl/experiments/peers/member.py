@@ -16,9 +16,10 @@ from parse_dfl.experiments.outcome import peak_memory_bytes
 from parse_dfl.experiments.peers.channel import Channel
 from parse_dfl.experiments.peers.orders import Orders
 from parse_dfl.methods.robust import robust_method
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.report import RoundReport
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop

@@ -25,9 +25,10 @@ from parse_dfl.methods.registry import build_method
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.modalities import key
 from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.report import Reporter
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
