@@ -7,7 +7,7 @@ commands      the same of 16 parse-dfl node commands, and their memory
 memory        proportional memory of 16 peers of a fleet
 churn         100 rounds of 12 peers, a third killed and started again
 soak MINUTES  12 peers for long: memory and descriptors of each
-unrest MINUTES  the same, one after the other stopped beyond its lease, or killed and started again
+unrest MINUTES  the same, half of them killed and started again, half stopped beyond their lease
 huge MB        a message far too long (1000): what it costs the receiver
 """
 

@@ -42,8 +42,8 @@ def soak(minutes: str) -> dict[str, Any]:
 
 
 def unrest(minutes: str) -> dict[str, Any]:
-    """12 peers, of which one after the other is stopped (SIGSTOP) beyond its lease and woken, or
-    killed and started again; then they are left alone for a while."""
+    """12 peers, one after the other disturbed: six are killed and started again, the other six are
+    stopped (SIGSTOP) beyond their lease and woken, and live on.  Then all are left alone."""
     limit = 60 * float(minutes)
     with _peers(peer__lease_s=LEASE_S, peer__deadline_s=DEADLINE_S) as watch:
         log = _Log(watch)
@@ -65,9 +65,8 @@ def _disturbances(watch: Watch, over: Callable[[], bool]) -> Iterator[float]:
     for turn in count():
         if over():
             return
-        cycle, number = divmod(turn, len(watch.names))
-        name = watch.names[number]
-        if (cycle + number) % 2:
+        name = watch.names[turn % len(watch.names)]
+        if turn % 2:
             watch.fleet.signal(name, signal.SIGSTOP)
             yield HANG_S
             watch.fleet.signal(name, signal.SIGCONT)
