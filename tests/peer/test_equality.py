@@ -19,6 +19,7 @@ ROUNDS = 20
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
 def test_peers_and_simulator_agree(dtype, tolerance, tmp_path):
     settings = {"training__dtype": dtype, "agents": EIGHT, "training__rounds": ROUNDS}
+    settings |= {"peer__deadline_s": 60.0, "peer__lease_s": 60.0}
     config = tiny(**settings, data__samples_per_agent="16", checkpoint_every=ROUNDS)
     trial = build_trial(config, [config.seed])
     simulator = trial.simulator

@@ -42,6 +42,16 @@ def test_one_for_a_later_round_does_not():
     asker.join()
 
 
+def test_one_that_is_held_waits_until_it_is_told():
+    stop = Stop()
+    stop.hold()
+    asker = Thread(target=stop.ask, args=(7,))
+    asker.start()
+    assert not stop.due_within(0.0, done=6)  # one more round is to be done
+    asker.join()
+    assert stop.due_within(0.0, done=7)
+
+
 def test_a_signals_handler_may_ask_in_the_middle_of_a_pause():
     stop = Stop()
     before = signal.signal(signal.SIGUSR1, lambda *_: stop.ask())

@@ -13,6 +13,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._after: int | None = None
+        self._held = False
         self._calls: SimpleQueue[None] = SimpleQueue()  # may be put into by a signal's handler
 
     @property
@@ -23,6 +24,12 @@ class Stop:
     def ask(self, after_round: int = 0) -> None:
         """Stop once ``after_round`` is done; 0: after the round under way."""
         self._after = after_round
+        self._held = False
+        self._calls.put(None)
+
+    def hold(self) -> None:
+        """Let no other round begin until it is said after which one to stop."""
+        self._held = True
         self._calls.put(None)
 
     def due(self, done: int) -> bool:
@@ -32,10 +39,11 @@ class Stop:
     def due_within(self, seconds: float, *, done: int) -> bool:
         """Whether it is due after ``done`` rounds, now or in so many seconds.
 
-        It waits for as long, and returns at once when it is due.
+        It waits for as long, longer while it is held, and returns at once when it is due.
         """
         end = time.monotonic() + seconds
-        while not self.due(done) and (left := end - time.monotonic()) > 0:
+        while not self.due(done) and (self._held or time.monotonic() < end):
+            left = TIMEOUT_MAX if self._held else end - time.monotonic()
             with suppress(Empty):
-                self._calls.get(timeout=min(left, TIMEOUT_MAX))
+                self._calls.get(timeout=min(max(0.0, left), TIMEOUT_MAX))
         return self.due(done)

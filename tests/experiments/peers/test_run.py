@@ -20,6 +20,7 @@ from parse_dfl.experiments.peers import run as peers_run
 from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import resume_run, run
+from parse_dfl.training.checkpoint import read_tensors
 from tests.experiments.conftest import SMALL, Stopper
 from tests.peer.crowd import tiny
 
@@ -28,7 +29,8 @@ PATIENCE_S = 120
 
 def config(**values):
     named = {key.replace(".", "__"): value for key, value in SMALL.items()}
-    return tiny(**{**named, **values})
+    patient = {"peer__deadline_s": 60.0, "peer__lease_s": 60.0}  # a busy machine is no reason
+    return tiny(**{**patient, **named, **values})
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,8 @@ def test_ctrl_c_stops_all_after_one_round_and_resume_goes_on(folders, tmp_path):
         run(config(**settings), out=tmp_path / "x", listener=Stopper(4))
     kept = read_json(tmp_path / "x" / "peers" / "progress.json")["round"]
     assert 4 <= kept < 30
+    states = (tmp_path / "x" / "peers").glob("*/checkpoint.safetensors")
+    assert [read_tensors(state)[1]["round"] for state in states] == [kept] * 6
     whole = run(config(**settings, engine="simulate"))
     told = resume_run(tmp_path / "x")
     assert _close(told["groups"], whole["groups"])

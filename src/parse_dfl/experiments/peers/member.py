@@ -59,8 +59,8 @@ class _Teller:
 def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel) -> None:
     """Run one agent to its end, and stay until the fleet no longer needs it."""
     stop, dismissed = Stop(), Event()
-    Thread(target=_listen, args=(channel, stop, dismissed), daemon=True).start()
     learner = _learner(found, data, orders.agent)
+    Thread(target=_listen, args=(channel, stop, dismissed, learner), daemon=True).start()
     identity = (
         Identity.load(Path(orders.certificates))
         if orders.certificates
@@ -90,8 +90,11 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
     node.close()
 
 
-def _listen(channel: Channel, stop: Stop, dismissed: Event) -> None:
+def _listen(channel: Channel, stop: Stop, dismissed: Event, learner: Learner) -> None:
     for message in channel:
+        if "hold" in message:
+            stop.hold()
+            channel.tell({"kind": "held", "round": learner.round + 1})  # it may just have begun
         if "stop_after" in message:
             stop.ask(message["stop_after"])
         if "dismissed" in message:
