@@ -119,6 +119,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
                 "synchronous rounds, or asynchronous gossip at each peer's own pace"),
         _option("--deadline", "peer.deadline_s", "SECONDS",
                 "a synchronous round waits for neighbours no longer"),
+        _option("--least-round", "peer.least_round_s", "SECONDS",
+                "a round lasts so long at least, and spares the processor meanwhile"),
         _option("--lease", "peer.lease_s", "SECONDS", "a peer silent for so long is gone"),
         _option("--window", "peer.window", "ROUNDS",
                 "rounds for which a neighbour's state may be used"),

@@ -35,6 +35,10 @@ class Scores:
     local_accuracy: Tensor
     loss: Tensor
 
+    def first(self) -> dict[str, float]:
+        """Those of the first agent: a peer has no other."""
+        return {name: float(value[0]) for name, value in vars(self).items()}
+
 
 @torch.inference_mode()
 def evaluate(
