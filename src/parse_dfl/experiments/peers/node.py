@@ -127,7 +127,7 @@ def _learner(file: AgentFile) -> tuple[Learner, Split]:
     data = load_data(replace(run, agents=f"{key(tuple(known))}=1"))
     parts = split(data, run.data.test)
     agent = AgentSpec(name=file.node.name, modalities=file.modalities, seed=run.seed)
-    dtype = torch.float64 if run.training.dtype == "float64" else torch.float32
+    dtype = getattr(torch, run.training.dtype)
     learner = Learner(
         TensorData(data, torch_device(run.device), dtype),
         [Shard(agent, parts.train)],
