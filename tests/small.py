@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -78,14 +78,17 @@ def federation(
     absence: float = 0.0,
     robust: str = "none",
     liars: Sequence[str] = (),
+    compiled: bool = False,
+    build: Callable[..., Simulator] = Simulator,
     **training: object,
 ) -> Simulator:
-    """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise."""
+    """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise; made by
+    ``build``."""
     data = data or small_data()
     settings = {"rounds": 6, "batch_size": 8, "dtype": "float64", **training}
     config = TrainingConfig(**settings)
     specs = [agent for seed in seeds for agent in parse_mix(agents).agents(seed)]
-    return Simulator(
+    return build(
         TensorData(data, torch.device("cpu"), getattr(torch, config.dtype)),
         small_shards(specs, data, sizes),
         build_method(method) if isinstance(method, str) else method,
@@ -99,6 +102,7 @@ def federation(
             liars=tuple(liars),
         ),
         events=[parse_event(text) for text in events],
+        compiled=compiled,
     )
 
 

@@ -6,7 +6,9 @@ engine        seconds to the first round of run --engine peers, 16 peers
 commands      the same of 16 parse-dfl node commands, and their memory
 memory        proportional memory of 16 peers of a fleet
 churn         100 rounds of 12 peers, a third killed and started again
-soak MINUTES  12 peers for long: memory and descriptors
+soak MINUTES  12 peers for long: memory and descriptors of each
+unrest MINUTES  the same, half of them killed and started again, half stopped beyond their lease
+huge MB        a message far too long (1000): what it costs the receiver
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.peers import endurance, start, throughput, wire
+from benchmarks.peers import endurance, huge, soak, start, throughput, wire
 from benchmarks.speed.machine import machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,7 +30,9 @@ WHAT = {
     "commands": start.commands,
     "memory": start.memory,
     "churn": endurance.churn,
-    "soak": endurance.soak,
+    "soak": soak.soak,
+    "unrest": soak.unrest,
+    "huge": huge.measure,
 }
 
 

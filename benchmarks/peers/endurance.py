@@ -1,4 +1,4 @@
-"""Peers that are killed and started again, and peers that run for long."""
+"""Peers that are killed and started again: what it costs in accuracy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.settings import SMALL, experiment
-from benchmarks.peers.watch import descriptors, pss_bytes, watched
+from benchmarks.peers.watch import watched
 
 SEED = 1
 LAST_KILL = 0.8
 """Kills happen in the first four fifths of the rounds, so that the last can come back."""
-
-SAMPLE_EVERY_S = 30.0
 
 
 def churn(_: str) -> dict[str, Any]:
@@ -70,32 +68,3 @@ def _run(victims: set[int]) -> dict[str, Any]:
             "accuracy": sum(accuracies) / len(accuracies),
             "seconds": time.monotonic() - begin,
         }
-
-
-def soak(minutes: str) -> dict[str, Any]:
-    """12 peers for so many minutes: memory and descriptors over time."""
-    config = experiment(SMALL, training__rounds=1_000_000, checkpoint_every=100)
-    with tempfile.TemporaryDirectory() as folder, watched(config, Path(folder) / "x") as watch:
-        watch.start()
-        watch.wait(lambda: min(watch.rounds.values()) >= 5)
-        begin, samples = time.monotonic(), []
-
-        def sample() -> None:
-            now = time.monotonic() - begin
-            if not samples or now - samples[-1]["seconds"] >= SAMPLE_EVERY_S:
-                pids = list(watch.fleet.pids.values())
-                samples.append(
-                    {
-                        "seconds": now,
-                        "round": min(watch.rounds.values()),
-                        "largest_pss_bytes": max(map(pss_bytes, pids)),
-                        "sum_pss_bytes": sum(map(pss_bytes, pids)),
-                        "descriptors": max(map(descriptors, pids)),
-                    }
-                )
-                for own in watch.reports.values():
-                    own.clear()
-
-        limit = float(minutes) * 60
-        watch.wait(lambda: time.monotonic() - begin >= limit, sample)
-        return {"peers": 12, "minutes": float(minutes), "samples": samples}

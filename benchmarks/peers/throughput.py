@@ -22,9 +22,9 @@ from benchmarks.peers.settings import LARGE, experiment
 from parse_dfl.experiments.ingredients import gather
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peer.certificates import create_ca, issue
-from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.config import NodeSettings, PeerConfig
 from parse_dfl.peer.identity import Identity
-from parse_dfl.peer.node import Node, NodeSettings
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.transport import LinkSettings, Transport, largest_message_bytes
 from parse_dfl.training.learner import Learner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.ingredients import gather
+from parse_dfl.experiments.peers.fleet import Fleet
 
 PATIENCE_S = 3000.0
 
@@ -84,3 +85,9 @@ def pss_bytes(pid: int) -> int:
 def descriptors(pid: int) -> int:
     """Open file descriptors of a process."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from benchmarks.robust.cells import RESULTS, load_recipe
@@ -46,6 +47,16 @@ def drop(row: Row, rows: list[Row], rule: str = "none") -> float:
     return honest(quiet, row["liar_names"]) - honest(row, row["liar_names"])
 
 
+def breaks_at(own: Mapping[int, Row], rows: list[Row]) -> str:
+    """The fewest liars that cost the honest more than :data:`LOST` points; in words if none do."""
+    if not own:
+        return "missing"
+    if all("refused" in row for row in own.values()):
+        return "ill-posed"
+    broken = [number for number, row in own.items() if drop(row, rows) > LOST]
+    return str(broken[0]) if broken else "none"
+
+
 def _tuning(recipe: Row) -> str:
     rows = read("tune")
     if not rows:
@@ -75,12 +86,12 @@ def _attacks() -> str:
     rows = read("attacks")
     if not rows:
         return ""
-    rules = list(dict.fromkeys(row["rule"] for row in rows))
+    rules = _rules(rows)
     lines = [
         "## Two unimodal liars of different modalities, full overlays\n\n"
         "Accuracy of the honest in percent, and in brackets the points that they lose against the "
         f"plain mean when nobody lies; {_stamp(rows)}.\n",
-        "| set | attack | " + " | ".join("plain mean" if r == "none" else r for r in rules) + " |",
+        "| set | attack | " + " | ".join(map(_shown, rules)) + " |",
         "|---|---|" + "---|" * len(rules),
     ]
     for name, attack in _columns(rows):
@@ -105,41 +116,74 @@ def _places(recipe: Row) -> str:
     rows = read("places")
     if not rows:
         return ""
-    rules = list(dict.fromkeys(row["rule"] for row in rows))
-    placements = recipe["places"]["placements"]
-    numbers = sorted({number for own in placements.values() for number in own})
-    lines = [
+    attacks = [attack for attack in recipe["places"]["attacks"] if attack]
+    head = (
         "## Other placements, numbers and overlays\n\n"
-        f"Digits, iid, sign-flip; points that the honest lose with {numbers[0]} to {numbers[-1]} "
-        "liars against the plain mean on the same overlay when nobody lies, and the breakdown "
-        f"point: the fewest liars at which they lose more than {LOST:g}; {_stamp(rows)}.\n",
-        "| overlay | liars | rule | "
-        + " | ".join(str(number) for number in numbers)
-        + " | breaks at |",
-        "|---|---|---|" + "---|" * (len(numbers) + 1),
+        f"Digits, iid; {_stamp(rows)}. A rule *breaks at* k liars if k are the fewest at which the "
+        f"honest lose more than {LOST:g} points against the plain mean on the same overlay when "
+        "nobody lies.\n\n"
+    )
+    parts = [head + _breakdown(recipe, rows, attacks)]
+    parts += [_losses(recipe, rows, attack) for attack in attacks]
+    return "\n\n".join(parts)
+
+
+def _breakdown(recipe: Row, rows: list[Row], attacks: list[str]) -> str:
+    """A row an overlay and placement, a column a rule; one number where all attacks agree."""
+    rules = _rules(rows)
+    lines = [
+        f"### Breaks at so many liars, under {' · '.join(attacks)}\n",
+        "| overlay | liars | tried up to | " + " | ".join(map(_shown, rules)) + " |",
+        "|---|---|---|" + "---|" * len(rules),
     ]
-    for topology in recipe["places"]["topologies"]:
-        for placement in placements:
-            for rule in rules:
-                own = {
-                    row["liars"]: row for row in rows
-                    if (row["topology"], row["placement"], row["rule"])
-                    == (topology, placement, rule)
-                }  # fmt: skip
-                lines.append(
-                    f"| {topology} | {placement} | {'plain mean' if rule == 'none' else rule} | "
-                    + _line(own, rows, numbers)
-                )
+    for topology, (placement, numbers) in product(
+        recipe["places"]["topologies"], recipe["places"]["placements"].items()
+    ):
+        told = []
+        for rule in rules:
+            points = [breaks_at(_own(rows, topology, placement, rule, a), rows) for a in attacks]
+            told.append(points[0] if len(set(points)) == 1 else " · ".join(points))
+        lines.append(f"| {topology} | {placement} | {max(numbers)} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 
-def _line(own: Mapping[int, Row], rows: list[Row], numbers: list[int]) -> str:
-    if any("refused" in row for row in own.values()):
-        return "ill-posed | " * len(numbers) + "– |"
-    lost = {number: drop(row, rows) for number, row in own.items()}
-    broken = [number for number in numbers if lost.get(number, 0.0) > LOST]
-    shown = " | ".join(f"{lost[n]:.1f}" if n in lost else "" for n in numbers)
-    return f"{shown} | {broken[0] if broken else f'more than {max(lost, default=0)}'} |"
+def _losses(recipe: Row, rows: list[Row], attack: str) -> str:
+    numbers = sorted({number for own in recipe["places"]["placements"].values() for number in own})
+    lines = [
+        f"### Points that the honest lose, {attack}\n",
+        "| overlay | liars | rule | " + " | ".join(map(str, numbers)) + " |",
+        "|---|---|---|" + "---|" * len(numbers),
+    ]
+    for topology, placement, rule in product(
+        recipe["places"]["topologies"], recipe["places"]["placements"], _rules(rows)
+    ):
+        own = _own(rows, topology, placement, rule, attack)
+        shown = ["" if n not in own else _lost(own[n], rows) for n in numbers]
+        lines.append(f"| {topology} | {placement} | {_shown(rule)} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _own(
+    rows: list[Row], topology: str, placement: str, rule: str, attack: str
+) -> Mapping[int, Row]:
+    """The cells of so many liars, by number."""
+    asked = (topology, placement, rule, attack)
+    return {
+        row["liars"]: row for row in sorted(rows, key=lambda row: row["liars"])
+        if (row["topology"], row["placement"], row["rule"], row["attack"]) == asked
+    }  # fmt: skip
+
+
+def _lost(row: Row, rows: list[Row]) -> str:
+    return "ill-posed" if "refused" in row else f"{drop(row, rows):.1f}"
+
+
+def _rules(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row["rule"] for row in rows))
+
+
+def _shown(rule: str) -> str:
+    return "plain mean" if rule == "none" else rule
 
 
 def _stamp(rows: list[Row]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from benchmarks.speed.jobs import Job
 from benchmarks.speed.store import Cell, Store
 from benchmarks.speed.timing import Effort, compare_evaluations, compare_rounds
 
-PARTS = ("times", "growth", "rivals")
+PARTS = ("times", "compiled", "growth", "rivals")
 SIZES = (16, 100, 1000)
 LARGEST_EVALUATED = 100
 """Above it the loop's evaluation, far longer than its round, would be most of the benchmark."""
@@ -30,6 +31,14 @@ TIMED = {
     ("vector-64", "dsgd-hybrid"): SIZES[:2],
     ("image", "dsgd-hybrid"): SIZES[:2],
 }
+COMPILED = {
+    ("vector-64", "dsgd-mlp"): SIZES,
+    ("vector-561", "dsgd-mlp"): SIZES[:2],
+    ("vector-64", "parse"): SIZES[:2],
+    ("series", "parse"): SIZES[:2],
+    ("image", "parse"): SIZES[:1],
+}
+"""What is timed with ``--compile`` as well, which costs up to a minute a job."""
 QUICK = {("vector-32", method): (6,) for method in ("dsgd-mlp", "parse")}
 
 
@@ -74,6 +83,11 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         for (inputs, method), sizes in TIMED.items():
             for agents in (size for size in sizes if size in wanted):
                 yield from _times(Job(inputs=inputs, method=method, agents=agents), Effort())
+    if "compiled" in parts:
+        for (inputs, method), sizes in COMPILED.items():
+            for agents in (size for size in sizes if size in wanted):
+                job = Job(inputs=inputs, method=method, agents=agents, compiled=True)
+                yield from itertools.islice(_times(job, Effort()), 1)  # evaluation is not compiled
     if "growth" in parts:
         for series, jobs in growth.SERIES.items():
             for size, job in jobs.items():
@@ -81,9 +95,10 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                 yield "growth", identity, lambda job=job: _grown(job, options.threads)
     if options.rivals:
         for features, agents in rivals.CASES:
+            compiled = features == rivals.SMALL  # where it pays
             for rival in rivals.RIVALS:
-                case = (rival, features, agents)
-                identity = dict(zip(("rival", "features", "agents"), case, strict=True))
+                case = (rival, features, agents, compiled)
+                identity = dict(zip(("rival", "features", "agents", "compiled"), case, strict=True))
                 yield "rivals", identity, lambda case=case: _duel(case, options)
 
 
@@ -94,7 +109,7 @@ def _quick() -> Iterator[Cell]:
 
 
 def _times(job: Job, effort: Effort) -> Iterator[Cell]:
-    identity = {"inputs": job.inputs, "method": job.method, "agents": job.agents}
+    identity = {"inputs": job.inputs, "method": job.label, "agents": job.agents}
 
     def rounds() -> dict[str, Any]:
         pair, roofline = compare_rounds(job, effort)
@@ -110,8 +125,9 @@ def _grown(job: Job, threads: int) -> dict[str, Any]:
     return asdict(growth.measure(job, threads))
 
 
-def _duel(case: tuple[str, int, int], options: argparse.Namespace) -> dict[str, Any]:
-    duel = rivals.compare(*case, options.rivals, options.threads)
+def _duel(case: tuple[str, int, int, bool], options: argparse.Namespace) -> dict[str, Any]:
+    *job, compiled = case
+    duel = rivals.compare(*job, options.rivals, options.threads, compiled=compiled)
     return {"failed": duel} if isinstance(duel, str) else asdict(duel)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -70,6 +71,12 @@ class Job:
     own_all: bool = False
     hidden: int = 64
     topology: str = "ring"
+    compiled: bool = False
+
+    @property
+    def label(self) -> str:
+        """The method, and whether its step is compiled."""
+        return f"{self.method}, compiled" if self.compiled else self.method
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,9 +152,9 @@ class Job:
             for agent in self.mix.agents()
         ]
 
-    def simulator(self) -> Simulator:
+    def simulator(self, build: Callable[..., Simulator] = Simulator) -> Simulator:
         """The package's simulator, all other settings left at their defaults."""
-        return Simulator(
+        return build(
             TensorData(self.data(), torch.device("cpu"), torch.float32),
             self.shards(),
             self.built_method,
@@ -158,6 +165,7 @@ class Job:
             ),
             training=self.training,
             overlay=OverlayConfig(topology=self.topology),
+            compiled=self.compiled,
         )
 
     def input_bytes(self, modalities: int) -> int:

@@ -14,7 +14,8 @@ from benchmarks.speed.jobs import Job
 from benchmarks.speed.timing import time_calls
 
 RIVALS = ("murmura", "gossipy", "decentralizepy")
-CASES = ((64, 16), (64, 100), (561, 100))
+SMALL = 64
+CASES = ((SMALL, 16), (SMALL, 100), (561, 100))
 """Features of the MLP, and agents."""
 ROUNDS = 10
 TURNS = 3
@@ -30,9 +31,13 @@ class Duel:
     ratio: float
 
 
-def compare(rival: str, features: int, agents: int, python: str, threads: int) -> Duel | str:
+def compare(
+    rival: str, features: int, agents: int, python: str, threads: int, *, compiled: bool = False
+) -> Duel | str:
     """Simulator and rival in turn, on one job; what the rival said where it failed."""
-    simulator = Job(inputs=f"vector-{features}", method="dsgd-mlp", agents=agents).simulator()
+    inputs = f"vector-{features}"
+    job = Job(inputs=inputs, method="dsgd-mlp", agents=agents, compiled=compiled)
+    simulator = job.simulator()
     time_calls(simulator.step, WARM_UP_ROUNDS)
     turns = []
     for _ in range(TURNS):

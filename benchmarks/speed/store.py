@@ -22,8 +22,8 @@ Cell = tuple[str, dict[str, Any], Callable[[], dict[str, Any]]]
 class Store:
     """One run: the machine, and per part the rows measured so far."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Go on with ``path``, or begin a file named by the date."""
+    def __init__(self, path: Path | None, folder: Path = RESULTS) -> None:
+        """Go on with ``path``, or begin a file in ``folder`` that is named by the date."""
         if path and path.exists():
             self.path: Path = path
             self.result: dict[str, Any] = json.loads(path.read_text())
@@ -31,7 +31,7 @@ class Store:
             self.result = {"machine": machine()}
             date = self.result["machine"]["date"]
             stamp = "".join(character for character in date if character.isdigit())
-            self.path = path or RESULTS / f"{stamp}.json"
+            self.path = path or folder / f"{stamp}.json"
 
     def take(self, cells: Iterable[Cell], within_s: float, *, keep: bool) -> bool:
         """Take the measurements that are missing, then those that were disturbed, until the time

@@ -19,7 +19,7 @@ _ROUNDS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×", "roofline ms", "of 
 _EVALUATIONS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×")
 _GROWTH = ("", "ms a round", "exp.", "of roofline", "MiB", "exp.", "MB sent")
 _SHARES = ("", "training", "data", "mixing", "evaluation")
-_RIVALS = ("MLP", "agents", "package", "its ms", "simulator ms", "× faster")
+_RIVALS = ("MLP", "agents", "package", "compiled", "its ms", "simulator ms", "× faster")
 
 
 def render(result: Row) -> str:
@@ -144,7 +144,8 @@ def _share(row: Row) -> list[object]:
 
 
 def _duel(row: Row) -> list[object]:
-    own: list[object] = [f"{row['features']}-128-10", row["agents"], row["rival"]]
+    compiled = "yes" if row.get("compiled") else ""
+    own: list[object] = [f"{row['features']}-128-10", row["agents"], row["rival"], compiled]
     if "failed" in row:
         return [*own, row["failed"], "", ""]
     return [*own, _ms(row["rival_seconds"]), _ms(row["simulator"]), f"{row['ratio']:.1f}"]

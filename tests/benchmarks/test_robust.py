@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.robust.cells import Cell, cells, configuration, liars_of, load_recipe
-from benchmarks.robust.tables import drop, honest
+from benchmarks.robust.tables import breaks_at, drop, honest
 from parse_dfl.experiments.config import validate
 
 
@@ -47,3 +47,21 @@ def test_the_same_agents_are_compared():
     lied = row("random", {"a-0": 0.1, "b-0": 0.7}, ["a-0"])
     assert honest(lied, ["a-0"]) == pytest.approx(70)
     assert drop(lied, [quiet, lied]) == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "told"),
+    [
+        ([0.79, 0.76, 0.2], "2"),
+        ([0.79, 0.78], "none"),
+        ([], "missing"),
+        ([None, None], "ill-posed"),
+    ],
+)
+def test_where_a_rule_breaks(accuracies, told):
+    rows = [row("", {"b-0": 0.8})]
+    own = {
+        number: row("random", {"b-0": value}) if value else {"refused": "too few neighbours"}
+        for number, value in enumerate(accuracies, start=1)
+    }
+    assert breaks_at(own, rows) == told

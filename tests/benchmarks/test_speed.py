@@ -130,12 +130,12 @@ def test_what_others_disturbed_is_taken_again(
 
 
 def test_the_table_names_a_package_that_failed_and_what_it_said() -> None:
-    case = {"features": 64, "agents": 16}
+    case = {"features": 64, "agents": 16, "compiled": True}
     won = {"simulator": 0.002, "rival_seconds": 0.03, "ratio": 15.0}
     rows = [case | {"rival": "one"} | won, case | {"rival": "other", "failed": "no such module"}]
     table = tables.render({"machine": MACHINE, "rivals": rows})
-    assert "| 64-128-10 | 16 | one | 30.0 | 2.0 | 15.0 |" in table
-    assert "| 64-128-10 | 16 | other | no such module |" in table
+    assert "| 64-128-10 | 16 | one | yes | 30.0 | 2.0 | 15.0 |" in table
+    assert "| 64-128-10 | 16 | other | yes | no such module |" in table
 
 
 def test_the_growth_table_gives_exponents_and_shares() -> None:

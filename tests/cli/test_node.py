@@ -7,8 +7,8 @@ import pytest
 from parse_dfl.cli import main
 from parse_dfl.cli.node_status import status_table
 from parse_dfl.errors import ConfigError, IdentityError
-from parse_dfl.experiments.node import identity_of
-from parse_dfl.experiments.node_config import load_agent_file
+from parse_dfl.experiments.peers.node import identity_of
+from parse_dfl.experiments.peers.node_config import load_agent_file
 from parse_dfl.peer.certificates import create_ca, issue
 from parse_dfl.peer.report import RoundReport, in_a_line
 from parse_dfl.peer.stop import Stop
@@ -68,9 +68,17 @@ BASE = '[node]\nname = "a"\nmodalities = "top"\n'
         (BASE + 'certificates = "x"\n[peer]\ninsecure = true\n', "insecure = true: both given"),
         (BASE + 'nmae = "b"\n', r"unknown setting 'nmae' in \[node\]; did you mean 'name'"),
         (BASE + 'certificates = "x"\nlisten = ["7447"]\n', "'7447' is no address; write HOST:PORT"),
+        (
+            BASE + 'certificates = "x"\n[training]\ndtype = "bfloat16"\n',
+            "'bfloat16' does not cross the network; use float32",
+        ),
         (BASE + 'certificates = "x"\nwait_for = 0\n', "wait_for must be at least 1, not 0"),
         (BASE + 'certificates = "x"\n[peer]\npace = "slow"\n', "unknown pace 'slow'"),
         (BASE + 'certificates = "x"\n[peer]\ndeadline_s = 0\n', "deadline_s must be above 0"),
+        (
+            BASE + 'certificates = "x"\n[peer]\nleast_round_s = -1\n',
+            "least_round_s must be at least 0, not -1",
+        ),
         ("x = [", "is no TOML file"),
     ],
 )

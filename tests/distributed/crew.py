@@ -19,14 +19,22 @@ SERVER.set_forkserver_preload(["tests.distributed.crew", "tests.small"])
 PATIENCE_S = 60.0
 
 
-def together(size: int, work: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:
+def together(
+    size: int,
+    work: Callable[..., Any],
+    folder: Path,
+    *args: Any,
+    patience_s: float = PATIENCE_S,
+) -> list[Any]:
     """What ``work(ranks, *args)`` returns on each of ``size`` ranks; an exception is returned too,
     and a rank that died gives None."""
     folder.mkdir(parents=True, exist_ok=True)
     members = []
     for rank in range(size):
         ours, theirs = SERVER.Pipe()
-        process = SERVER.Process(target=_member, args=(theirs, rank, size, folder, work, args))
+        process = SERVER.Process(
+            target=_member, args=(theirs, rank, size, folder, patience_s, work, args)
+        )
         process.start()
         theirs.close()
         members.append((process, ours))
@@ -43,12 +51,18 @@ def _result(process: Any, pipe: Any) -> Any:
 
 
 def _member(
-    pipe: Any, rank: int, size: int, folder: Path, work: Callable[..., Any], args: tuple[Any, ...]
+    pipe: Any,
+    rank: int,
+    size: int,
+    folder: Path,
+    patience_s: float,
+    work: Callable[..., Any],
+    args: tuple[Any, ...],
 ) -> None:
     torch.set_num_threads(1)
     store = dist.FileStore(str(folder / "store"), size)
     try:
-        ranks = Ranks.join(store, rank, size, patience_s=PATIENCE_S)
+        ranks = Ranks.join(store, rank, size, patience_s=patience_s)
         pipe.send_bytes(pickle.dumps(work(ranks, *args)))
     except Exception as error:  # noqa: BLE001 - the test judges it
         error.add_note(traceback.format_exc())

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from functools import partial
 
-from parse_dfl.agents import parse_mix
 from parse_dfl.distributed.ranks import Ranks
 from parse_dfl.distributed.simulator import ShardedSimulator
-from parse_dfl.events import parse_event
-from parse_dfl.methods.registry import build_method
-from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.training.config import TrainingConfig
-from parse_dfl.training.shards import TensorData
-from tests.small import small_blueprint, small_data, small_shards
+from parse_dfl.simulation.simulator import Simulator
+from tests.small import federation
 
 AGENTS = "a=4,b=3,a+b=4"
 EVENTS = ["2:a-0:+b", "3:a+b-1:-a"]
@@ -47,39 +42,7 @@ for _case in CASES.values():
     _case.setdefault("rounds", 4)
 
 
-def sharded(
-    ranks: Ranks,
-    method: str = "parse",
-    *,
-    agents: str = AGENTS,
-    seeds=(0,),
-    sizes=(12,),
-    events=(),
-    topology: str = "ring",
-    by_samples: bool = False,
-    absence: float = 0.0,
-    robust: str = "none",
-    liars=(),
-    **training: object,
-) -> ShardedSimulator:
+def sharded(ranks: Ranks, method: str = "parse", **settings: object) -> Simulator:
     """:func:`tests.small.federation`, on several ranks."""
-    data = small_data()
-    settings = {"rounds": 6, "batch_size": 8, "dtype": "float64", **training}
-    config = TrainingConfig(**settings)
-    specs = [agent for seed in seeds for agent in parse_mix(agents).agents(seed)]
-    return ShardedSimulator(
-        TensorData(data, torch.device("cpu"), getattr(torch, config.dtype)),
-        small_shards(specs, data, sizes),
-        build_method(method),
-        small_blueprint(data),
-        training=config,
-        overlay=OverlayConfig(
-            topology=topology,
-            by_samples=by_samples,
-            absence=absence,
-            robust=robust,
-            liars=tuple(liars),
-        ),
-        events=[parse_event(text) for text in events],
-        ranks=ranks,
-    )
+    build = partial(ShardedSimulator, ranks=ranks)
+    return federation(method, **{"agents": AGENTS, **settings}, build=build)

@@ -37,7 +37,7 @@ def delivered(matrix, home, halos, rank):
     st.sampled_from(TOPOLOGIES),
     st.lists(st.integers(0, 3), min_size=2, max_size=12),
     st.sets(st.integers(0, 11), max_size=3),
-    st.sampled_from([torch.float32, torch.float64]),
+    st.sampled_from([torch.float32, torch.float64, torch.bfloat16]),
 )
 def test_ranks_mix_to_the_same_bits_as_one_process(topology, home, absent, dtype):
     home, mixing = np.array(home), mixing_of(topology, len(home), absent)

@@ -9,11 +9,16 @@ from parse_dfl.distributed.ranks import Ranks
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.overlays.edges import OverlayWarning
 from tests.distributed.crew import together
-from tests.distributed.federations import CASES, sharded
+from tests.distributed.federations import AGENTS, CASES, sharded
 from tests.small import federation, run_rounds
 
 FOUR = ("parse", "harmony", "sheaf-dmfl", "changes")
-SINGLE = ("parse", "dsgd-hybrid")
+COARSE = {
+    ("parse", "float32"): 1e-5,
+    ("dsgd-hybrid", "float32"): 1e-5,
+    ("parse", "bfloat16"): 1e-2,
+}
+"""Jobs in less than float64, and by how much ranks may end elsewhere."""
 STOPPED = ("changes", "sheaf with changes", "harmony")
 
 
@@ -39,7 +44,7 @@ def alone(name, dtype="float64"):
 def on_ranks(tmp_path_factory):
     """Ranks → what each of them made of all its jobs."""
     jobs = {
-        2: [(name, "float64") for name in CASES] + [(name, "float32") for name in SINGLE],
+        2: [(name, "float64") for name in CASES] + [*COARSE],
         4: [(name, "float64") for name in FOUR],
     }
     results = {
@@ -72,10 +77,10 @@ def test_ranks_end_with_the_numbers_of_one_process(on_ranks, size, name):
     assert payload == one.payload()
 
 
-@pytest.mark.parametrize("name", SINGLE)
-def test_in_single_precision_they_differ_by_rounding(on_ranks, name):
-    state, _, _ = on_ranks[2][0][name, "float32"]
-    assert_same(state, alone(name, "float32").tensors(), 1e-5)
+@pytest.mark.parametrize("job", COARSE)
+def test_in_less_precision_they_differ_by_rounding(on_ranks, job):
+    state, _, _ = on_ranks[2][0][job]
+    assert_same(state, alone(*job).tensors(), COARSE[job])
 
 
 def test_every_agent_is_trained_by_one_rank(on_ranks):
@@ -134,6 +139,6 @@ def test_a_memory_that_does_not_say_whose_it_is_is_refused():
 
 
 def test_one_rank_is_a_simulator():
-    ours, plain = sharded(Ranks()), federation(agents="a=4,b=3,a+b=4")
+    ours, plain = sharded(Ranks()), federation(agents=AGENTS)
     for name, value in run_rounds(ours, 2).tensors().items():
         assert torch.equal(value, run_rounds(plain, 2 - plain.round).tensors()[name])

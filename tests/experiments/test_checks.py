@@ -34,7 +34,10 @@ def test_a_count_is_at_least_one(place):
         check(place, 0)
 
 
-@pytest.mark.parametrize("place", ["seed", "training.weight_decay", "training.prior_correction"])
+@pytest.mark.parametrize(
+    "place",
+    ["seed", "training.weight_decay", "training.prior_correction", "peer.least_round_s"],
+)
 def test_some_may_be_zero_but_not_negative(place):
     check(place, 0)
     with pytest.raises(ConfigError, match="must be at least 0, not -1"):

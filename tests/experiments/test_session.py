@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
-from parse_dfl.errors import CheckpointError, OutputError
+from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.experiments import session as module
 from parse_dfl.experiments.config import to_dict, with_values
 from parse_dfl.experiments.listeners import SILENT
 from parse_dfl.experiments.run import resume_run, run
+from parse_dfl.simulation.simulator import Simulator
+from parse_dfl.training.agent_file import load_agent
 
 CHECKPOINT = "checkpoint.safetensors"
 SPENT = ("wall_seconds", "seconds_per_round", "peak_memory_bytes")
@@ -135,6 +138,16 @@ def test_a_full_disk_stops_the_checkpoint_and_not_the_training(small, tmp_path, 
     assert "No space left on device" in notes[0]
 
 
+def test_a_lost_rank_ends_a_run_that_keeps_nothing(small, monkeypatch):
+    def lost(_):
+        raise RankError("rank 0 of 2 lost rank 1", first=False)
+
+    monkeypatch.setattr(Simulator, "step", lost)
+    with pytest.raises(RankError, match=r"^rank 0 of 2 lost rank 1; the 0 rounds are") as caught:
+        run(small())
+    assert not caught.value.first
+
+
 def test_a_run_that_keeps_nothing_writes_nothing(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert 0 < run(small())["mean_accuracy"] < 1
@@ -179,3 +192,19 @@ def test_a_run_that_diverges_says_so(small):
     run(small(**{"training.lr": 1e30, "training.optimizer": "sgd"}), listener=heard)
     assert heard.notes
     assert "with a loss that is not finite; try a lower --lr than 1e+30" in heard.notes[-1]
+
+
+def test_bfloat16_halves_the_state_and_resumes_with_the_same_numbers(
+    small, stop_after, killed, tmp_path
+):
+    config = small(**{"training.dtype": "bfloat16"})
+    wide = small(**{"training.dtype": "float32"})
+    sizes = []
+    for name, each in (("half", config), ("wide", wide)):
+        with pytest.raises(killed):
+            run(each, out=tmp_path / name, listener=stop_after(4, kill=True))
+        sizes.append((tmp_path / name / CHECKPOINT).stat().st_size)
+    assert sizes[0] < 0.7 * sizes[1]
+    assert resume_run(tmp_path / "half")["groups"] == run(config)["groups"]
+    agent = load_agent(next((tmp_path / "half" / "agents").glob("top-0.safetensors")))
+    assert agent.predict_probability({"top": np.zeros((2, 32))}).dtype == np.float32

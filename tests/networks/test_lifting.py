@@ -44,8 +44,9 @@ MODULES = {
     "linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(6, 3), nn.ReLU()), (2, 3)),
     "conv1d": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.ReLU(), nn.Flatten()), (2, 5)),
     "conv2d": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, stride=2), nn.GroupNorm(2, 4)), (2, 5, 5)),
-    "norm": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4)), (6,)),
-    "mixed": (lambda: nn.Sequential(layers.Linear(6, 4), nn.Linear(4, 2)), (6,)),
+    "norm": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm((2, 4))), (2, 6)),
+    "mixed": (lambda: nn.Sequential(layers.Linear(6, 4), nn.Linear(4, 2), nn.Softsign()), (6,)),
+    "padding": (lambda: nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular"), (2, 5)),
     "residual": (Residual, (6,)),
 }
 
@@ -71,6 +72,37 @@ def test_a_users_module_mapped_or_looped_over_rows_is_a_loop_over_agents(name):
         single.zero_grad()
     stacked._loops = True
     assert_same_by_rows(stacked, singles, samples(shape))
+
+
+ADOPTED = {
+    "linear": (lambda: nn.Linear(6, 3, bias=False), (6,)),
+    "norm": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.GELU()), (6,)),
+    "conv1d": (lambda: nn.Conv1d(2, 3, 3, dilation=2), (2, 7)),
+    "conv2d": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, padding="same"), nn.ReLU()), (2, 5, 5)),
+    "conv3d": (lambda: nn.Conv3d(2, 4, 2, stride=2, groups=2), (2, 4, 4, 4)),
+    "mixed": (lambda: nn.Sequential(layers.Linear(6, 4), nn.Sequential(nn.Linear(4, 2))), (6,)),
+}
+
+
+@pytest.mark.parametrize("name", ADOPTED)
+def test_plain_layers_of_torch_are_batched_over_rows_by_hand(name):
+    build, shape = ADOPTED[name]
+    plain = build()
+    described = repr(plain), dict(plain.named_parameters())
+    lifted = lift(plain)
+    assert not isinstance(lifted, RowMap)
+    assert (repr(lifted), dict(lifted.named_parameters())) == described
+    assert_same_by_rows(*rows_module(lambda: lift(build()), ROWS), samples(shape))
+
+
+def test_a_subclass_of_a_layer_keeps_what_it_does():
+    class Doubled(nn.Linear):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    stacked, singles = rows_module(lambda: lift(Doubled(6, 3)), ROWS)
+    assert isinstance(stacked, RowMap)
+    assert_same_by_rows(stacked, singles, samples((6,)))
 
 
 def test_what_vmap_cannot_do_runs_as_a_loop_and_says_so_once():

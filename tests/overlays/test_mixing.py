@@ -23,6 +23,14 @@ def mixing_of(text, size):
     return metropolis(topology.edges(members, round=0, seed=0, label="acc/backbone"))
 
 
+def test_bfloat16_is_mixed_in_float32_so_that_nothing_grows_or_shrinks():
+    mixing = mixing_of("ring", 9)
+    matrix = torch.ones(9, 64, dtype=torch.bfloat16)
+    for _ in range(50):
+        mixing.apply_in_place(matrix)
+    assert torch.equal(matrix, torch.ones_like(matrix))
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
 @pytest.mark.parametrize("text", ["ring", "scale-free", "one-peer-exponential", "full"])

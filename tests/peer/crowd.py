@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from parse_dfl.experiments.config import RunConfig, with_values
-from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.peers.fleet import Fleet
 
 PATIENCE_S = 240.0
 """Only a test that fails waits for so long."""

@@ -104,6 +104,17 @@ def test_who_lets_the_deadline_pass_is_not_waited_for_until_it_is_heard_of():
     assert not box.late
 
 
+def test_who_may_be_in_its_pause_does_not_let_a_deadline_pass():
+    wire = Wire()
+    box = arrivals(wire)
+    box._settings = PeerConfig(deadline_s=0.05, least_round_s=1000.0)
+    arrive(wire, "x", 3)
+    key = KEYS.again(sender="y", to="me", branch=str(BRANCH), round=3)
+    wire.answers[key] = message("y", 3)  # comes when it is asked for, after the deadline
+    box.wait(PLACES, 3, lead=1)
+    assert not box.late
+
+
 def test_who_is_gone_is_not_waited_for():
     wire = Wire()
     box = arrivals(wire, living=("x",), deadline_s=1000.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.outcome import agent_scores
-from parse_dfl.experiments.peer_session import payload_of
+from parse_dfl.experiments.peers.fleet import Fleet
+from parse_dfl.experiments.peers.session import payload_of
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.training.checkpoint import read_tensors
 from tests.peer.crowd import crowd, tiny
@@ -19,6 +19,7 @@ ROUNDS = 20
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
 def test_peers_and_simulator_agree(dtype, tolerance, tmp_path):
     settings = {"training__dtype": dtype, "agents": EIGHT, "training__rounds": ROUNDS}
+    settings |= {"peer__deadline_s": 60.0, "peer__lease_s": 60.0}
     config = tiny(**settings, data__samples_per_agent="16", checkpoint_every=ROUNDS)
     trial = build_trial(config, [config.seed])
     simulator = trial.simulator

@@ -10,7 +10,7 @@ from threading import Condition
 import pytest
 import torch
 
-from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.peer.card import Card
 from parse_dfl.peer.identity import Identity, Insecure
@@ -27,6 +27,9 @@ HONEST = ["bottom+top-0", "bottom+top-1", "bottom+top-2"]
 MALLORY = "mallory"
 KINDS = ("random", "nan", "shape", "stale", "name", "unsigned", "schema", "key", "branch")
 TOO_LONG_BYTES = 50 << 20
+WINDOW = 1000
+"""Rounds: the honest may be far ahead of what the test has heard of them."""
+
 LEARNT = 0.65
 """The accuracy on digits, of which a tenth is chance, that the honest train on to."""
 REASONS = {"framing", "values", "schema", "round", "sender", "uncertified", "branch"}
@@ -69,7 +72,7 @@ class Mallory:
             sender=HONEST[1] if kind == "name" else MALLORY,
             branch="x/y/z" if kind == "branch" else branch,
             label="any",
-            round=round + 1000 if kind == "stale" else round,
+            round=round + 100 * WINDOW if kind == "stale" else round,
             degree=1,
             samples=1,
             schema=Schema.of(tensors).digest,
@@ -95,6 +98,7 @@ def told(tmp_path_factory):
         data__samples_per_agent="60",
         overlay__topology="full",
         training__rounds=100_000,
+        peer__window=WINDOW,
         eval_every=1,
     )
     with Fleet(config, folder) as fleet, crowd(fleet, [*HONEST, MALLORY], folder) as peers:

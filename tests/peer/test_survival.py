@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from parse_dfl.experiments.fleet import Fleet
+from parse_dfl.experiments.peers.fleet import Fleet
 from tests.peer.crowd import NAMES, crowd, tiny
 
 LAST = 40

@@ -63,12 +63,12 @@ def execute(args: argparse.Namespace) -> None:
 
 
 def _run(path: Path) -> None:
-    from parse_dfl.experiments.node_config import load_agent_file
+    from parse_dfl.experiments.peers.node_config import load_agent_file
 
     file = load_agent_file(path)
     import torch
 
-    from parse_dfl.experiments.node import run_node
+    from parse_dfl.experiments.peers.node import run_node
     from parse_dfl.peer.stop import Stop
 
     torch.set_num_threads(1)  # peers of one machine would fight for its cores

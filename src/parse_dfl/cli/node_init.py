@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parse_dfl.cli.parser import Parser
 from parse_dfl.errors import OutputError
-from parse_dfl.experiments.node_config import PORT, load_agent_file
+from parse_dfl.experiments.peers.node_config import PORT, load_agent_file
 from parse_dfl.files import write_atomically
 
 QUESTIONS = {
@@ -57,6 +57,8 @@ pace = "synchronous"
 # A round waits for neighbours no longer; a peer silent for the lease is gone.
 deadline_s = 10.0
 lease_s = 10.0
+# A round lasts so long at least: where data come slowly, it spares the processor.
+least_round_s = 0.0
 # Without certificates and encryption: on one machine only.
 insecure = {insecure}
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from parse_dfl.errors import PeerError
-from parse_dfl.experiments.node import identity_of
-from parse_dfl.experiments.node_config import load_agent_file
+from parse_dfl.experiments.peers.node import identity_of
+from parse_dfl.experiments.peers.node_config import load_agent_file
 from parse_dfl.peer.identity import Identity
 from parse_dfl.peer.meeting import open_transport
 from parse_dfl.peer.status import ask_all, round_of

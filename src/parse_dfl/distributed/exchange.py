@@ -10,7 +10,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.distributed.halo import Halo
-from parse_dfl.distributed.parcels import Parcel, swap
+from parse_dfl.distributed.parcels import Mail, Parcel
 from parse_dfl.distributed.ranks import Ranks
 from parse_dfl.distributed.roster import Name, Owners, Roster, name_of
 from parse_dfl.distributed.rows import HaloRows
@@ -41,7 +41,8 @@ class ShardedExchanger(Exchanger):
         home: Mapping[Name, int],
     ) -> None:
         super().__init__(book, share_second=share_second, liars=liars)
-        self._ranks, self._home = ranks, home
+        self._rank, self._home = ranks.rank, home
+        self._mail = Mail(ranks)
         self.roster = roster
         self._halos: dict[Branch, Halo] = {}
 
@@ -70,7 +71,7 @@ class ShardedExchanger(Exchanger):
     def _swap_and_mix(self, averaged: list[tuple[Tensor, Halo]], ruled: list[Ruled]) -> None:
         parcels = [_parcel(matrix, halo) for matrix, halo in averaged]
         asked = [each.parcels() for each in ruled]
-        arrived = iter(swap(self._ranks, [*parcels, *(one for own in asked for one in own)]))
+        arrived = iter(self._mail.swap([*parcels, *(one for own in asked for one in own)]))
         blocks = [next(arrived) for _ in averaged]
         mixed = [
             (each.rows, each.receive([next(arrived) for _ in own]))
@@ -86,7 +87,7 @@ class ShardedExchanger(Exchanger):
         known = self._halos.get(owners.branch)
         if known is None or known.mixing is not mixing:
             home = np.array([self._home[name_of(agent)] for agent in owners.agents])
-            known = self._halos[owners.branch] = Halo(mixing, home, self._ranks.rank)
+            known = self._halos[owners.branch] = Halo(mixing, home, self._rank)
         return known
 
     def _lies(self, halo: Halo, branch: Branch, round: int) -> Lies:

@@ -14,10 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parse_dfl.overlays.mixing import LEAST_STRIP_COLUMNS, STRIP_ENTRIES, Mixing
+from parse_dfl.overlays.mixing import (
+    LEAST_STRIP_COLUMNS,
+    STRIP_ENTRIES,
+    Bags,
+    Mixing,
+    bag_sums,
+    weights_for,
+)
 
 Numbers = NDArray[np.int64]
-_Bags = tuple[Tensor, Tensor, Tensor]
 
 
 class Halo:
@@ -68,7 +74,7 @@ class Halo:
             for r, theirs in _by_rank(home[source], edges, own[target], rank).items()
         }
         """Rank → the edges out of its rows, as places among :attr:`all_edges`."""
-        self._bags: dict[tuple[torch.device, torch.dtype], _Bags] = {}
+        self._bags: dict[tuple[torch.device, torch.dtype], Bags] = {}
 
     def inward(self) -> Mixing:
         """The mixing over local rows; rows of the halo receive nothing."""
@@ -92,21 +98,14 @@ class Halo:
         rank: :meth:`Mixing.apply_in_place` where some rows are elsewhere."""
         if not len(self.inward_edges):
             return
-        sources, starts, weights = self._bags_for(matrix)
+        bags = self._bags_for(matrix)
         width = max(LEAST_STRIP_COLUMNS, STRIP_ENTRIES // max(1, len(self.rows)))
         blocks = [arrived[rank] for rank in sorted(self.arriving_rows)]
         strips = [rows.split(width, 1) for rows in [matrix, *blocks]]
         for strip, *others in zip(*strips, strict=True):
-            mixed = torch.nn.functional.embedding_bag(
-                sources,
-                torch.cat([strip, *others]) if others else strip,
-                starts,
-                mode="sum",
-                per_sample_weights=weights,
-            )
-            strip.copy_(mixed)
+            strip.copy_(bag_sums(torch.cat([strip, *others]) if others else strip, bags))
 
-    def _bags_for(self, matrix: Tensor) -> _Bags:
+    def _bags_for(self, matrix: Tensor) -> Bags:
         """Each own row, then its sources by rising global number: places among own rows and
         those that arrive, rank by rank."""
         key = (matrix.device, matrix.dtype)
@@ -125,7 +124,7 @@ class Halo:
             self._bags[key] = (
                 torch.from_numpy(place[self._local[source[by_row]]]).to(matrix.device),
                 torch.from_numpy(starts).to(matrix.device),
-                torch.from_numpy(weight[by_row]).to(matrix),
+                weights_for(matrix, weight[by_row]),
             )
         return self._bags[key]
 

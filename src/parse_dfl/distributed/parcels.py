@@ -31,43 +31,65 @@ class Parcel:
         return -(-size // ALIGNED_BYTES) * ALIGNED_BYTES
 
 
-def swap(ranks: Ranks, parcels: Sequence[Parcel]) -> list[dict[int, Tensor]]:
-    """Send all parcels; for each, what arrived from each rank, shape=(rows, *tail).
+class Mail:
+    """What takes parcels to the other ranks and theirs back.
 
-    Every rank must give the same parcels in the same order, but for those that it neither sends
-    to nor awaits from anyone.
+    Its buffers are kept from round to round: touching so much fresh memory takes longer than to
+    send what is in it.
     """
-    sent = [{r: len(rows) for r, rows in parcel.sent.items()} for parcel in parcels]
-    outgoing, places = _buffers(parcels, sent)
-    for parcel, views in zip(parcels, places, strict=True):
-        for rank, rows in parcel.sent.items():
-            index = torch.from_numpy(rows).to(parcel.value.device)
-            torch.index_select(parcel.value, 0, index, out=views[rank])
-    incoming, arrived = _buffers(parcels, [parcel.arriving for parcel in parcels])
-    ranks.exchange(outgoing, incoming)
-    return arrived
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._outgoing: dict[int, Tensor] = {}
+        self._incoming: dict[int, Tensor] = {}
+
+    def swap(self, parcels: Sequence[Parcel]) -> list[dict[int, Tensor]]:
+        """Send all parcels; for each, what arrived from each rank, shape=(rows, *tail), until the
+        next call.
+
+        Every rank must give the same parcels in the same order, but for those that it neither
+        sends to nor awaits from anyone.
+        """
+        sent = [{r: len(rows) for r, rows in parcel.sent.items()} for parcel in parcels]
+        outgoing, places = _buffers(parcels, sent, self._outgoing)
+        for parcel, views in zip(parcels, places, strict=True):
+            for rank, rows in parcel.sent.items():
+                index = torch.from_numpy(rows).to(parcel.value.device)
+                torch.index_select(parcel.value, 0, index, out=views[rank])
+        awaited = [parcel.arriving for parcel in parcels]
+        incoming, arrived = _buffers(parcels, awaited, self._incoming)
+        self._ranks.exchange(outgoing, incoming)
+        return arrived
 
 
 def _buffers(
-    parcels: Sequence[Parcel], counts: Sequence[Mapping[int, int]]
+    parcels: Sequence[Parcel], counts: Sequence[Mapping[int, int]], kept: dict[int, Tensor]
 ) -> tuple[dict[int, Tensor], list[dict[int, Tensor]]]:
-    """A buffer a rank, and each parcel's view of it, for so many rows by parcel and rank."""
+    """A buffer a rank, and each parcel's view of it, for so many rows by parcel and rank.
+
+    The buffers are parts of those that are ``kept``, which become larger where needed.
+    """
     sizes: dict[int, int] = {}
     for parcel, rows in zip(parcels, counts, strict=True):
         for rank, count in rows.items():
             sizes[rank] = sizes.get(rank, 0) + parcel.block_bytes(count)
-    device = parcels[0].value.device if parcels else None
-    buffers = {r: torch.empty(n, dtype=torch.uint8, device=device) for r, n in sizes.items() if n}
-    empty = torch.empty(0, dtype=torch.uint8, device=device)
+    device = parcels[0].value.device if parcels else torch.device("cpu")
+    buffers = {rank: _part(kept, rank, size, device) for rank, size in sizes.items()}
     begin = dict.fromkeys(sizes, 0)
     views: list[dict[int, Tensor]] = []
     for parcel, rows in zip(parcels, counts, strict=True):
         views.append({})
         for rank, count in rows.items():
-            buffer, start = buffers.get(rank, empty), begin[rank]
-            views[-1][rank] = _view(buffer, start, parcel.value, count)
-            begin[rank] = start + parcel.block_bytes(count)
-    return buffers, views
+            views[-1][rank] = _view(buffers[rank], begin[rank], parcel.value, count)
+            begin[rank] += parcel.block_bytes(count)
+    return {rank: buffer for rank, buffer in buffers.items() if len(buffer)}, views
+
+
+def _part(kept: dict[int, Tensor], rank: int, size: int, device: torch.device) -> Tensor:
+    """So many bytes of the buffer for a rank."""
+    if rank not in kept or len(kept[rank]) < size:
+        kept[rank] = torch.empty(size, dtype=torch.uint8, device=device)
+    return kept[rank][:size]
 
 
 def _view(buffer: Tensor, start: int, like: Tensor, rows: int) -> Tensor:

@@ -10,7 +10,7 @@ import atexit
 import functools
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -52,10 +52,12 @@ class Ranks:
         Raises:
             RankError: some did not come within ``patience_s``; it names them.
         """
-        ranks = cls(rank, size, PrefixStore("parse-dfl", store))
+        own_store = PrefixStore("parse-dfl", store)
+        ranks = cls(rank, size, own_store)
         cuda = torch.cuda.is_available() and dist.is_nccl_available()
         patience = timedelta(seconds=patience_s)
         with ranks._contact("the other ranks"):
+            ranks._roll_call(own_store, patience)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if cuda else "gloo",
                 store=store,
@@ -64,8 +66,20 @@ class Ranks:
                 timeout=patience,
             )
             ranks._control = dist.new_group(backend="gloo") if cuda else dist.group.WORLD
-            dist.monitored_barrier(ranks._control, timeout=patience, wait_all_ranks=True)
         return ranks
+
+    def _roll_call(self, store: Store, patience: timedelta) -> None:
+        """Wait until every rank has come; torch itself would not say who is missing."""
+        present = [f"here/{rank}" for rank in range(self.size)]
+        store.set(present[self.rank], "")
+        try:
+            store.wait(present, patience)
+        except RuntimeError as reason:
+            absent = [str(rank) for rank, key in enumerate(present) if not store.check([key])]
+            seconds = f"{patience.total_seconds():g} s"
+            raise self._ended(
+                f"waited {seconds} for rank {', '.join(absent)}, which did not come"
+            ) from reason
 
     @property
     def leads(self) -> bool:
@@ -80,7 +94,7 @@ class Ranks:
         if not sends and not receives:
             return
         whom = [*sorted(outgoing), *sorted(incoming)]
-        with self._contact(f"one of ranks {', '.join(map(str, sorted({*whom})))}"):
+        with self._contact(_one_of({*whom})):
             works = dist.batch_isend_irecv([*sends, *receives])
         if len(works) < len(whom):  # coalesced
             whom = whom[: len(works)]
@@ -143,16 +157,16 @@ class Ranks:
         """Refuse ranks that were started on something else than the first.
 
         Raises:
-            RankError: ``told`` differs; it names the rank.
+            RankError: ``told`` differs; it names the ranks.
         """
-        for rank, theirs in enumerate(self.tell(self.gather(told))):
-            if theirs != told:
-                other = rank if self.leads else self.rank
-                raise RankError(
-                    f"rank {other} of {self.size} has another experiment than rank 0: its "
-                    "settings, its data or its version of the program differ",
-                    first=self.leads,
-                )
+        texts = self.tell(self.gather(told))
+        others = [str(rank) for rank, theirs in enumerate(texts) if theirs != texts[0]]
+        if others:
+            raise RankError(
+                f"rank {', '.join(others)} of {self.size} has another experiment than rank 0: its "
+                "settings, its data or its version of the program differ",
+                first=self.leads,
+            )
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
@@ -199,8 +213,11 @@ class Ranks:
 
     def _lost(self, whom: str, reason: RuntimeError) -> RankError:
         text = str(reason).splitlines()[0].partition("] ")[2] or str(reason).splitlines()[0]
-        own = f"rank {self.rank} of {self.size} ({socket.gethostname()})"
-        told = f"{own} lost {whom}: {text.partition('. This is')[0]}"
+        return self._ended(f"lost {whom}: {text.partition('. This is')[0]}")
+
+    def _ended(self, why: str) -> RankError:
+        """What this rank says, or what another one has said before."""
+        told = f"rank {self.rank} of {self.size} ({socket.gethostname()}) {why}"
         words = self._last_words(told)
         return RankError(words, first=words == told)
 
@@ -229,8 +246,9 @@ def launched_ranks() -> Ranks:
         return ALONE
     if torch.cuda.is_available():
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
-    store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=PATIENCE_S))))
-    ranks = Ranks.join(store, rank, size)
+    with Ranks(started.rank, started.size)._contact("the place where all ranks meet"):
+        store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=PATIENCE_S))))
+    ranks = Ranks.join(store, rank, size, patience_s=PATIENCE_S)
     atexit.register(_leave)
     return ranks
 
@@ -238,6 +256,11 @@ def launched_ranks() -> Ranks:
 def _leave() -> None:
     with suppress(RuntimeError):
         dist.destroy_process_group()
+
+
+def _one_of(ranks: Iterable[int]) -> str:
+    first, *more = sorted(ranks)
+    return f"one of ranks {', '.join(map(str, (first, *more)))}" if more else f"rank {first}"
 
 
 def _pieces(content: bytearray) -> Iterator[Tensor]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
@@ -90,7 +91,33 @@ def _width(network: Network, label: str) -> int:
 
 def _work(network: Network, blueprint: Blueprint, agent: AgentSpec) -> Work:
     inputs = {name: torch.zeros(1, *blueprint.samples[name].shape) for name in agent.modalities}
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _Operations() as counter:
         network.eval()(inputs)
     parameters = sum(_width(network, label) for label in network.branches)
-    return Work(forward=counter.get_total_flops(), parameters=parameters)
+    return Work(forward=counter.total, parameters=parameters)
+
+
+class _Operations(TorchDispatchMode):
+    """Counts as torch's FlopCounterMode does, but does not load the compiler, which would cost
+    every rank seconds at its start."""
+
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        result = func(*args, **given)
+        if count := flop_registry.get(func.overloadpacket):
+            self.total += count(*args, **given, out_val=result)
+        return result

@@ -10,9 +10,9 @@ from torch import Tensor
 from parse_dfl.distributed.halo import Halo, Numbers
 from parse_dfl.distributed.parcels import Parcel, placed
 from parse_dfl.distributed.rows import HaloRows
-from parse_dfl.methods.exchange import Exchange, Rows, Sent
+from parse_dfl.methods.exchange import EDGE, Exchange, Rows, Sent
 from parse_dfl.overlays.mixing import Mixing
-from parse_dfl.simulation.attacks import EDGE, Lies, exchange_with_liars
+from parse_dfl.simulation.attacks import Lies, exchange_with_liars
 from parse_dfl.training.rows import BranchRows
 
 

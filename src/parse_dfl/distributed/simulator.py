@@ -16,11 +16,12 @@ from parse_dfl.distributed.roster import Name, Owners, Roster, name_of
 from parse_dfl.distributed.whole import StateKeeper
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import ModalityEvent
-from parse_dfl.liars import parse_liar
+from parse_dfl.liars import Liar
 from parse_dfl.methods.method import Method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
+from parse_dfl.simulation.exchange import Exchanger
 from parse_dfl.simulation.simulator import Simulator, samples_of
 from parse_dfl.training.batches import local_steps
 from parse_dfl.training.churn import apply_event
@@ -80,16 +81,18 @@ class ShardedSimulator(Simulator):
             compiled=compiled,
             book=book,
         )
+        self._keeper = StateKeeper(ranks, self.homes)
+
+    def _build_exchanger(self, liars: Sequence[Liar]) -> Exchanger:
         self._sharded = ShardedExchanger(
-            book,
+            self.book,
             share_second=self.shares_second,
-            liars=[parse_liar(text) for text in overlay.liars],
-            ranks=ranks,
+            liars=liars,
+            ranks=self.ranks,
             roster=self.roster,
             home=self.homes,
         )
-        self._exchanger = self._sharded
-        self._keeper = StateKeeper(ranks, self.homes)
+        return self._sharded
 
     @property
     def owners(self) -> Mapping[Branch, Owners]:

@@ -38,6 +38,7 @@ _AT_LEAST = {
     "training.prior_correction": 0,
     "peer.window": 1,
     "peer.staleness": 0,
+    "peer.least_round_s": 0,
 }
 
 _POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")

@@ -58,7 +58,7 @@ class Ingredients:
 
     def tensors(self) -> TensorData:
         """The data on the device and with the dtype that the configuration names."""
-        dtype = torch.float64 if self.config.training.dtype == "float64" else torch.float32
+        dtype = getattr(torch, self.config.training.dtype)
         return TensorData(self.data, torch_device(self.config.device), dtype)
 
     @property

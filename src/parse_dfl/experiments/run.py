@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.errors import CheckpointError
 from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
-from parse_dfl.experiments.peers import check_alone, check_engine, run_peers
+from parse_dfl.experiments.peers.run import check_alone, check_engine, run_peers
 from parse_dfl.experiments.records import prepare_output, read_json, write_json
 
 if TYPE_CHECKING:

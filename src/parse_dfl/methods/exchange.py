@@ -15,9 +15,12 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.overlays.mixing import Mixing
 
+EDGE = "edge:"
+"""Tensors under names that start so have a row per directed edge."""
+
 Sent = Mapping[str, Tensor]
-"""What leaves the rows: tensors of a row per owner, or, under names that start with ``edge:``,
-of a row per directed edge of the mixing."""
+"""What leaves the rows: tensors of a row per owner, or (:data:`EDGE`) per directed edge of the
+mixing."""
 
 
 class Rows(Protocol):

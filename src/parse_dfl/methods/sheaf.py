@@ -18,12 +18,14 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.checks import check_option
-from parse_dfl.methods.exchange import Exchange, Rows, Sent
+from parse_dfl.methods.exchange import EDGE, Exchange, Rows, Sent
 from parse_dfl.methods.method import Method, Stage
 from parse_dfl.methods.sharing import by_modality
 from parse_dfl.networks.monolithic import MonolithicNetwork
 from parse_dfl.objectives import joint_loss
 from parse_dfl.overlays.mixing import Mixing
+
+PROJECTION = f"{EDGE}projection"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +56,14 @@ class SheafCoupling(Exchange):
         """P_ij θ_i for every directed edge i → j."""
         source, _, _ = mixing.edge_tensors(rows.theta)
         maps = self._maps(rows, self._places(rows, mixing))
-        return {"edge:projection": (maps @ rows.theta[source].unsqueeze(2)).squeeze(2)}
+        return {PROJECTION: (maps @ rows.theta[source].unsqueeze(2)).squeeze(2)}
 
     def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:
         """Step the heads towards agreement, then the maps."""
         source, _, _ = mixing.edge_tensors(rows.theta)
         places, theta = self._places(rows, mixing), rows.theta
         maps = self._maps(rows, places)
-        projection = sent["edge:projection"]
+        projection = sent[PROJECTION]
         residual = projection - projection[_reverse(mixing).to(source.device)]
         pull = (maps.transpose(1, 2) @ residual.unsqueeze(2)).squeeze(2)
         moved = theta.index_add(0, source, pull, alpha=-self.options.head_step)

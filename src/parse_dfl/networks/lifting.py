@@ -1,7 +1,8 @@
 """Make a user's module work on the rows of a cohort.
 
 A module built of ``nn.Sequential`` and the layers of :mod:`parse_dfl.networks.layers` already
-does.  Any other module, plain ``torch.nn`` layers among them, is mapped over the rows by
+does, and plain linear, convolution and normalisation layers of ``torch.nn`` in an
+``nn.Sequential`` become such layers.  Any other module is mapped over the rows by
 ``torch.func.vmap``, and, where vmap cannot handle it, by a plain loop with one message.
 """
 
@@ -29,6 +30,14 @@ _ROW_LAYERS = tuple(
         "ChannelsFirst", "GlobalPool", "FlattenSample",
     )
 )  # fmt: skip
+_ROW_TWINS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: layers.Linear,
+    nn.Conv1d: layers.Conv1d,
+    nn.Conv2d: layers.Conv2d,
+    nn.Conv3d: layers.Conv3d,
+    nn.LayerNorm: layers.LayerNorm,
+}
+"""Layers of ``torch.nn`` whose row layer computes the same from the same attributes."""
 
 
 def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
@@ -42,6 +51,7 @@ def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
             would be neither averaged nor repeatable; use GroupNorm.
     """
     _refuse_batch_norm(module)
+    _adopt_row_layers(module)
     if _is_rowwise(module):
         return module
     if _uses_torch_dropout(module):
@@ -51,6 +61,21 @@ def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
             stacklevel=2,
         )
     return RowMap(module, sample_axes)
+
+
+def _adopt_row_layers(module: nn.Module) -> None:
+    """Let the plain layers of a sequence work on rows; a subclass may do anything and stays."""
+    if type(module) is nn.Sequential:
+        for part in module:
+            _adopt_row_layers(part)
+    elif type(module) in _ROW_TWINS and _has_a_twin(module):
+        module.__class__ = _ROW_TWINS[type(module)]
+
+
+def _has_a_twin(module: nn.Module) -> bool:
+    if isinstance(module, nn.LayerNorm):
+        return len(module.normalized_shape) == 1 and module.bias is not None
+    return getattr(module, "padding_mode", "zeros") == "zeros"
 
 
 def _uses_torch_dropout(module: nn.Module) -> bool:

@@ -19,7 +19,9 @@ LEAST_STRIP_COLUMNS = 512
 """Entries of the strips of columns that are mixed at once: half a megabyte stays in the cache, and
 a strip's part of a row is long enough to be read at full speed."""
 
-_Bags = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Bags = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""The rows that are added up, bag after bag, shape=(entries,), where each bag begins, shape=(n,),
+and what each of its rows weighs, shape=(entries,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Mixing:
     target: NDArray[np.int64]  # shape=(E,)
     weight: NDArray[np.float64]  # shape=(E,)
     self_weight: NDArray[np.float64]  # shape=(n,)
-    _bags: dict[tuple[torch.device, torch.dtype], _Bags] = field(
+    _bags: dict[tuple[torch.device, torch.dtype], Bags] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -103,14 +105,8 @@ class Mixing:
         """W @ ``matrix`` for a floating-point matrix of shape (n, P), on its device, as a new one.
 
         Each row is a weighted sum over a bag of rows: itself, then its sources by rising index.
-        ``embedding_bag`` adds them in that order on any device, without atomics, so that equal
-        input gives equal bits.
         """
-        sources, starts, weights = self._bags_for(matrix)
-        with torch.no_grad():
-            return torch.nn.functional.embedding_bag(
-                sources, matrix, starts, mode="sum", per_sample_weights=weights
-            )
+        return bag_sums(matrix, self._bags_for(matrix))
 
     def apply_in_place(self, matrix: torch.Tensor) -> None:
         """Replace ``matrix``, shape=(n, P), by W @ ``matrix``: :meth:`apply` without a copy.
@@ -123,7 +119,7 @@ class Mixing:
         for strip in matrix.split(width, 1):
             strip.copy_(self.apply(strip))
 
-    def _bags_for(self, matrix: torch.Tensor) -> _Bags:
+    def _bags_for(self, matrix: torch.Tensor) -> Bags:
         key = (matrix.device, matrix.dtype)
         if key not in self._bags:
             own = np.arange(self.size)
@@ -135,9 +131,33 @@ class Mixing:
             self._bags[key] = (
                 torch.from_numpy(source[by_row]).to(matrix.device),
                 torch.from_numpy(starts).to(matrix.device),
-                torch.from_numpy(weight[by_row]).to(matrix),
+                weights_for(matrix, weight[by_row]),
             )
         return self._bags[key]
+
+
+def weights_for(matrix: torch.Tensor, weight: NDArray[np.float64]) -> torch.Tensor:
+    """Weights of bags of rows of ``matrix``: on its device, in float32 for bfloat16.
+
+    Rows of W rounded to bfloat16 would not sum to one, and all parameters would grow or shrink.
+    """
+    wide = torch.promote_types(matrix.dtype, torch.float32)
+    return torch.from_numpy(weight).to(matrix.device, wide)
+
+
+def bag_sums(matrix: torch.Tensor, bags: Bags) -> torch.Tensor:
+    """The weighted sum of each bag of rows of ``matrix``, shape=(n, P), made with the precision of
+    the weights.
+
+    ``embedding_bag`` adds them in their order on any device, without atomics, so that equal input
+    gives equal bits.
+    """
+    sources, starts, weights = bags
+    with torch.no_grad():
+        sums = torch.nn.functional.embedding_bag(
+            sources, matrix.to(weights.dtype), starts, mode="sum", per_sample_weights=weights
+        )
+    return sums.to(matrix.dtype)
 
 
 def spectral_gap(mixing: Mixing) -> float:

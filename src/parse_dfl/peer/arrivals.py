@@ -64,7 +64,8 @@ class Arrivals:
         )
 
     def wait(self, places: Sequence[Neighbours], round: int, *, lead: int) -> None:
-        """Wait until every neighbour's state of the round is there, at most to the deadline.
+        """Wait until every neighbour's state of the round is there, at most to the deadline, which
+        leaves room for a neighbour's pause.
 
         Whoever has left, or let the last deadline pass, is not waited for.  ``lead`` is by how
         many rounds a neighbour can be ahead that has sent this round's state as well.
@@ -76,7 +77,7 @@ class Arrivals:
         ask_at = begin + pause
         while missing := self._missing(slots, round, lead):
             now = time.monotonic()
-            left = self._settings.deadline_s - (now - begin)
+            left = self._settings.longest_wait_s - (now - begin)
             if left <= 0:
                 self.late |= {sender for sender, _ in missing}
                 return

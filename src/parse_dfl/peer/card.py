@@ -12,7 +12,8 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import modality_set
-from parse_dfl.peer.identity import Authority, Signer
+from parse_dfl.peer.authority import Authority
+from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.names import is_name
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.sealed import seal, unseal

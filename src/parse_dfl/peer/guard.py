@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from parse_dfl.peer.identity import Authority
+from parse_dfl.peer.authority import Authority
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.schema import Schema
 from parse_dfl.peer.standing import EXCUSED, Manners, Standing

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Condition
 
+from parse_dfl.peer.authority import Authority
 from parse_dfl.peer.card import Card, read_card, write_card
-from parse_dfl.peer.identity import Authority, Signer
+from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.refusals import Refusal
 from parse_dfl.peer.transport import Transport

@@ -4,53 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import Condition
 from typing import Any
 
 from torch import Tensor
 
 from parse_dfl.branches import Branch
-from parse_dfl.errors import PeerError
-from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peer.card import Card
-from parse_dfl.peer.config import PeerConfig
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.exchange import PeerExchanger
 from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.lockstep import Lockstep
 from parse_dfl.peer.membership import Membership
-from parse_dfl.peer.report import Reporter, RoundReport
-from parse_dfl.peer.sealed import seal
+from parse_dfl.peer.report import Reporter
 from parse_dfl.peer.state import StateFile
-from parse_dfl.peer.status import ABOUT, ask_all, round_of
+from parse_dfl.peer.status import ask_all, round_of
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.strangers import strangers
-from parse_dfl.peer.traffic import Traffic
+from parse_dfl.peer.telling import Telling
+from parse_dfl.peer.tempo import Tempo
 from parse_dfl.peer.transport import Transport
 from parse_dfl.peer.windows import rounds_for
-from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.learner import Learner
 
 STATUS_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """What a node does besides learning.
-
-    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
-    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
-    """
-
-    overlay: OverlayConfig
-    peer: PeerConfig
-    wait_for: int = 2
-    meet_s: float = 60.0
-    eval_every: int = 10
-    checkpoint_every: int = 10
 
 
 class Node:
@@ -109,7 +90,8 @@ class Node:
             window=settings.peer.window,
             pause_s=settings.peer.deadline_s,
         )
-        self._status: dict[str, Any] = {}
+        self._tempo = Tempo(settings.peer.least_round_s)
+        self._telling = Telling(learner, self._exchanger, self._guard, identity, reporter)
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
 
@@ -133,12 +115,15 @@ class Node:
         Raises:
             PeerError: too few others are there in time.
             CheckpointError: the checkpoint is of something else.
+            IdentityError: the own certificate has expired meanwhile; a checkpoint is written.
         """
         self._resume()
         self._meet(stop)
-        while self.learner.round < self.learner.training.rounds and not stop.due(
-            self.learner.round
+        rounds = self.learner.training.rounds
+        while self.learner.round < rounds and not stop.due_within(
+            self._tempo.pause_s(), done=self.learner.round
         ):
+            self._check_certificate()
             self._round()
         if self.learner.round % self._settings.checkpoint_every:
             self._save()
@@ -162,11 +147,19 @@ class Node:
             outbox.born = max(outbox.born, kept.get("born", 0) + 1)  # a clock may be set back
             self._reporter.note(f"goes on after round {self.learner.round}")
 
+    def _check_certificate(self) -> None:
+        """An agent that all others refuse would learn alone."""
+        try:
+            self._identity.check_validity(time.time())
+        except IdentityError:
+            self._save()
+            raise
+
     def _meet(self, stop: Stop) -> None:
         """Announce oneself, wait for the others, and catch up with them."""
-        self._set_status(None, None)
         keys = Keys(self._identity.federation)
-        self._transport.answer(keys.status(self.name), self._tell_status)
+        self._telling.begin()
+        self._transport.answer(keys.status(self.name), self._telling.answer)
         card = self._card()
         self._announced = card.modalities
         self.membership.join(card)
@@ -206,11 +199,12 @@ class Node:
             self.learner.train(set())
         mixing = time.perf_counter()
         traffic = self._exchanger.exchange(self.learner)
+        self._tempo.exchanged(trained_s=mixing - begin)
         self.learner.clock.mix += time.perf_counter() - mixing
         scores = self._evaluate_if_due()
         if self.learner.round % self._settings.checkpoint_every == 0:
             self._save()
-        self._report(traffic, scores, time.perf_counter() - begin)
+        self._telling.round(traffic, scores, time.perf_counter() - begin)
         if self._in_lockstep:
             self._lockstep.keep(traffic)
 
@@ -245,55 +239,10 @@ class Node:
         last = self.learner.round == self.learner.training.rounds
         if self._evaluation is None or last or not due:
             return None
-        return first_scores(self.learner.evaluate(self._evaluation)[0][1])
+        return self.learner.evaluate(self._evaluation)[0][1].first()
 
     def _save(self) -> None:
         more = {"born": self._exchanger.outbox.born}
         problem = self._state.save(self.learner, more) if self._state else None
         if problem:
             self._reporter.note(problem)
-
-    def _report(self, traffic: Traffic, scores: dict[str, float] | None, seconds: float) -> None:
-        self._set_status(traffic, scores)
-        self._reporter.round(
-            RoundReport(
-                round=self.learner.round,
-                rounds=self.learner.training.rounds,
-                seconds=seconds,
-                traffic=traffic,
-                sent_bytes=self._exchanger.outbox.sent_bytes,
-                received_bytes=self._exchanger.arrivals.received_bytes,
-                refused=self._refused(),
-                scores=scores,
-            )
-        )
-
-    def _refused(self) -> int:
-        report = self.guard_report()
-        accounts = [*report["refused"].values(), *report["unverified"].values()]
-        return sum(sum(account.values()) for account in accounts)
-
-    def _set_status(self, traffic: Traffic | None, scores: Mapping[str, float] | None) -> None:
-        before = self._status
-        accuracy = scores["accuracy"] if scores else before.get("accuracy")
-        agent = self.learner.layout.cohorts[0].agents[0]
-        self._status = {
-            "round": self.learner.round,
-            "rounds": self.learner.training.rounds,
-            "modalities": list(agent.modalities),
-            "neighbours": dict(traffic.neighbours) if traffic else {},
-            "staleness": dict(traffic.staleness) if traffic else {},
-            "missing": sorted(traffic.missing) if traffic else [],
-            "sent_bytes": self._exchanger.outbox.sent_bytes,
-            "received_bytes": self._exchanger.arrivals.received_bytes,
-            "guard": self.guard_report(),
-            "accuracy": accuracy,
-        }
-
-    def _tell_status(self, key: str) -> bytes:  # noqa: ARG002
-        return seal(ABOUT, self._status, self._identity)
-
-
-def first_scores(scores: Scores) -> dict[str, float]:
-    """The scores of the one agent."""
-    return {name: float(value[0]) for name, value in vars(scores).items()}

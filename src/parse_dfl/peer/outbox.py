@@ -9,16 +9,13 @@ from threading import Lock
 
 from torch import Tensor
 
-from parse_dfl.methods.exchange import Sent
+from parse_dfl.methods.exchange import EDGE, Sent
 from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.neighbours import Neighbours
 from parse_dfl.peer.schema import Schema
 from parse_dfl.peer.transport import Transport
 from parse_dfl.peer.wire import Header, encode
-
-EDGE = "edge:"
-"""Tensors under such names have a row per neighbour; all others go to every neighbour alike."""
 
 Tensors = Mapping[str, Tensor]
 

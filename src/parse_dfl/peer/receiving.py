@@ -10,12 +10,11 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.methods.exchange import Exchange, Sent
+from parse_dfl.methods.exchange import EDGE, Exchange, Sent
 from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.peer.inbox import State
 from parse_dfl.peer.mixing import average
 from parse_dfl.peer.neighbours import Neighbours
-from parse_dfl.peer.outbox import EDGE
 from parse_dfl.peer.rows import PeerRows
 from parse_dfl.training.rows import BranchRows
 

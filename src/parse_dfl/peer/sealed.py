@@ -13,7 +13,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from parse_dfl.peer.identity import Authority, Signer
+from parse_dfl.peer.authority import Authority
+from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.refusals import Reason, Refusal
 
 _PREFIX = struct.Struct(">HB")

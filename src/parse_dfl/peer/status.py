@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from parse_dfl.peer.identity import Authority
+from parse_dfl.peer.authority import Authority
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.refusals import Refusal
 from parse_dfl.peer.sealed import unseal

@@ -21,10 +21,12 @@ from typing import Any
 
 from torch import Tensor
 
-from parse_dfl.peer.identity import FINGERPRINT_BYTES, SIGNATURE_BYTES, Certified, Signer
+from parse_dfl.peer.authority import FINGERPRINT_BYTES, Certified
+from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.names import is_name
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.schema import MOST_LAYOUT_BYTES, Schema, read_json
+from parse_dfl.peer.signatures import SIGNATURE_BYTES
 
 MAGIC, VERSION = b"PDFL", 1
 _PREFIX = struct.Struct(">4sBBH")

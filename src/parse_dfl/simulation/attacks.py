@@ -12,10 +12,8 @@ from torch import Tensor
 
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.liars import Liar
-from parse_dfl.methods.exchange import Exchange, Rows, Sent
+from parse_dfl.methods.exchange import EDGE, Exchange, Rows, Sent
 from parse_dfl.overlays.mixing import Mixing
-
-EDGE = "edge:"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.events import ModalityEvent
-from parse_dfl.liars import parse_liar
+from parse_dfl.liars import Liar, parse_liar
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.networks.blueprint import Blueprint
@@ -56,13 +56,12 @@ class Simulator(Learner):
         )
         self._absence = overlay.absence
         self.book = book or OverlayBook(overlay, topology, samples_of(shards))
-        self._exchanger = Exchanger(
-            self.book,
-            share_second=self.shares_second,
-            liars=[parse_liar(text) for text in overlay.liars],
-        )
+        self._exchanger = self._build_exchanger([parse_liar(text) for text in overlay.liars])
         check_robust(self.method, self.owners, self.book)
         check_momentum(training.global_momentum, self.method, self.owners, self.book)
+
+    def _build_exchanger(self, liars: Sequence[Liar]) -> Exchanger:
+        return Exchanger(self.book, share_second=self.shares_second, liars=liars)
 
     @property
     def owners(self) -> Mapping[Branch, Owners]:

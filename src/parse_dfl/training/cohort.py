@@ -15,6 +15,7 @@ from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
+from parse_dfl.training.compiled import CompiledSteps, Gradients, Sample
 from parse_dfl.training.rows import BranchRows, Column, columns_of
 from parse_dfl.training.shards import CohortData
 
@@ -62,14 +63,15 @@ class Cohort:
         self._layer_entries = layer_entries(network, data.inputs)
         parts = network.parts.values()
         self.parameters = sum(column.width for part in parts for column in columns_of(part))
-        self._forward = torch.compile(network, dynamic=False) if compiled else network
+        name = f"the {agents[0].group} agents"
+        self._find = CompiledSteps(self._differentiate, name) if compiled else self._differentiate
         self._mixed_precision = mixed_precision
         keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
         self.plan = BatchPlan(keys, data.sizes, batch_size)
         device = data.label.device
         like = next(iter(data.inputs.values()))
         self._weight = torch.from_numpy(self.plan.weight).to(device, like.dtype)
-        self._log_prior = prior_correction * log_prior(data.label_counts)
+        self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         draws = [agent_key(agent, "draws") for agent in agents]
         self._draw_keys = torch.tensor(draws, dtype=torch.int64, device=device)
         self.rows: dict[str, BranchRows] = {}
@@ -201,18 +203,24 @@ class Cohort:
             self.network.train()
         parameters, targets = self._views(block)
         weight, prior = self._weight[block], self._log_prior[block]
-        with self._swapped(parameters), drawing(minibatch.draws), self._precision():
-            outputs = self._forward(minibatch.inputs)
-            batch = Batch(minibatch.label, weight, prior, minibatch.number)
-            loss = objective(outputs, batch).sum()
-        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        batch = Batch(minibatch.label, weight, prior, minibatch.number)
+        found = self._find(objective, parameters, Sample(minibatch.inputs, batch, minibatch.draws))
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
             for target, value in zip(targets, found, strict=True):
                 if value is None:
                     target.zero_()
-        torch._foreach_copy_([targets[i] for i in written], [found[i] for i in written])
+        there = [value for value in found if value is not None]
+        torch._foreach_copy_([targets[place] for place in written], there)
         return {self._owners[place] for place in written}
+
+    def _differentiate(
+        self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
+    ) -> Gradients:
+        """The gradients of the summed losses by the network's parameters."""
+        with self._swapped(parameters), drawing(sample.draws), self._precision():
+            loss = objective(self.network(sample.inputs), sample.batch).sum()
+        return torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def _views(self, block: slice) -> tuple[list[Tensor], list[Tensor]]:
         """The parameters of the rows of ``block``, to differentiate by, and their gradients'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant")
 SHARED_MOMENTS = ("none", "second")
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,9 @@ class TrainingConfig:
     last round moved it, exchange included (Lin et al., ICML 2021; training/momentum.py).
     ``share_moments`` "second" averages Adam's second moment together with the parameters and
     doubles the payload.  ``mixed_precision`` computes forward passes in bfloat16 (on CUDA as a
-    rule; parameters, optimizer and mixing stay as ``dtype`` says).  ``memory_limit``, such as
+    rule; parameters, optimizer and mixing stay as ``dtype`` says).  ``dtype`` "bfloat16" keeps
+    parameters and moments in half the memory and computes in it, but mixes in float32; on
+    processors without bfloat16 it is slower.  ``memory_limit``, such as
     ``2GiB``, bounds what the process holds: rows are trained and evaluated in chunks that fit
     (training/memory.py); it is part of the configuration, since other chunks round otherwise.
     """

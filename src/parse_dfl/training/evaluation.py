@@ -35,6 +35,10 @@ class Scores:
     local_accuracy: Tensor
     loss: Tensor
 
+    def first(self) -> dict[str, float]:
+        """Those of the first agent: a peer has no other."""
+        return {name: float(value[0]) for name, value in vars(self).items()}
+
 
 @torch.inference_mode()
 def evaluate(
@@ -91,7 +95,8 @@ def _logits(
 ) -> Tensor:
     """The predictions of the rows of ``block``, shape=(rows, T, C)."""
     logits = data.label.new_empty(
-        (block.stop - block.start, len(samples), data.classes), dtype=data.dtype
+        (block.stop - block.start, len(samples), data.classes),
+        dtype=torch.promote_types(data.dtype, torch.float32),
     )
     for rows, columns, outputs in forward_chunks(cohort, data, samples, block):
         logits[rows.start - block.start : rows.stop - block.start, columns] = predict(outputs)

@@ -104,4 +104,5 @@ def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]
 def label_counts(data: TensorData, shards: Sequence[Shard]) -> Tensor:
     """How many samples of each class each agent has, shape=(n, C)."""
     counts = [np.bincount(data.source.label[s.indices], minlength=data.classes) for s in shards]
-    return torch.from_numpy(np.stack(counts)).to(data.device, data.dtype)
+    exact = torch.promote_types(data.dtype, torch.float32)  # bfloat16 counts to 256
+    return torch.from_numpy(np.stack(counts)).to(data.device, exact)

@@ -8,8 +8,8 @@ from typing import Any
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.listeners import Listener
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import prepare_output, write_json
 
 
@@ -23,6 +23,7 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
         f"--device {config.device}": config.device != "cpu",
+        "--dtype bfloat16": config.training.dtype == "bfloat16",
         "--record": bool(config.record),
         "ingredients of your own from Python": own,
     }
@@ -57,7 +58,7 @@ def run_peers(
     with Fleet(config, folder) as fleet:
         # The fleet's nursery is loading by now, so that these imports cost no time of their own.
         from parse_dfl.experiments.ingredients import gather
-        from parse_dfl.experiments.peer_session import PeerSession
+        from parse_dfl.experiments.peers.session import PeerSession
 
         found = gather(config, [config.seed])
         if folder is not None:

@@ -1,8 +1,8 @@
 """The process that a fleet's peers are forked from: everything is imported and loaded once.
 
-Run as ``python -m parse_dfl.experiments.nursery SOCKET PARENT``.  It has one thread and opens no
-session, so that a fork of it is whole; the peers share its memory.  Whoever started it can die
-as it likes: the kernel then ends the nursery, and its peers with it.
+Run as ``python -m parse_dfl.experiments.peers.nursery SOCKET PARENT``.  It has one thread and
+opens no session, so that a fork of it is whole; the peers share its memory.  Whoever started it can
+die as it likes: the kernel then ends the nursery, and its peers with it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import traceback
 import torch
 
 from parse_dfl.errors import ParseDflError
-from parse_dfl.experiments.channel import Channel
 from parse_dfl.experiments.config import from_dict
 from parse_dfl.experiments.ingredients import Ingredients, gather
-from parse_dfl.experiments.member import live
-from parse_dfl.experiments.orders import Orders
+from parse_dfl.experiments.peers.channel import Channel
+from parse_dfl.experiments.peers.member import live
+from parse_dfl.experiments.peers.orders import Orders
 from parse_dfl.training.shards import TensorData
 
 PR_SET_PDEATHSIG = 1

@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from parse_dfl.experiments.channel import Channel
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import Ingredients, some_of
-from parse_dfl.experiments.orders import Orders
 from parse_dfl.experiments.outcome import peak_memory_bytes
+from parse_dfl.experiments.peers.channel import Channel
+from parse_dfl.experiments.peers.orders import Orders
 from parse_dfl.methods.robust import robust_method
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings, first_scores
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.report import RoundReport
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
@@ -58,8 +59,8 @@ class _Teller:
 def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel) -> None:
     """Run one agent to its end, and stay until the fleet no longer needs it."""
     stop, dismissed = Stop(), Event()
-    Thread(target=_listen, args=(channel, stop, dismissed), daemon=True).start()
     learner = _learner(found, data, orders.agent)
+    Thread(target=_listen, args=(channel, stop, dismissed, learner), daemon=True).start()
     identity = (
         Identity.load(Path(orders.certificates))
         if orders.certificates
@@ -89,8 +90,11 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
     node.close()
 
 
-def _listen(channel: Channel, stop: Stop, dismissed: Event) -> None:
+def _listen(channel: Channel, stop: Stop, dismissed: Event, learner: Learner) -> None:
     for message in channel:
+        if "hold" in message:
+            stop.hold()
+            channel.tell({"kind": "held", "round": learner.round + 1})  # it may just have begun
         if "stop_after" in message:
             stop.ask(message["stop_after"])
         if "dismissed" in message:
@@ -146,7 +150,7 @@ def _outcome(found: Ingredients, learner: Learner, orders: Orders) -> Mapping[st
     }
     if learner.round == found.config.training.rounds:
         samples = torch.from_numpy(found.evaluation_samples)
-        told["scores"] = first_scores(learner.evaluate(samples)[0][1])
+        told["scores"] = learner.evaluate(samples)[0][1].first()
         if orders.folder:
             save_agent(
                 Path(orders.folder) / "agents" / f"{orders.agent}.safetensors",

@@ -14,12 +14,13 @@ import pytest
 
 import parse_dfl
 from parse_dfl.errors import ConfigError, DataError, PeerError
-from parse_dfl.experiments import peers
 from parse_dfl.experiments.compare import compare
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.own import Own
+from parse_dfl.experiments.peers import run as peers_run
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import resume_run, run
+from parse_dfl.training.checkpoint import read_tensors
 from tests.experiments.conftest import SMALL, Stopper
 from tests.peer.crowd import tiny
 
@@ -28,7 +29,8 @@ PATIENCE_S = 120
 
 def config(**values):
     named = {key.replace(".", "__"): value for key, value in SMALL.items()}
-    return tiny(**{**named, **values})
+    patient = {"peer__deadline_s": 60.0, "peer__lease_s": 60.0}  # a busy machine is no reason
+    return tiny(**{**patient, **named, **values})
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,8 @@ def test_ctrl_c_stops_all_after_one_round_and_resume_goes_on(folders, tmp_path):
         run(config(**settings), out=tmp_path / "x", listener=Stopper(4))
     kept = read_json(tmp_path / "x" / "peers" / "progress.json")["round"]
     assert 4 <= kept < 30
+    states = (tmp_path / "x" / "peers").glob("*/checkpoint.safetensors")
+    assert [read_tensors(state)[1]["round"] for state in states] == [kept] * 6
     whole = run(config(**settings, engine="simulate"))
     told = resume_run(tmp_path / "x")
     assert _close(told["groups"], whole["groups"])
@@ -91,7 +95,7 @@ def test_a_peer_that_is_killed_ends_the_run_with_an_error(tmp_path, monkeypatch)
                     os.kill(self.pids[name], signal.SIGKILL)
                 yield name, message
 
-    monkeypatch.setattr(peers, "Fleet", Assassin)
+    monkeypatch.setattr(peers_run, "Fleet", Assassin)
     with pytest.raises(PeerError, match=r"peer .* ended in round \d+; go on with --resume"):
         run(config(training__rounds=500), out=tmp_path / "x")
 
@@ -136,6 +140,7 @@ def _alive(pid):
         ({"method": "oracle"}, "the oracle, which is centralised"),
         ({"compile": True}, "--compile"),
         ({"device": "cuda"}, "--device cuda"),
+        ({"training.dtype": "bfloat16"}, "--dtype bfloat16"),
     ],
 )
 def test_what_peers_cannot_do_is_refused(settings, what):

@@ -11,8 +11,6 @@ from typing import Any
 
 from parse_dfl.branches import Branch
 from parse_dfl.errors import PeerError
-from parse_dfl.experiments.channel import Told
-from parse_dfl.experiments.fleet import Fleet
 from parse_dfl.experiments.ingredients import Ingredients
 from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import write_slices
@@ -26,6 +24,8 @@ from parse_dfl.experiments.outcome import (
     summary,
 )
 from parse_dfl.experiments.payload import PayloadTotals
+from parse_dfl.experiments.peers.channel import Told
+from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.records import append_jsonl, read_json, rewrite_jsonl, write_json
 from parse_dfl.peer.neighbours import Owners
 from parse_dfl.simulation.exchange import Payload
@@ -37,8 +37,6 @@ PEERS = "peers"
 """The folder, beside the run's records, of the peers' checkpoints."""
 
 PROGRESS = "progress.json"
-STOP_MARGIN_ROUNDS = 2
-"""Peers stop after the same round, this far beyond the latest that was heard of."""
 
 
 class PeerSession:
@@ -52,6 +50,7 @@ class PeerSession:
         self._rounds: dict[int, dict[str, Told]] = {}
         self._heard: dict[str, int] = dict.fromkeys(self._shards, 0)
         self._done: dict[str, Told] = {}
+        self._held: dict[str, int] | None = None
         self._counted = 0
 
     def resume(self) -> None:
@@ -81,15 +80,15 @@ class PeerSession:
             for name in self._shards:
                 fleet.start(name)
             self._listener.start(self._found.method.name, config.training.rounds, self._counted)
-            begin, told = time.perf_counter(), False
+            begin = time.perf_counter()
             while len(self._done) < len(self._shards):
                 for name, message in fleet.events(0.1):
                     self._take(name, message)
-                if stop.asked and not told:
-                    last = max(self._heard.values()) + STOP_MARGIN_ROUNDS
-                    for name in self._shards:
-                        fleet.tell(name, stop_after=last)
-                    told = True
+                    if message["kind"] in ("held", "done"):
+                        self._stop_when_all_hold(fleet)
+                if stop.asked and self._held is None:
+                    self._held = {}
+                    self._tell_all(fleet, hold=True)
             self._seconds += time.perf_counter() - begin
             self._save_progress()
         if any("scores" not in done for done in self._done.values()):
@@ -104,6 +103,9 @@ class PeerSession:
                 self._heard[name] = message["round"]
                 self._rounds.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
+            case "held":
+                assert self._held is not None, "it was told to"
+                self._held[name] = message["round"]
             case "done":
                 self._done[name] = message
             case "failed":
@@ -112,6 +114,17 @@ class PeerSession:
                 raise PeerError(
                     f"peer {name} ended in round {self._heard[name] + 1}; go on with --resume"
                 )
+
+    def _stop_when_all_hold(self, fleet: Fleet) -> None:
+        """Peers that begin no round until they are told can all be told the same last one."""
+        if self._held and len(self._held.keys() | self._done.keys()) == len(self._shards):
+            ended = [done["round"] for done in self._done.values()]
+            self._tell_all(fleet, stop_after=max([*self._held.values(), *ended]))
+            self._held = {}
+
+    def _tell_all(self, fleet: Fleet, **message: Any) -> None:
+        for name in self._shards:
+            fleet.tell(name, **message)
 
     def _count_whole_rounds(self) -> None:
         """Count and record the rounds that every peer has told of, in their order."""

@@ -112,6 +112,8 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     if node.wait_for < 1:
         raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
+    if run.training.dtype == "bfloat16":
+        raise ConfigError("dtype 'bfloat16' does not cross the network; use float32 or float64")
     if run.network.split == AUTO:
         raise ConfigError(
             "split 'auto' pools samples of several agents, which sites keep to themselves; write "

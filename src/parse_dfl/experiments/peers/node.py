@@ -19,15 +19,16 @@ from parse_dfl.experiments.ingredients import (
     some_of,
     torch_device,
 )
-from parse_dfl.experiments.node_config import AgentFile
+from parse_dfl.experiments.peers.node_config import AgentFile
 from parse_dfl.files import cannot_write
 from parse_dfl.methods.registry import build_method
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.modalities import key
 from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.identity import Identity, Insecure
 from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.node import Node, NodeSettings, first_scores
+from parse_dfl.peer.node import Node
 from parse_dfl.peer.report import Reporter
 from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
@@ -126,7 +127,7 @@ def _learner(file: AgentFile) -> tuple[Learner, Split]:
     data = load_data(replace(run, agents=f"{key(tuple(known))}=1"))
     parts = split(data, run.data.test)
     agent = AgentSpec(name=file.node.name, modalities=file.modalities, seed=run.seed)
-    dtype = torch.float64 if run.training.dtype == "float64" else torch.float32
+    dtype = getattr(torch, run.training.dtype)
     learner = Learner(
         TensorData(data, torch_device(run.device), dtype),
         [Shard(agent, parts.train)],
@@ -140,7 +141,7 @@ def _learner(file: AgentFile) -> tuple[Learner, Split]:
 
 def _finish(file: AgentFile, learner: Learner, parts: Split, reporter: Reporter) -> None:
     cohort = learner.layout.cohorts[0]
-    scores = first_scores(learner.evaluate(torch.from_numpy(parts.test))[0][1])
+    scores = learner.evaluate(torch.from_numpy(parts.test))[0][1].first()
     path = file.folder / AGENT
     save_agent(
         path,

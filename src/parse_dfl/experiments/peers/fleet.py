@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from parse_dfl.errors import PeerError
-from parse_dfl.experiments.channel import Channel, Told
 from parse_dfl.experiments.config import RunConfig, to_dict
-from parse_dfl.experiments.orders import Orders
+from parse_dfl.experiments.peers.channel import Channel, Told
+from parse_dfl.experiments.peers.orders import Orders
 from parse_dfl.peer.certificates import create_ca, issue
 
 HOST = "127.0.0.1"
@@ -70,7 +70,7 @@ class Fleet:
     def _start_nursery(self) -> None:
         ours, theirs = socket.socketpair()
         number = theirs.fileno()
-        command = [sys.executable, "-m", "parse_dfl.experiments.nursery", str(number)]
+        command = [sys.executable, "-m", "parse_dfl.experiments.peers.nursery", str(number)]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._nursery = subprocess.Popen(  # noqa: S603 - a command of our own
             [*command, str(os.getpid())],

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from torch import nn
+
+from parse_dfl.errors import ConfigError
+from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.training import compiled
+from tests.small import federation, run_rounds
+
+METHODS = (
+    "parse",
+    "parse-faithful",
+    "parse-adaptive",
+    "harmony",
+    "dsgd-hybrid",
+    "gradient-surgery",
+)
+needs_compiler = pytest.mark.skipif(
+    not any(shutil.which(name) for name in ("g++", "c++", "clang++")), reason="no C++ compiler"
+)
+
+
+@pytest.fixture
+def as_written_down(monkeypatch):
+    """Replay what was written down instead of compiling it, which takes seconds."""
+    monkeypatch.setattr(compiled, "by_inductor", lambda graph: graph)
+
+
+def state_after(rounds, **options):
+    return run_rounds(federation(**options), rounds).tensors()
+
+
+def assert_compiling_changes_nothing(**options):
+    plain, made = state_after(4, **options), state_after(4, compiled=True, **options)
+    assert plain.keys() == made.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(made[name], value, rtol=1e-9, atol=1e-11, msg=name)
+
+
+@pytest.mark.usefixtures("as_written_down")
+@pytest.mark.parametrize("method", METHODS)
+def test_the_step_as_written_down_is_the_step(method):
+    assert_compiling_changes_nothing(method=method, sizes=(12, 9))
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_the_compiled_step_is_the_step():
+    assert_compiling_changes_nothing(agents="a+b=3")
+
+
+class Halting(nn.Module):
+    """What it computes depends on the values, and cannot be written down."""
+
+    def __init__(self, width, out):
+        super().__init__()
+        self.linear = nn.Linear(width, out)
+
+    def forward(self, input):
+        out = self.linear(input)
+        return out * 2 if out.sum() > 0 else out
+
+
+@pytest.mark.usefixtures("as_written_down")
+@pytest.mark.filterwarnings("ignore:Halting cannot be vectorised")
+def test_what_cannot_be_written_down_runs_as_it_is_and_says_so():
+    own = {
+        "agents": "a=3",
+        "network": NetworkConfig(latent=6, hidden=5, encoders={"a": "halting"}),
+        "encoders": {"halting": lambda sample, width, _: Halting(sample.shape[0], width)},
+    }
+    with pytest.warns(
+        UserWarning, match=r"of the a agents cannot be compiled and runs as it is \("
+    ):
+        made = state_after(2, compiled=True, **own)
+    plain = state_after(2, **own)
+    for name, value in plain.items():
+        torch.testing.assert_close(made[name], value, rtol=1e-9, atol=1e-11)
+
+
+def test_without_a_compiler_the_option_is_refused(monkeypatch):
+    def broken(graph):
+        def run(*_):
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nfurther")
+
+        return run
+
+    monkeypatch.setattr(compiled, "by_inductor", broken)
+    with pytest.raises(
+        ConfigError, match=r"--compile: .*No working C\+\+ compiler found; it needs"
+    ):
+        state_after(1, compiled=True, agents="a=3")
