@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--agents", metavar="N,...", help=f"of {SIZES}, those against the loop (all)"
     )
+    parser.add_argument("--series", metavar="TEXT", default="", help="growth whose name holds it")
     parser.add_argument(
         "--rivals", metavar="PYTHON", help="the Python that has other packages: adds that part"
     )
@@ -90,6 +91,8 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                 yield from itertools.islice(_times(job, Effort()), 1)  # evaluation is not compiled
     if "growth" in parts:
         for series, jobs in growth.SERIES.items():
+            if options.series not in series:
+                continue
             for size, job in jobs.items():
                 identity = {"series": series, "size": size, "agents": job.agents}
                 yield "growth", identity, lambda job=job: _grown(job, options.threads)

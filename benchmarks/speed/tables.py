@@ -43,22 +43,41 @@ def render(result: Row) -> str:
 
 
 def update_readme() -> None:
-    """Write the newest result of every number of threads, part by part, into the README."""
-    newest: dict[tuple[int, str], Row] = {}
-    for result in kept():
-        for part in ("times", "growth", "rivals"):
-            if result.get(part):
-                own = {"machine": result["machine"], part: result[part]}
-                newest[result["machine"]["threads"], part] = own
+    """Write the newest result of every measurement into the README, by number of threads and part;
+    those that were taken together stand together."""
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    body = "\n\n".join(
-        f"### {_TITLES[part]}, {threads} thread{'s' * (threads > 1)}\n\n{render(result)}"
-        for (threads, part), result in sorted(newest.items())
-    )
+    sections = [
+        "\n\n".join([f"### {_TITLES[part]}, {threads} thread{'s' * (threads > 1)}", *blocks])
+        for (threads, part), blocks in sorted(_newest().items())
+    ]
+    body = "\n\n".join(sections)
     README.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
 
+def _newest() -> dict[tuple[int, str], list[str]]:
+    """What is newest, rendered, run by run: the latest run first, then what it did not measure."""
+    found: dict[tuple[int, str], list[str]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for result in reversed(kept()):
+        threads = result["machine"]["threads"]
+        for part, identity in _IDENTITIES.items():
+            keys = [(threads, part, *map(row.get, identity)) for row in result.get(part, [])]
+            rows = [
+                row for key, row in zip(keys, result.get(part, []), strict=True) if key not in seen
+            ]
+            seen.update(keys)
+            if rows:
+                own = {"machine": result["machine"], part: rows}
+                found.setdefault((threads, part), []).append(render(own))
+    return found
+
+
+_IDENTITIES = {
+    "times": ("inputs", "method", "agents", "part"),
+    "growth": ("series", "size"),
+    "rivals": ("rival", "features", "agents"),
+}
 _TITLES = {"times": "Times", "growth": "Growth", "rivals": "Other packages"}
 
 

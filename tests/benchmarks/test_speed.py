@@ -199,3 +199,26 @@ def test_a_package_that_is_not_installed_is_told_not_raised() -> None:
     said = rivals.compare("nobody", 64, 3, executable, threads=1)
     assert isinstance(said, str)
     assert "nobody_job" in said
+
+
+def test_the_readme_keeps_what_the_newest_run_did_not_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def result(date: str, **seconds: float) -> dict[str, Any]:
+        won = {"features": 64, "agents": 16, "simulator": 0.002, "ratio": 15.0}
+        rows = [won | {"rival": name, "rival_seconds": own} for name, own in seconds.items()]
+        return {"machine": MACHINE | {"date": date}, "rivals": rows}
+
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n")
+    monkeypatch.setattr(tables, "README", readme)
+    monkeypatch.setattr(
+        tables, "kept", lambda: [result("first", a=0.1, b=0.2), result("then", b=1)]
+    )
+    tables.update_readme()
+    new, _, old = readme.read_text().partition("then")[2].partition("first")
+    assert "| b |  | 1000 |" in new
+    assert "| a |  | 100.0 |" in old
+    assert "| b |" not in old
+    assert readme.read_text().count("### Other packages, 2 threads") == 1
+    assert readme.read_text().endswith("after\n")
