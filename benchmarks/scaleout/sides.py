@@ -66,6 +66,8 @@ class Side:
         for member in self._members:
             assert member.stdout
             lines.append(member.stdout.readline())
+        if not all(lines):
+            raise RuntimeError("a process of the benchmark ended; what it said stands above")
         return [json.loads(line) for line in lines]
 
     def __enter__(self) -> Self:
@@ -79,4 +81,6 @@ class Side:
     ) -> None:
         """End the processes: without input they have nothing left to do."""
         for member in self._members:
+            if error is not None:
+                member.kill()  # it may wait for one that has ended
             member.communicate()

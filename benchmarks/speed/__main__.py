@@ -44,7 +44,7 @@ QUICK = {("vector-32", method): (6,) for method in ("dsgd-mlp", "parse")}
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; returns what it keeps."""
-    options = _parser().parse_args(arguments)
+    options = _checked(_parser(), arguments)
     torch.set_num_threads(options.threads)
     store = Store(options.resume)
     cells = _quick() if options.quick else _cells(options)
@@ -75,6 +75,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with this result")
     return parser
+
+
+def _checked(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """The options; what would measure nothing is refused."""
+    options = parser.parse_args(arguments)
+    known = {
+        "parts": (options.parts.split(","), PARTS),
+        "agents": ((options.agents or "16").split(","), [str(size) for size in SIZES]),
+    }
+    for name, (given, good) in known.items():
+        if unknown := set(given) - set(good):
+            parser.error(f"--{name}: no {', '.join(sorted(unknown))}; there are {', '.join(good)}")
+    if not any(options.series in series for series in growth.SERIES):
+        parser.error(f"--series: {options.series!r} is in none of {', '.join(growth.SERIES)}")
+    if "rivals" in options.parts.split(",") and not options.rivals:
+        parser.error("--parts rivals needs --rivals PYTHON")
+    return options
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:

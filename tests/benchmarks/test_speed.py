@@ -129,6 +129,23 @@ def test_what_others_disturbed_is_taken_again(
         assert [row["value"] for row in store.result["times"]] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--parts", "tims"], "--parts: no tims; there are times, compiled, growth, rivals"),
+        (["--agents", "16,17"], "--agents: no 17; there are 16, 100, 1000"),
+        (["--series", "depth"], "--series: 'depth' is in none of agents, D-SGD"),
+        (["--parts", "rivals"], "--parts rivals needs --rivals PYTHON"),
+    ],
+)
+def test_what_would_measure_nothing_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_the_table_names_a_package_that_failed_and_what_it_said() -> None:
     case = {"features": 64, "agents": 16, "compiled": True}
     won = {"simulator": 0.002, "rival_seconds": 0.03, "ratio": 15.0}

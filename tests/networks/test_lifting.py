@@ -81,6 +81,10 @@ ADOPTED = {
     "conv2d": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, padding="same"), nn.ReLU()), (2, 5, 5)),
     "conv3d": (lambda: nn.Conv3d(2, 4, 2, stride=2, groups=2), (2, 4, 4, 4)),
     "mixed": (lambda: nn.Sequential(layers.Linear(6, 4), nn.Sequential(nn.Linear(4, 2))), (6,)),
+    "times": (
+        lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), layers.FlattenSample(2)),
+        (5, 6),
+    ),
 }
 
 

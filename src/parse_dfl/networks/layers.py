@@ -23,13 +23,16 @@ from parse_dfl.networks.randomness import current_draws
 
 
 class Linear(nn.Linear):
-    """``y = x Wᵀ + b`` on inputs ``(B, in)`` or ``(n, B, in)``."""
+    """``y = x Wᵀ + b`` on inputs ``(B, …, in)`` or ``(n, B, …, in)``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Apply to an input ``(…, B, in)``."""
+        """Apply to the last axis of an input."""
         if self.weight.dim() == 2:
             return functional.linear(input, self.weight, self.bias)
-        return row_product(input, self.weight, self.bias)
+        if input.dim() == 3:
+            return row_product(input, self.weight, self.bias)
+        flat = row_product(input.flatten(1, -2), self.weight, self.bias)
+        return flat.unflatten(1, input.shape[1:-1])
 
 
 class _RowConv(nn.Module):
@@ -159,7 +162,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation of the last axis on ``(…, B, D)``."""
+    """Layer normalisation of the last axis on ``(B, …, D)`` or ``(n, B, …, D)``."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -167,9 +170,10 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each sample's features."""
         normal = functional.layer_norm(input, input.shape[-1:], eps=self.eps)
-        rows = self.weight.dim() == 2
-        weight = self.weight.unsqueeze(1) if rows else self.weight
-        bias = self.bias.unsqueeze(1) if rows else self.bias
+        if self.weight.dim() == 1:
+            return torch.addcmul(self.bias, normal, self.weight)
+        between = [1] * (input.dim() - 2)
+        bias, weight = (rows.unflatten(0, (-1, *between)) for rows in (self.bias, self.weight))
         return torch.addcmul(bias, normal, weight)
 
 

@@ -64,7 +64,7 @@ class CompiledSteps:
         except (RuntimeError, TypeError, ValueError) as reason:
             warnings.warn(
                 f"the training step of {self._name} cannot be compiled and runs as it is "
-                f"({str(reason).splitlines()[0]})",
+                f"({first_line(reason)})",
                 stacklevel=4,
             )
             return self._differentiate
@@ -114,7 +114,7 @@ class _Step:
         except RuntimeError as reason:
             cause = getattr(reason, "inner_exception", reason)
             raise ConfigError(
-                f"--compile: {str(cause).strip().splitlines()[0]}; it needs a C++ compiler "
+                f"--compile: {first_line(cause)}; it needs a C++ compiler "
                 "(CXX names another one); leave the option out to run without"
             ) from reason
 
@@ -158,6 +158,11 @@ def by_inductor(graph: Callable[..., Sequence[Tensor]]) -> Callable[..., Sequenc
         fullgraph=True,
         options={"guard_filter_fn": torch.compiler.skip_all_guards_unsafe},
     )
+
+
+def first_line(error: Exception) -> str:
+    """What it says first, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Recorder(Draws):
