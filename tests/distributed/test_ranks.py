@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
@@ -180,3 +181,26 @@ def test_an_end_without_a_word_is_told_by_its_name():
     with pytest.raises(KeyboardInterrupt), Ranks(0, 2, store).parting():
         raise KeyboardInterrupt
     assert store.get(LAST_WORDS) == b"rank 0 of 2 ended: KeyboardInterrupt"
+
+
+def threads():
+    """The names of this process's threads that torch and Gloo have started to communicate."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return sorted(name for name in names if "gloo" in name)
+
+
+def leaving(ranks):
+    """The threads before and after a rank has left that had exchanged rows and words."""
+    other = 1 - ranks.rank
+    ranks.exchange({other: torch.ones(4)}, {other: torch.zeros(4)})
+    ranks.tell("word")
+    before = threads()
+    ranks.leave()
+    return before, threads()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+def test_who_leaves_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path):
+    for before, after in together(2, leaving, tmp_path):
+        assert before
+        assert after == []

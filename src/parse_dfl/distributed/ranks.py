@@ -81,6 +81,16 @@ class Ranks:
                 f"waited {seconds} for rank {', '.join(absent)}, which did not come"
             ) from reason
 
+    def leave(self) -> None:
+        """Part from the others, and end torch's threads.
+
+        Torch ends them with the last reference to the group.  One that outlives the interpreter
+        and lets go of a tensor then aborts the process, and torchrun all others with it.
+        """
+        self._control = None
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
+
     @property
     def leads(self) -> bool:
         """Whether this rank prints and writes files."""
@@ -249,13 +259,8 @@ def launched_ranks() -> Ranks:
     with Ranks(started.rank, started.size)._contact("the place where all ranks meet"):
         store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=PATIENCE_S))))
     ranks = Ranks.join(store, rank, size, patience_s=PATIENCE_S)
-    atexit.register(_leave)
+    atexit.register(ranks.leave)
     return ranks
-
-
-def _leave() -> None:
-    with suppress(RuntimeError):
-        dist.destroy_process_group()
 
 
 def _one_of(ranks: Iterable[int]) -> str:
