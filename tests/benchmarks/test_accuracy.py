@@ -121,6 +121,16 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
             assert not any(sign.isupper() for sign in config.agents)
 
 
+def test_a_matrix_that_is_like_another_has_what_it_does_not_say_itself():
+    recipe = Recipe()
+    core, skewed = recipe.matrix("core-agreed"), recipe.matrix("skewed")
+    assert {cell.partition for cell in skewed.cells} == {"dirichlet:0.1"}
+    assert skewed.chosen == core.chosen
+    assert skewed.training == core.training
+    assert skewed.seeds == core.seeds
+    assert not {cell.place for cell in core.cells} & {cell.place for cell in skewed.cells}
+
+
 def test_what_is_standardised_otherwise_is_another_cell():
     recipe = Recipe()
     own, agreed = (recipe.matrix(name).cells[0] for name in ("core", "core-agreed"))
