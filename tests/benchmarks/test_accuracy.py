@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.figures import draw_figures
+from benchmarks.accuracy.main_table import MARK, write_main_table
 from benchmarks.accuracy.recipe import Cell, Recipe, Unit
 from benchmarks.accuracy.results import add, read_cell
 from benchmarks.accuracy.run import missing_jobs
@@ -91,6 +92,34 @@ def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_p
         "| missing |"
     )
     assert "Over 1 cells parse wins 1, ties 0, loses 0" in lines[-1]
+
+
+def test_the_main_table_stands_between_the_marks_of_a_page(tmp_path):
+    recipe, page = Recipe(), tmp_path / "README.md"
+    page.write_text(f"before\n{MARK.format('begin')}\nold\n{MARK.format('end')}\nafter\n")
+    with pytest.raises(ConfigError, match="no cell of the matrix is complete"):
+        write_main_table(recipe, "seven", tmp_path, page)
+    for method in recipe.matrix("seven").methods:
+        values = {"oracle": [0.9] * 3, "local": [0.5] * 3, "parse": [0.8, 0.8, 0.83]}
+        for seed, value in enumerate(values.get(method, [0.6, 0.6, 0.6])):
+            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+    for _ in range(2):  # again and again with the same end
+        text = write_main_table(recipe, "seven", tmp_path, page)
+        assert page.read_text().startswith(f"before\n{MARK.format('begin')}\n\n| data |")
+        assert page.read_text().endswith(f"{text}\n\n{MARK.format('end')}\nafter\n")
+    assert "| 81.0 ± 4.3 |" in text
+    assert "| +21.0 ± 4.3 | 0.78 |" in text
+    assert "| digits | 5+5+5 | dirichlet:0.3 | missing |" in text
+    assert "highest mean of all rivals in 1 of 1 cells, +21.0 points" in text
+    assert "iid: parse 0.78, harmony 0.25, dsgd-hybrid 0.25." in text
+
+
+def test_a_page_without_marks_is_refused_and_stays(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    with pytest.raises(ConfigError, match=r"page\.md has no <!-- main table: begin -->"):
+        write_main_table(Recipe(), "seven", tmp_path, page)
+    assert page.read_text() == "no marks"
 
 
 def test_figures_are_drawn_of_what_is_complete_and_always_the_same(tmp_path, capsys):
