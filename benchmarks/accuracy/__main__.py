@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.main_table import write_main_table
+from benchmarks.accuracy.pages import write_tables
 from benchmarks.accuracy.recipe import RECIPE, RESULTS, Recipe
 from benchmarks.accuracy.run import run
-from benchmarks.accuracy.tables import write_tables
 from benchmarks.accuracy.tune import choice_table, tune
 from parse_dfl.errors import ParseDflError
 

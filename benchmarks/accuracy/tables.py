@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
+from benchmarks.accuracy.recipe import Cell, Matrix
 from benchmarks.accuracy.results import entry_of, read_cell
 from parse_dfl.report.duels import Duel, duels_with_best, tally
 from parse_dfl.report.ranking import mean_ranks
@@ -18,18 +18,6 @@ from parse_dfl.report.standings import MEAN, Standing
 from parse_dfl.report.statistics import OURS, Interval, competes, interval, paired_difference
 
 VARIANT = "parse-adaptive"
-
-
-def write_tables(recipe: Recipe, names: Sequence[str], results: Path) -> str:
-    """``README.md`` among the results, with the tables of the matrices called ``names``."""
-    parts = ["# Results", ""]
-    for name in names:
-        matrix = recipe.matrix(name)
-        parts += [f"## {name}", "", _state(matrix, results), "", accuracy_table(matrix, results)]
-        parts += ["", difference_table(matrix, results), ""]
-    text = "\n".join(parts)
-    (results / "README.md").write_text(text, encoding="utf-8")
-    return text
 
 
 def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
@@ -43,13 +31,6 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
             seeds[method] = tuple(seed for seed in matrix.seeds if seed in by_seed)
             values[method] = tuple(by_seed[seed] for seed in seeds[method])
     return Standing(comparison=cell.folder, scope=MEAN, values=values, seeds=seeds)
-
-
-def _state(matrix: Matrix, results: Path) -> str:
-    standings = [standing_of(matrix, results, cell) for cell in matrix.cells]
-    asked = len(matrix.cells) * len(matrix.methods) * len(matrix.seeds)
-    there = sum(len(own) for standing in standings for own in standing.values.values())
-    return f"{there} of {asked} runs are there (cells × methods × seeds)."
 
 
 def accuracy_table(matrix: Matrix, results: Path) -> str:

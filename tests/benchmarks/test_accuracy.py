@@ -7,6 +7,7 @@ import json
 import pytest
 
 from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.families import families_table
 from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.main_table import MARK, write_main_table
 from benchmarks.accuracy.recipe import Cell, Recipe, Unit
@@ -92,6 +93,23 @@ def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_p
         "| missing |"
     )
     assert "Over 1 cells parse wins 1, ties 0, loses 0" in lines[-1]
+
+
+def test_families_of_cells_and_where_a_rival_is_ahead(tmp_path):
+    matrix = Recipe().matrix("core")
+    assert families_table(matrix, tmp_path) == "No cell is complete yet."
+    for method in matrix.methods:
+        means = {"oracle": 0.9, "local": 0.5, "parse": 0.8, "harmony": 0.82}
+        for seed, less in enumerate((0.0, 0.01, 0.02)):
+            value = means.get(method, 0.6) - less
+            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+    table = families_table(matrix, tmp_path)
+    assert "| cells | 1 | 1 |" in table  # the cell has no multimodal group
+    assert "mean rank of harmony, parse" in table
+    assert "| wins / ties / losses after Holm's correction | 0 / 0 / 1 | 0 / 0 / 1 |" in table
+    assert "| gap closed, mean: parse | 0.75 | 0.75 |" in table
+    assert "A rival's mean is higher in 2 of 2 cells and groups: " in table
+    assert "digits, top: harmony, -2.0 ± 0.0 (loss)" in table
 
 
 def test_the_main_table_stands_between_the_marks_of_a_page(tmp_path):
