@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed import growth, picture, rivals, tables
+from benchmarks.speed import growth, picture, rivals, startup, tables
 from benchmarks.speed.jobs import Job
 from benchmarks.speed.store import Cell, Store
 from benchmarks.speed.timing import Effort, compare_evaluations, compare_rounds
 
-PARTS = ("times", "compiled", "growth", "rivals")
+PARTS = ("startup", "times", "compiled", "growth", "rivals")
 SIZES = (16, 100, 1000)
 LARGEST_EVALUATED = 100
 """Above it the loop's evaluation, far longer than its round, would be most of the benchmark."""
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two tiny jobs, nothing is kept")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads, for both sides")
-    parser.add_argument("--parts", default="times,growth", help=f"of {','.join(PARTS)}")
+    parser.add_argument("--parts", default="startup,times,growth", help=f"of {','.join(PARTS)}")
     parser.add_argument(
         "--agents", metavar="N,...", help=f"of {SIZES}, those against the loop (all)"
     )
@@ -99,6 +99,9 @@ def _checked(
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
     parts = options.parts.split(",")
     wanted = [int(size) for size in options.agents.split(",")] if options.agents else SIZES
+    if "startup" in parts:
+        for name in startup.WAITS:
+            yield "startup", {"what": name}, lambda name=name: asdict(startup.measure(name))
     if "times" in parts:
         for (inputs, method), sizes in TIMED.items():
             for agents in (size for size in sizes if size in wanted):

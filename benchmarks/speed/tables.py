@@ -19,12 +19,15 @@ _ROUNDS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×", "roofline ms", "of 
 _EVALUATIONS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×")
 _GROWTH = ("", "ms a round", "exp.", "of roofline", "MiB", "exp.", "MB sent")
 _SHARES = ("", "training", "data", "mixing", "evaluation")
+_STARTUP = ("", "median s", "longest s", "repeats")
 _RIVALS = ("MLP", "agents", "package", "compiled", "its ms", "simulator ms", "× faster")
 
 
 def render(result: Row) -> str:
     """One measurement as Markdown."""
     parts = [_head(result)]
+    if result.get("startup"):
+        parts += ["From the start of the process:", _table(_STARTUP, map(_wait, result["startup"]))]
     times = result.get("times", [])
     if times:
         rounds = [_round(row) for row in times if row["part"] == "round"]
@@ -74,11 +77,12 @@ def _newest() -> dict[tuple[int, str], list[str]]:
 
 
 _IDENTITIES = {
+    "startup": ("what",),
     "times": ("inputs", "method", "agents", "part"),
     "growth": ("series", "size"),
     "rivals": ("rival", "features", "agents"),
 }
-_TITLES = {"times": "Times", "growth": "Growth", "rivals": "Other packages"}
+_TITLES = {"startup": "Startup", "times": "Times", "growth": "Growth", "rivals": "Other packages"}
 
 
 def kept() -> list[Row]:
@@ -109,6 +113,10 @@ def _head(result: Row) -> str:
         f"torch {m['torch']}, {m['threads']} thread(s); meanwhile other "
         f"processes used at most {others:.2f} cores."
     )
+
+
+def _wait(row: Row) -> list[object]:
+    return [row["what"], f"{row['median_s']:.2f}", f"{row['longest_s']:.2f}", row["repeats"]]
 
 
 def _pair(row: Row) -> list[object]:

@@ -132,7 +132,7 @@ def test_what_others_disturbed_is_taken_again(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--parts", "tims"], "--parts: no tims; there are times, compiled, growth, rivals"),
+        (["--parts", "tims"], "--parts: no tims; there are startup, times, compiled, growth, rivals"),
         (["--agents", "16,17"], "--agents: no 17; there are 16, 100, 1000"),
         (["--series", "depth"], "--series: 'depth' is in none of agents, D-SGD"),
         (["--parts", "rivals"], "--parts rivals needs --rivals PYTHON"),
