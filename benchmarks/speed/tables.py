@@ -51,29 +51,36 @@ def update_readme() -> None:
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     sections = [
-        "\n\n".join([f"### {_TITLES[part]}, {threads} thread{'s' * (threads > 1)}", *blocks])
-        for (threads, part), blocks in sorted(_newest().items())
+        "\n\n".join([f"### {_TITLES[part]}, {where}", *blocks])
+        for (where, part), blocks in sorted(_newest().items())
     ]
     body = "\n\n".join(sections)
     README.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
 
-def _newest() -> dict[tuple[int, str], list[str]]:
+def _newest() -> dict[tuple[str, str], list[str]]:
     """What is newest, rendered, run by run: the latest run first, then what it did not measure."""
-    found: dict[tuple[int, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     seen: set[tuple[object, ...]] = set()
     for result in reversed(kept()):
-        threads = result["machine"]["threads"]
+        where = _where(result["machine"])
         for part, identity in _IDENTITIES.items():
-            keys = [(threads, part, *map(row.get, identity)) for row in result.get(part, [])]
+            keys = [(where, part, *map(row.get, identity)) for row in result.get(part, [])]
             rows = [
                 row for key, row in zip(keys, result.get(part, []), strict=True) if key not in seen
             ]
             seen.update(keys)
             if rows:
                 own = {"machine": result["machine"], part: rows}
-                found.setdefault((threads, part), []).append(render(own))
+                found.setdefault((where, part), []).append(render(own))
     return found
+
+
+def _where(machine: Row) -> str:
+    """What results must have in common to stand in one section."""
+    threads = machine["threads"]
+    told = f"{threads} thread{'s' * (threads > 1)}"
+    return told if machine.get("device", "cpu") == "cpu" else f"{machine['processor']}, {told}"
 
 
 _IDENTITIES = {
