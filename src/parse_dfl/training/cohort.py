@@ -16,7 +16,7 @@ from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tenso
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
 from parse_dfl.training.compiled import CompiledSteps, Gradients, Sample
-from parse_dfl.training.rows import BranchRows, Column, columns_of
+from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
 
 PRIOR_SMOOTHING = 0.5
@@ -40,6 +40,15 @@ class Minibatch:
     label: Tensor  # shape=(n, B), dtype=int64
     number: Tensor  # shape=(n, B), dtype=int64
     draws: Draws
+
+
+@dataclass(frozen=True)
+class Views:
+    """The rows that are trained together, as the network and as the optimizer sees them."""
+
+    parameters: Sequence[Tensor]  # each shape=(rows, *shape), to differentiate by
+    targets: Sequence[Tensor]  # where each one's gradient goes
+    rows: Mapping[str, RowBlock]  # by the branch's label
 
 
 class Cohort:
@@ -79,7 +88,7 @@ class Cohort:
         self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
         self._columns: list[Column] = []
         self._owners: list[str] = []
-        self._known_views: dict[tuple[int, int], tuple[list[Tensor], list[Tensor]]] = {}
+        self._known_views: dict[tuple[int, int], Views] = {}
 
     def bind(self, label: str, rows: BranchRows, block: slice) -> None:
         """Let the component's parameters be views of ``block``."""
@@ -201,17 +210,19 @@ class Cohort:
         branches that have any."""
         if not self.network.training:
             self.network.train()
-        parameters, targets = self._views(block)
+        views = self.views(block)
         weight, prior = self._weight[block], self._log_prior[block]
         batch = Batch(minibatch.label, weight, prior, minibatch.number)
-        found = self._find(objective, parameters, Sample(minibatch.inputs, batch, minibatch.draws))
+        found = self._find(
+            objective, views.parameters, Sample(minibatch.inputs, batch, minibatch.draws)
+        )
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
-            for target, value in zip(targets, found, strict=True):
+            for target, value in zip(views.targets, found, strict=True):
                 if value is None:
                     target.zero_()
         there = [value for value in found if value is not None]
-        torch._foreach_copy_([targets[place] for place in written], there)
+        torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
 
     def _differentiate(
@@ -222,22 +233,23 @@ class Cohort:
             loss = objective(self.network(sample.inputs), sample.batch).sum()
         return torch.autograd.grad(loss, parameters, allow_unused=True)
 
-    def _views(self, block: slice) -> tuple[list[Tensor], list[Tensor]]:
-        """The parameters of the rows of ``block``, to differentiate by, and their gradients'
-        places."""
+    def views(self, block: slice) -> Views:
+        """What training the rows of ``block`` reads and writes, made once."""
         key = block.start, block.stop
         if key not in self._known_views:
+            rows = {label: self.rows[label].block(self._own(label, block)) for label in self.rows}
             leaves = [parameter.detach()[block] for _, _, parameter in self._places]
             targets = [
-                self._gradient(label, block)[:, column.slice].view_as(leaf)
+                rows[label].gradient[:, column.slice].view_as(leaf)
                 for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
             ]
-            self._known_views[key] = [leaf.requires_grad_() for leaf in leaves], targets
+            self._known_views[key] = Views([x.requires_grad_() for x in leaves], targets, rows)
         return self._known_views[key]
 
-    def _gradient(self, label: str, block: slice) -> Tensor:
+    def _own(self, label: str, block: slice) -> slice:
+        """Where the rows of ``block`` lie in a branch."""
         first = self.blocks[label].start
-        return self.rows[label].gradient_of(slice(first + block.start, first + block.stop))
+        return slice(first + block.start, first + block.stop)
 
 
 def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:

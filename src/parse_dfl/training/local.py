@@ -12,7 +12,7 @@ from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.optimizer import RowOptimizer
-from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.rows import BranchRows, RowBlock
 
 
 def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) -> float:
@@ -72,12 +72,11 @@ class LocalTrainer:
         self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float
     ) -> None:
         """One step of the optimizer per learning rate; as a rule there is one."""
-        by_rate: dict[float, list[tuple[BranchRows, slice]]] = {}
+        by_rate: dict[float, list[RowBlock]] = {}
+        trained = cohort.views(block).rows
         for label in labels:
-            rows, first = cohort.rows[label], cohort.blocks[label].start
-            own = slice(first + block.start, first + block.stop)
-            rate = stage.rate(rows.branch, cohort.agents[0])
-            by_rate.setdefault(rate, []).append((rows, own))
+            rate = stage.rate(trained[label].branch, cohort.agents[0])
+            by_rate.setdefault(rate, []).append(trained[label])
         for rate, blocks in by_rate.items():
             if rate:
                 self.optimizer.step(blocks, lr * rate)
