@@ -47,6 +47,31 @@ def test_the_step_as_written_down_is_the_step(method):
     assert_compiling_changes_nothing(method=method, sizes=(12, 9))
 
 
+@pytest.mark.usefixtures("as_written_down")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_the_update_that_is_written_down_is_the_optimizers(optimizer):
+    assert_compiling_changes_nothing(
+        agents="a+b=4", optimizer=optimizer, weight_decay=0.1, momentum=0.8, absence=0.4
+    )
+
+
+@pytest.mark.usefixtures("as_written_down")
+def test_bfloat16_is_updated_in_float32():
+    plain, made = (
+        state_after(2, agents="a+b=3", dtype="bfloat16", compiled=c) for c in (False, True)
+    )
+    for name, value in plain.items():
+        torch.testing.assert_close(made[name], value, rtol=0.02, atol=0.02, msg=name)
+
+
+@pytest.mark.usefixtures("as_written_down")
+def test_tied_gradients_run_as_they_are_and_it_is_said():
+    with pytest.warns(UserWarning, match="of oracle cannot be compiled and runs as it is"):
+        made = state_after(2, method="oracle", compiled=True)
+    plain = state_after(2, method="oracle")
+    assert all(torch.equal(made[name], value) for name, value in plain.items())
+
+
 @needs_compiler
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_the_compiled_step_is_the_step():

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.methods.method import Stage
 from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
-from parse_dfl.training.compiled import CompiledSteps, Gradients, Sample
+from parse_dfl.training.compiled import CompiledSteps, Sample
 from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
+from parse_dfl.training.update import Update
 
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
@@ -63,7 +66,7 @@ class Cohort:
         batch_size: int,
         prior_correction: float,
         mixed_precision: bool = False,
-        compiled: bool = False,
+        update: Update | None = None,
     ) -> None:
         self.agents = list(agents)
         self.network = network
@@ -73,7 +76,7 @@ class Cohort:
         parts = network.parts.values()
         self.parameters = sum(column.width for part in parts for column in columns_of(part))
         name = f"the {agents[0].group} agents"
-        self._find = CompiledSteps(self._differentiate, name) if compiled else self._differentiate
+        self._compiled = CompiledSteps(partial(self._step, update), name) if update else None
         self._mixed_precision = mixed_precision
         keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
         self.plan = BatchPlan(keys, data.sizes, batch_size)
@@ -205,17 +208,41 @@ class Cohort:
             for module, name, parameter in self._places:
                 module._parameters[name] = parameter
 
+    def compiled_step(self, stage: Stage, minibatch: Minibatch, block: slice, lr: float) -> bool:
+        """Take a whole step with the rows of ``block``, update included; False, and nothing is
+        done, where the steps of this cohort are not compiled."""
+        if self._compiled is None:
+            return False
+        sample = self._sample(minibatch, block)
+        rate = torch.tensor(lr, dtype=torch.float64, device=self._weight.device)
+        return self._compiled(stage, self.views(block).rows, sample, rate)
+
+    def _step(
+        self,
+        update: Update,
+        stage: Stage,
+        rows: Mapping[str, RowBlock],
+        sample: Sample,
+        lr: Tensor,
+    ) -> None:
+        """What is compiled: gradients, and an update of every branch that has any."""
+        parameters = [
+            rows[label].theta[:, column.slice].unflatten(1, column.shape).detach().requires_grad_()
+            for label, column in zip(self._owners, self._columns, strict=True)
+        ]
+        found = self._differentiate(stage.objective, parameters, sample)
+        for label, own in rows.items():
+            rate = stage.rate(own.branch, self.agents[0])
+            places = [place for place, owner in enumerate(self._owners) if owner == label]
+            if rate and any(found[place] is not None for place in places):
+                parts = [_or_zero(found[place], parameters[place]).flatten(1) for place in places]
+                update(own, torch.cat(parts, 1), lr * rate)
+
     def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
         """Write the gradients of one minibatch of the rows of ``block``; the labels of the
         branches that have any."""
-        if not self.network.training:
-            self.network.train()
         views = self.views(block)
-        weight, prior = self._weight[block], self._log_prior[block]
-        batch = Batch(minibatch.label, weight, prior, minibatch.number)
-        found = self._find(
-            objective, views.parameters, Sample(minibatch.inputs, batch, minibatch.draws)
-        )
+        found = self._differentiate(objective, views.parameters, self._sample(minibatch, block))
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
             for target, value in zip(views.targets, found, strict=True):
@@ -225,10 +252,18 @@ class Cohort:
         torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
 
+    def _sample(self, minibatch: Minibatch, block: slice) -> Sample:
+        if not self.network.training:
+            self.network.train()
+        weight, prior = self._weight[block], self._log_prior[block]
+        batch = Batch(minibatch.label, weight, prior, minibatch.number)
+        return Sample(minibatch.inputs, batch, minibatch.draws)
+
     def _differentiate(
         self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
-    ) -> Gradients:
-        """The gradients of the summed losses by the network's parameters."""
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of the summed losses by the network's parameters, None where they do not
+        depend on one."""
         with self._swapped(parameters), drawing(sample.draws), self._precision():
             loss = objective(self.network(sample.inputs), sample.batch).sum()
         return torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -250,6 +285,10 @@ class Cohort:
         """Where the rows of ``block`` lie in a branch."""
         first = self.blocks[label].start
         return slice(first + block.start, first + block.stop)
+
+
+def _or_zero(gradient: Tensor | None, parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if gradient is None else gradient
 
 
 def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:

@@ -42,31 +42,27 @@ class LocalTrainer:
         all rows, goes step by step.
         """
         if self.centralised:
-            whole = [(cohort, cohort.all_rows) for cohort in layout.cohorts]
-            self._train_together(whole, layout, stage, round, lr)
+            self._train_tied(layout, stage, round, lr)
             return
         for cohort in layout.cohorts:
             for block in cohort.parts():
-                self._train_together([(cohort, block)], layout, stage, round, lr)
+                for minibatch in cohort.minibatches(block, round, self.steps):
+                    if not cohort.compiled_step(stage, minibatch, block, lr):
+                        labels = cohort.gradients(stage.objective, minibatch, block)
+                        self._update(cohort, block, sorted(labels), stage, lr)
 
-    def _train_together(
-        self,
-        parts: Sequence[tuple[Cohort, slice]],
-        layout: Layout,
-        stage: Stage,
-        round: int,
-        lr: float,
-    ) -> None:
-        batches = [cohort.minibatches(block, round, self.steps) for cohort, block in parts]
-        for _ in range(self.steps):
+    def _train_tied(self, layout: Layout, stage: Stage, round: int, lr: float) -> None:
+        batches = [
+            cohort.minibatches(cohort.all_rows, round, self.steps) for cohort in layout.cohorts
+        ]
+        for together in zip(*batches, strict=True):
             touched = [
-                cohort.gradients(stage.objective, next(own), block)
-                for (cohort, block), own in zip(parts, batches, strict=True)
+                cohort.gradients(stage.objective, minibatch, cohort.all_rows)
+                for cohort, minibatch in zip(layout.cohorts, together, strict=True)
             ]
-            if self.centralised:
-                tie_gradients(layout)
-            for (cohort, block), labels in zip(parts, touched, strict=True):
-                self._update(cohort, block, sorted(labels), stage, lr)
+            tie_gradients(layout)
+            for cohort, labels in zip(layout.cohorts, touched, strict=True):
+                self._update(cohort, cohort.all_rows, sorted(labels), stage, lr)
 
     def _update(
         self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float

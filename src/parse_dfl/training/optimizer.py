@@ -94,5 +94,6 @@ def _equal_steps(block: RowBlock) -> Iterator[tuple[int, RowBlock]]:
     start = 0
     for end in range(1, len(counts) + 1):
         if end == len(counts) or counts[end] != counts[start]:
-            yield counts[start], block.part(slice(start, end))
+            run = slice(start, end)
+            yield counts[start], block.map(lambda values, run=run: values[run])  # type: ignore[misc]
             start = end

@@ -6,7 +6,7 @@ writes into the matrix and mixing reads it, and nothing is gathered or scattered
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -64,10 +64,15 @@ class RowBlock:
     steps: Tensor  # shape=(h,), dtype=int64
     moments: Mapping[str, Tensor]
 
-    def part(self, rows: slice) -> RowBlock:
-        """Some of these rows."""
-        moments = {name: value[rows] for name, value in self.moments.items()}
-        theta, gradient, steps = self.theta[rows], self.gradient[rows], self.steps[rows]
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, in the order in which :meth:`map` goes through them."""
+        return self.theta, self.gradient, self.steps, *self.moments.values()
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> RowBlock:
+        """A block of every tensor changed."""
+        theta, gradient, steps = change(self.theta), change(self.gradient), change(self.steps)
+        moments = {name: change(value) for name, value in self.moments.items()}
         return RowBlock(self.branch, theta, gradient, steps, moments)
 
 
