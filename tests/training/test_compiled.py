@@ -27,7 +27,7 @@ needs_compiler = pytest.mark.skipif(
 @pytest.fixture
 def as_written_down(monkeypatch):
     """Replay what was written down instead of compiling it, which takes seconds."""
-    monkeypatch.setattr(compiled, "by_inductor", lambda graph: graph)
+    monkeypatch.setattr(compiled, "by_inductor", lambda graph, _: graph)
 
 
 def state_after(rounds, **options):
@@ -108,14 +108,17 @@ def test_what_cannot_be_written_down_runs_as_it_is_and_says_so():
 
 
 def test_without_a_compiler_the_option_is_refused(monkeypatch):
-    def broken(graph):
-        def run(*_):
-            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nfurther")
-
-        return run
+    def broken(*_):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nfurther")
 
     monkeypatch.setattr(compiled, "by_inductor", broken)
     with pytest.raises(
         ConfigError, match=r"--compile: .*No working C\+\+ compiler found; it needs"
     ):
+        state_after(1, compiled=True, agents="a=3")
+
+
+def test_a_torch_that_is_too_old_is_told(monkeypatch):
+    monkeypatch.setattr(compiled, "OLDEST", "99")
+    with pytest.raises(ConfigError, match=r"--compile needs torch 99 or newer, not "):
         state_after(1, compiled=True, agents="a=3")

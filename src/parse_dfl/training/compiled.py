@@ -14,12 +14,16 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.method import Stage
 from parse_dfl.networks.randomness import Draws
 from parse_dfl.objectives import Batch
 from parse_dfl.training.rows import RowBlock
+
+OLDEST = "2.8"
+"""The first torch whose Inductor compiles a graph for given tensors without torch.compile."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class CompiledSteps:
     def _prepared(
         self, stage: Stage, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor
     ) -> _Written | None:
-        """The step, tried on copies of the rows."""
+        """The step, written down with copies of the rows."""
         copies = {label: block.map(Tensor.clone) for label, block in rows.items()}
         try:
             step = _Written(partial(self._step, stage), copies, sample, lr)
@@ -94,17 +98,17 @@ class _Written:
             step(*_unflattened(rows, sample, values))
             return []
 
-        self._run: Callable[..., object] = make_fx(flat)(*_flattened(rows, sample, lr))
+        self._graph = make_fx(flat)(*_flattened(rows, sample, lr))
+        self._run: Callable[..., object] = self._graph
 
     def compile(self, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor) -> None:
-        """Compile what was written down, and take a step with ``rows``; takes seconds.
+        """Compile what was written down; takes seconds.
 
         Raises:
             ConfigError: there is no compiler, or it failed.
         """
-        self._run = by_inductor(self._run)
         try:
-            self(rows, sample, lr)
+            self._run = by_inductor(self._graph, _flattened(rows, sample, lr))
         except RuntimeError as reason:
             cause = getattr(reason, "inner_exception", reason)
             raise ConfigError(
@@ -143,15 +147,21 @@ def _unflattened(
     return own, Sample(inputs, draws=Draws(next(left)), batch=Batch(*left)), lr
 
 
-def by_inductor(graph: Callable[..., object]) -> Callable[..., object]:
-    """The graph, compiled when it is first called; there is one for each shape, so that no call
-    needs to check any."""
-    return torch.compile(
-        graph,
-        dynamic=False,
-        fullgraph=True,
-        options={"guard_filter_fn": torch.compiler.skip_all_guards_unsafe},
-    )
+def by_inductor(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., object]:
+    """The graph, compiled for tensors like these; since there is one for each shape, no call needs
+    the checks that torch.compile would put around it.
+
+    Raises:
+        ConfigError: this torch cannot.
+    """
+    if torch.__version__ < OLDEST:
+        raise ConfigError(
+            f"--compile needs torch {OLDEST} or newer, not {torch.__version__}; "
+            "leave the option out to run without"
+        )
+    from torch._inductor import standalone_compile  # slow to import
+
+    return standalone_compile(graph, list(example), dynamic_shapes="from_example_inputs")
 
 
 def first_line(error: Exception) -> str:
