@@ -153,7 +153,7 @@ class Cohort:
 
     def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
         """The minibatches of a round for the rows of ``block``, step by step."""
-        positions = torch.from_numpy(self.plan.positions(round, steps, block).swapaxes(0, 1))
+        positions = torch.from_numpy(self.plan.positions(round, steps, block))
         chosen = positions.to(self.data.label.device)  # shape=(steps, rows, B)
         keys = self._draw_keys[block]
         for first in range(0, steps, STEPS_AHEAD):
