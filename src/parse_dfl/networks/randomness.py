@@ -99,7 +99,7 @@ class Draws:
         compilers are slow at turning into numbers.
         """
         kept = max(1, round((1 - p) * 256))
-        return self._bytes(shape).to(dtype).neg_().add_(kept).clamp_(0, 1).div_(kept / 256)
+        return self._bytes(shape).to(dtype).neg_().add_(kept).clamp(0, 1).div_(kept / 256)
 
     def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Standard normal draws of ``shape`` (rows first), by the Box-Muller transform."""
