@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
+from benchmarks.accuracy.encoders import Pretrained, frozen
 from benchmarks.accuracy.recipe import HERE, RESULTS, Cell, Recipe
 from benchmarks.accuracy.results import FILE
 from benchmarks.accuracy.run import stamp
@@ -27,7 +26,6 @@ from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.files import write_atomically
 from parse_dfl.modalities import key
-from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
 from parse_dfl.overlays.mixing import spectral_gap
 
 OUT = RESULTS / "ablations"
@@ -81,8 +79,9 @@ def run(ablation: Ablation, recipe: Recipe) -> dict[str, Any]:
             without = [_named(ablation, recipe, each) for each in own["without"]]
             made = left_out(config, own["seeds"], without)
         else:
-            made = compare(config, [method], own["seeds"], own=Own(encoders={"frozen": frozen}))
-            made["methods"][method] |= _structure(config, own["seeds"][0])
+            brought = Own(encoders={"frozen": frozen, "pretrained": Pretrained(config)})
+            made = compare(config, [method], own["seeds"], own=brought)
+            made["methods"][method] |= _structure(config, own["seeds"][0], brought)
         methods |= made["methods"]
     return {"asks": own["asks"], "value": ablation.value, **stamp(1), **made, "methods": methods}
 
@@ -111,9 +110,9 @@ def _named(ablation: Ablation, recipe: Recipe, value: Any) -> Any:
     return value
 
 
-def _structure(config: RunConfig, seed: int) -> dict[str, Any]:
+def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
     """Parameters of an agent of each set, and the spectral gap of each branch's overlay."""
-    simulator = build_trial(config, [seed], Own(encoders={"frozen": frozen})).simulator
+    simulator = build_trial(config, [seed], brought).simulator
     parameters = {
         cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
         for cohort in simulator.layout.cohorts
@@ -125,11 +124,6 @@ def _structure(config: RunConfig, seed: int) -> dict[str, Any]:
         for rows in simulator.layout.branches.values()
     }
     return {"parameters": parameters, "spectral_gap_of_round_1": gaps}
-
-
-def frozen(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """The default trunk of the modality's kind with random weights that never learn."""
-    return ENCODERS[DEFAULT_ENCODER[sample.kind]](sample, hidden, dropout).requires_grad_(False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,23 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
-from benchmarks.accuracy.results import FILE
+from benchmarks.accuracy.collection import collection_of
+from benchmarks.accuracy.recipe import Recipe
 from parse_dfl.report.figures.differences import differences
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.pictures import save_picture
-from parse_dfl.report.reading import read_comparison_file
-from parse_dfl.report.records import Collection, Comparison, MethodResult
+from parse_dfl.report.records import Comparison, MethodResult
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def draw_figures(recipe: Recipe, name: str, results: Path, folder: Path = FIGURES) -> list[Path]:
     """Differences, and accuracy against bytes; cells that lack a method are left out."""
-    matrix = recipe.matrix(name)
-    cells = [found for cell in matrix.cells if (found := _complete(matrix, results, cell))]
-    collection = Collection(directory=results, comparisons=tuple(cells))
-    pictures = [differences(collection), payload(mean_over(cells))]
+    collection = collection_of(recipe.matrix(name), results)
+    pictures = [differences(collection), payload(mean_over(collection.comparisons))]
     files = []
     for picture in filter(None, pictures):
         saved = save_picture(replace(picture, name=f"{name}-{picture.name}"), folder)
@@ -35,19 +32,6 @@ def draw_figures(recipe: Recipe, name: str, results: Path, folder: Path = FIGURE
         saved.png.unlink()  # the pages need one of the two
         files.append(saved.png.with_suffix(".svg"))
     return files
-
-
-def _complete(matrix: Matrix, results: Path, cell: Cell) -> Comparison | None:
-    """The cell with the matrix's methods alone; None while one of them is missing."""
-    path = results / cell.place / FILE
-    if not path.exists():
-        return None
-    found = read_comparison_file(path)
-    if not set(matrix.methods) <= found.methods.keys():
-        return None
-    methods = {method: found.methods[method] for method in matrix.methods}
-    told = f"{cell.name} {cell.mix} {cell.dealt.replace('dirichlet:', 'Dirichlet ')}"
-    return replace(found, name=told, methods=methods, runs={})
 
 
 def mean_over(cells: Sequence[Comparison]) -> Comparison:

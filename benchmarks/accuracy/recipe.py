@@ -90,10 +90,7 @@ class Recipe:
         Raises:
             ConfigError: there is no such matrix, or it has no such set.
         """
-        known = self.values["matrices"]
-        if name not in known:
-            raise unknown("matrix", name, known)
-        own = known[name]
+        own = self._described(name)
         for chosen in sets:
             if chosen not in own["sets"]:
                 raise unknown(f"set of {name}:", chosen, own["sets"])
@@ -112,6 +109,14 @@ class Recipe:
             evaluate_on=own.get("evaluate_on", "test"),
             chosen=own.get("chosen", {}),
         )
+
+    def _described(self, name: str) -> dict[str, Any]:
+        """What the recipe says of a matrix, after what it says of the one that it is ``like``."""
+        known = self.values["matrices"]
+        if name not in known:
+            raise unknown("matrix", name, known)
+        own: dict[str, Any] = known[name]
+        return (self._described(own["like"]) if "like" in own else {}) | own
 
     def agents(self, cell: Cell) -> str:
         """The mix with the set's modalities in the place of its letters: ``top=5,bottom=5,…``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
+from benchmarks.accuracy.recipe import Cell, Matrix
 from benchmarks.accuracy.results import entry_of, read_cell
 from parse_dfl.report.duels import Duel, duels_with_best, tally
 from parse_dfl.report.ranking import mean_ranks
@@ -18,18 +18,6 @@ from parse_dfl.report.standings import MEAN, Standing
 from parse_dfl.report.statistics import OURS, Interval, competes, interval, paired_difference
 
 VARIANT = "parse-adaptive"
-
-
-def write_tables(recipe: Recipe, names: Sequence[str], results: Path) -> str:
-    """``README.md`` among the results, with the tables of the matrices called ``names``."""
-    parts = ["# Results", ""]
-    for name in names:
-        matrix = recipe.matrix(name)
-        parts += [f"## {name}", "", _state(matrix, results), "", accuracy_table(matrix, results)]
-        parts += ["", difference_table(matrix, results), ""]
-    text = "\n".join(parts)
-    (results / "README.md").write_text(text, encoding="utf-8")
-    return text
 
 
 def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
@@ -45,13 +33,6 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
     return Standing(comparison=cell.folder, scope=MEAN, values=values, seeds=seeds)
 
 
-def _state(matrix: Matrix, results: Path) -> str:
-    standings = [standing_of(matrix, results, cell) for cell in matrix.cells]
-    asked = len(matrix.cells) * len(matrix.methods) * len(matrix.seeds)
-    there = sum(len(own) for standing in standings for own in standing.values.values())
-    return f"{there} of {asked} runs are there (cells × methods × seeds)."
-
-
 def accuracy_table(matrix: Matrix, results: Path) -> str:
     """A row a cell, a column a method."""
     lines = [
@@ -63,16 +44,18 @@ def accuracy_table(matrix: Matrix, results: Path) -> str:
     ]
     for cell in matrix.cells:
         values = standing_of(matrix, results, cell).values
-        shown = [_shown(values.get(m, ()), len(matrix.seeds)) for m in matrix.methods]
-        lines.append(f"| {_told(cell)} | " + " | ".join(shown) + " |")
+        cells = [shown(values.get(m, ()), len(matrix.seeds)) for m in matrix.methods]
+        lines.append(f"| {told(cell)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _told(cell: Cell) -> str:
+def told(cell: Cell) -> str:
+    """The cell in the first three columns of a table."""
     return f"{cell.name} | {cell.mix} | {cell.dealt}"
 
 
-def _shown(values: Sequence[float], seeds: int) -> str:
+def shown(values: Sequence[float], seeds: int) -> str:
+    """Mean and half its interval in percent, and in brackets the seeds where they are not all."""
     if not values:
         return "missing"
     mean = interval(values)
@@ -102,7 +85,7 @@ def difference_table(matrix: Matrix, results: Path) -> str:
     for cell, standing in standings.items():
         duel = duels.get(standing.comparison)
         cells = ["missing"] if duel is None else _duel_cells(duel, has_variant=has_variant)
-        lines.append(f"| {_told(cell)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {told(cell)} | " + " | ".join(cells) + " |")
     for partition in dict.fromkeys(cell.dealt for cell in matrix.cells):
         own = [
             duels[standing.comparison]
@@ -122,10 +105,10 @@ def _duel_cells(duel: Duel, *, has_variant: bool) -> list[str]:
     closed = [OURS, VARIANT, duel.rival] if has_variant else [OURS, duel.rival]
     return [
         duel.rival,
-        _points(duel.difference),
+        points(duel.difference),
         "–" if duel.p_holm is None else f"{duel.p_holm:.3f}",
-        *([_points(variant)] if has_variant else []),
-        *(_share(standing.gap_closed(name)) for name in closed),
+        *([points(variant)] if has_variant else []),
+        *(share(standing.gap_closed(name)) for name in closed),
     ]
 
 
@@ -157,11 +140,11 @@ def _sum_up(duels: Sequence[Duel]) -> str:
         return "No cell has PARSE and a rival."
     counts, raw = tally(duels), tally(duels, corrected=False)
     ranks = mean_ranks([duel.standing for duel in duels])
-    told = ", ".join(f"{name} {rank:.2f}" for name, rank in sorted(ranks.items(), key=_by_rank))
+    listed = ", ".join(f"{name} {rank:.2f}" for name, rank in sorted(ranks.items(), key=_by_rank))
     return (
         f"Over {len(duels)} cells parse wins {counts['win']}, ties {counts['tie']}, loses "
         f"{counts['loss']} against the best rival of each after the correction (before it "
-        f"{raw['win']}, {raw['tie']}, {raw['loss']}). Mean ranks: {told}."
+        f"{raw['win']}, {raw['tie']}, {raw['loss']}). Mean ranks: {listed}."
     )
 
 
@@ -169,7 +152,8 @@ def _by_rank(pair: tuple[str, float]) -> float:
     return pair[1]
 
 
-def _points(difference: Interval | None) -> str:
+def points(difference: Interval | None) -> str:
+    """A difference in points, with half its interval."""
     if difference is None:
         return "–"
     spread = "" if difference.half is None else f" ± {100 * difference.half:.1f}"
@@ -178,8 +162,9 @@ def _points(difference: Interval | None) -> str:
 
 def _mean_share(shares: Sequence[float | None]) -> str:
     known = [share for share in shares if share is not None]
-    return _share(float(np.mean(known)) if known else None)
+    return share(float(np.mean(known)) if known else None)
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """A share of one with two digits, a dash where there is none."""
     return "–" if value is None else f"{value:.2f}"

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed import growth, picture, rivals, tables
+from benchmarks.speed import growth, picture, rivals, startup, tables
 from benchmarks.speed.jobs import Job
 from benchmarks.speed.store import Cell, Store
 from benchmarks.speed.timing import Effort, compare_evaluations, compare_rounds
 
-PARTS = ("times", "compiled", "growth", "rivals")
+PARTS = ("startup", "times", "compiled", "growth", "rivals")
 SIZES = (16, 100, 1000)
 LARGEST_EVALUATED = 100
 """Above it the loop's evaluation, far longer than its round, would be most of the benchmark."""
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; returns what it keeps."""
     options = _checked(_parser(), arguments)
     torch.set_num_threads(options.threads)
-    store = Store(options.resume)
+    store = Store(options.resume, device=options.device)
     cells = _quick() if options.quick else _cells(options)
     done = store.take(_told(cells), options.within, keep=not options.quick)
     print(tables.render(store.result))
@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two tiny jobs, nothing is kept")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads, for both sides")
-    parser.add_argument("--parts", default="times,growth", help=f"of {','.join(PARTS)}")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for times and compiled")
+    parser.add_argument("--parts", default="startup,times,growth", help=f"of {','.join(PARTS)}")
     parser.add_argument(
         "--agents", metavar="N,...", help=f"of {SIZES}, those against the loop (all)"
     )
@@ -93,20 +94,42 @@ def _checked(
         parser.error(f"--series: {options.series!r} is in none of {', '.join(growth.SERIES)}")
     if "rivals" in options.parts.split(",") and not options.rivals:
         parser.error("--parts rivals needs --rivals PYTHON")
+    if options.device != "cpu":
+        _check_device(parser, options)
     return options
+
+
+def _check_device(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Of another device only rounds and evaluations are timed, if it is there."""
+    if options.device.partition(":")[0] != "cuda":
+        parser.error(f"--device: no {options.device!r}; there are cpu and cuda")
+    if unfit := set(options.parts.split(",")) - {"times", "compiled"}:
+        parser.error(f"--device {options.device}: --parts times,compiled, not {', '.join(unfit)}")
+    if not torch.cuda.is_available():
+        parser.error(f"--device {options.device}: this machine, or this torch, has no CUDA device")
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
     parts = options.parts.split(",")
     wanted = [int(size) for size in options.agents.split(",")] if options.agents else SIZES
+    if "startup" in parts:
+        for name in startup.WAITS:
+            yield "startup", {"what": name}, lambda name=name: asdict(startup.measure(name))
     if "times" in parts:
         for (inputs, method), sizes in TIMED.items():
             for agents in (size for size in sizes if size in wanted):
-                yield from _times(Job(inputs=inputs, method=method, agents=agents), Effort())
+                job = Job(inputs=inputs, method=method, agents=agents, device=options.device)
+                yield from _times(job, Effort())
     if "compiled" in parts:
         for (inputs, method), sizes in COMPILED.items():
             for agents in (size for size in sizes if size in wanted):
-                job = Job(inputs=inputs, method=method, agents=agents, compiled=True)
+                job = Job(
+                    inputs=inputs,
+                    method=method,
+                    agents=agents,
+                    compiled=True,
+                    device=options.device,
+                )
                 yield from itertools.islice(_times(job, Effort()), 1)  # evaluation is not compiled
     if "growth" in parts:
         for series, jobs in growth.SERIES.items():

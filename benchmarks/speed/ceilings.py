@@ -30,11 +30,11 @@ class Ceilings:
         return operations / self.operations_per_s + moved_bytes / self.bytes_per_s
 
 
-def measure() -> Ceilings:
-    """The rates now; about half a second."""
-    batch, weight, output, source, target = _operands()
-    product = _median_seconds(lambda: torch.bmm(batch, weight, out=output))
-    copy = _median_seconds(lambda: target.copy_(source))
+def measure(device: str = "cpu") -> Ceilings:
+    """The rates of a device now; about half a second."""
+    batch, weight, output, source, target = _operands(device)
+    product = _median_seconds(lambda: torch.bmm(batch, weight, out=output), device)
+    copy = _median_seconds(lambda: target.copy_(source), device)
     return Ceilings(
         operations_per_s=2 * AGENTS * BATCH * FEATURES * HIDDEN / product,
         bytes_per_s=2 * 4 * COPIED_NUMBERS / copy,
@@ -42,20 +42,28 @@ def measure() -> Ceilings:
 
 
 @cache
-def _operands() -> tuple[Tensor, ...]:
+def _operands(device: str) -> tuple[Tensor, ...]:
     return (
-        torch.ones(AGENTS, BATCH, FEATURES),
-        torch.ones(AGENTS, FEATURES, HIDDEN),
-        torch.empty(AGENTS, BATCH, HIDDEN),
-        torch.ones(COPIED_NUMBERS),
-        torch.zeros(COPIED_NUMBERS),
+        torch.ones(AGENTS, BATCH, FEATURES, device=device),
+        torch.ones(AGENTS, FEATURES, HIDDEN, device=device),
+        torch.empty(AGENTS, BATCH, HIDDEN, device=device),
+        torch.ones(COPIED_NUMBERS, device=device),
+        torch.zeros(COPIED_NUMBERS, device=device),
     )
 
 
-def _median_seconds(function: Callable[[], object]) -> float:
+def _median_seconds(function: Callable[[], object], device: str) -> float:
     taken = []
     for _ in range(REPEATS + 1):
+        wait_for(device)
         begin = time.perf_counter()
         function()
+        wait_for(device)
         taken.append(time.perf_counter() - begin)
     return median(taken[1:])
+
+
+def wait_for(device: str) -> None:
+    """Until what was given to the device is done; a processor is never behind."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

@@ -72,6 +72,7 @@ class Job:
     hidden: int = 64
     topology: str = "ring"
     compiled: bool = False
+    device: str = "cpu"
 
     @property
     def label(self) -> str:
@@ -155,7 +156,7 @@ class Job:
     def simulator(self, build: Callable[..., Simulator] = Simulator) -> Simulator:
         """The package's simulator, all other settings left at their defaults."""
         return build(
-            TensorData(self.data(), torch.device("cpu"), torch.float32),
+            TensorData(self.data(), torch.device(self.device), torch.float32),
             self.shards(),
             self.built_method,
             Blueprint(

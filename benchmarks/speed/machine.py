@@ -16,6 +16,7 @@ class Machine(TypedDict):
     """A machine and what ran on it."""
 
     date: str
+    device: str
     processor: str
     cores: int
     memory_gib: float
@@ -48,11 +49,12 @@ def _used_by_others() -> float:
     return used - (own.user + own.system + own.children_user + own.children_system)
 
 
-def machine() -> Machine:
-    """This machine, now."""
+def machine(device: str = "cpu") -> Machine:
+    """This machine, now; its processor or, for another device, that."""
     return Machine(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        processor=processor(),
+        device=device,
+        processor=processor() if device == "cpu" else torch.cuda.get_device_name(device),
         cores=os.cpu_count() or 1,
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         load=round(os.getloadavg()[0], 1),

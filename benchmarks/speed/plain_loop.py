@@ -39,18 +39,19 @@ class PlainLoop:
     def __init__(self, job: Job) -> None:
         data = job.data()
         self._batches = (job.steps, job.training.batch_size)
+        self._device = device = torch.device(job.device)
         self._modalities = {
-            name: channels_first(torch.from_numpy(values), job.kind)
+            name: channels_first(torch.from_numpy(values).to(device), job.kind)
             for name, values in data.modalities.items()
         }
-        self._label = label = torch.from_numpy(data.label)
+        self._label = label = torch.from_numpy(data.label).to(device)
         self.agents = []
         for shard in job.shards():
-            rows = torch.from_numpy(shard.indices)
+            rows = torch.from_numpy(shard.indices).to(device)
             counts = torch.bincount(label[rows], minlength=CLASSES) + 0.5
             own = {name: self._modalities[name][rows] for name in shard.agent.modalities}
             statistics = {name: (x.mean(0), x.std(0) + 1e-6) for name, x in own.items()}
-            network = PLAIN[job.method](job, shard.agent.modalities)
+            network = PLAIN[job.method](job, shard.agent.modalities).to(device)
             self.agents.append(
                 PlainAgent(
                     network,
@@ -98,7 +99,7 @@ class PlainLoop:
         """Sample numbers of the round's minibatches, shape=(steps, B): permutations in a row."""
         steps, batch = self._batches
         needed = steps * batch
-        walks = [torch.randperm(samples) for _ in range(-(-needed // samples))]
+        walks = [torch.randperm(samples, device=self._device) for _ in range(-(-needed // samples))]
         return torch.cat(walks)[:needed].view(steps, batch)
 
     @torch.no_grad()

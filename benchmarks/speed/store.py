@@ -22,13 +22,13 @@ Cell = tuple[str, dict[str, Any], Callable[[], dict[str, Any]]]
 class Store:
     """One run: the machine, and per part the rows measured so far."""
 
-    def __init__(self, path: Path | None, folder: Path = RESULTS) -> None:
+    def __init__(self, path: Path | None, folder: Path = RESULTS, device: str = "cpu") -> None:
         """Go on with ``path``, or begin a file in ``folder`` that is named by the date."""
         if path and path.exists():
             self.path: Path = path
             self.result: dict[str, Any] = json.loads(path.read_text())
         else:
-            self.result = {"machine": machine()}
+            self.result = {"machine": machine(device)}
             date = self.result["machine"]["date"]
             stamp = "".join(character for character in date if character.isdigit())
             self.path = path or folder / f"{stamp}.json"

@@ -19,12 +19,15 @@ _ROUNDS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×", "roofline ms", "of 
 _EVALUATIONS = (*_IDENTITY, "ms", "loop ms", "× loop", "CPU ×")
 _GROWTH = ("", "ms a round", "exp.", "of roofline", "MiB", "exp.", "MB sent")
 _SHARES = ("", "training", "data", "mixing", "evaluation")
+_STARTUP = ("", "median s", "longest s", "repeats")
 _RIVALS = ("MLP", "agents", "package", "compiled", "its ms", "simulator ms", "× faster")
 
 
 def render(result: Row) -> str:
     """One measurement as Markdown."""
     parts = [_head(result)]
+    if result.get("startup"):
+        parts += ["From the start of the process:", _table(_STARTUP, map(_wait, result["startup"]))]
     times = result.get("times", [])
     if times:
         rounds = [_round(row) for row in times if row["part"] == "round"]
@@ -48,37 +51,45 @@ def update_readme() -> None:
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     sections = [
-        "\n\n".join([f"### {_TITLES[part]}, {threads} thread{'s' * (threads > 1)}", *blocks])
-        for (threads, part), blocks in sorted(_newest().items())
+        "\n\n".join([f"### {_TITLES[part]}, {where}", *blocks])
+        for (where, part), blocks in sorted(_newest().items())
     ]
     body = "\n\n".join(sections)
     README.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
 
-def _newest() -> dict[tuple[int, str], list[str]]:
+def _newest() -> dict[tuple[str, str], list[str]]:
     """What is newest, rendered, run by run: the latest run first, then what it did not measure."""
-    found: dict[tuple[int, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     seen: set[tuple[object, ...]] = set()
     for result in reversed(kept()):
-        threads = result["machine"]["threads"]
+        where = _where(result["machine"])
         for part, identity in _IDENTITIES.items():
-            keys = [(threads, part, *map(row.get, identity)) for row in result.get(part, [])]
+            keys = [(where, part, *map(row.get, identity)) for row in result.get(part, [])]
             rows = [
                 row for key, row in zip(keys, result.get(part, []), strict=True) if key not in seen
             ]
             seen.update(keys)
             if rows:
                 own = {"machine": result["machine"], part: rows}
-                found.setdefault((threads, part), []).append(render(own))
+                found.setdefault((where, part), []).append(render(own))
     return found
 
 
+def _where(machine: Row) -> str:
+    """What results must have in common to stand in one section."""
+    threads = machine["threads"]
+    told = f"{threads} thread{'s' * (threads > 1)}"
+    return told if machine.get("device", "cpu") == "cpu" else f"{machine['processor']}, {told}"
+
+
 _IDENTITIES = {
+    "startup": ("what",),
     "times": ("inputs", "method", "agents", "part"),
     "growth": ("series", "size"),
     "rivals": ("rival", "features", "agents"),
 }
-_TITLES = {"times": "Times", "growth": "Growth", "rivals": "Other packages"}
+_TITLES = {"startup": "Startup", "times": "Times", "growth": "Growth", "rivals": "Other packages"}
 
 
 def kept() -> list[Row]:
@@ -109,6 +120,10 @@ def _head(result: Row) -> str:
         f"torch {m['torch']}, {m['threads']} thread(s); meanwhile other "
         f"processes used at most {others:.2f} cores."
     )
+
+
+def _wait(row: Row) -> list[object]:
+    return [row["what"], f"{row['median_s']:.2f}", f"{row['longest_s']:.2f}", row["repeats"]]
 
 
 def _pair(row: Row) -> list[object]:

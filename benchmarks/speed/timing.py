@@ -52,9 +52,9 @@ class Roofline:
 def compare_rounds(job: Job, effort: Effort) -> tuple[Pair, Roofline]:
     """Time a round of both, and measure what the machine could do before and after."""
     simulator, loop = job.simulator(), PlainLoop(job)
-    before = ceilings.measure()
-    pair = _pair(simulator.step, loop.step, effort)
-    after = ceilings.measure()
+    before = ceilings.measure(job.device)
+    pair = _pair(simulator.step, loop.step, effort, job.device)
+    after = ceilings.measure(job.device)
     rates = ceilings.Ceilings(
         operations_per_s=(before.operations_per_s + after.operations_per_s) / 2,
         bytes_per_s=(before.bytes_per_s + after.bytes_per_s) / 2,
@@ -69,16 +69,20 @@ def compare_evaluations(job: Job, effort: Effort) -> Pair:
     """Time an evaluation of every agent, of both."""
     simulator, loop = job.simulator(), PlainLoop(job)
     samples = torch.arange(TEST_SAMPLES)
-    return _pair(lambda: simulator.evaluate(samples), lambda: loop.evaluate(samples), effort)
+    mine, theirs = lambda: simulator.evaluate(samples), lambda: loop.evaluate(samples)
+    return _pair(mine, theirs, effort, job.device)
 
 
-def _pair(first: Callable[[], object], second: Callable[[], object], effort: Effort) -> Pair:
-    first_count, first_seconds = _calls(first, effort)
-    second_count, second_seconds = _calls(second, effort)
+def _pair(
+    first: Callable[[], object], second: Callable[[], object], effort: Effort, device: str
+) -> Pair:
+    first_count, first_seconds = _calls(first, effort, device)
+    second_count, second_seconds = _calls(second, effort, device)
     fitting = int(effort.most_seconds / (first_seconds + second_seconds))
     walls, cpus = [], []
     for _ in range(min(effort.pairs, max(2, fitting))):
-        mine, theirs = time_calls(first, first_count), time_calls(second, second_count)
+        mine = time_calls(first, first_count, device)
+        theirs = time_calls(second, second_count, device)
         walls.append((mine[0], theirs[0]))
         cpus.append((mine[1], theirs[1]))
     return Pair(
@@ -89,18 +93,22 @@ def _pair(first: Callable[[], object], second: Callable[[], object], effort: Eff
     )
 
 
-def _calls(function: Callable[[], object], effort: Effort) -> tuple[int, float]:
+def _calls(function: Callable[[], object], effort: Effort, device: str) -> tuple[int, float]:
     """How many calls fill the time, and the seconds they take; warms the function up besides."""
-    wall, _ = time_calls(function, 1)
+    wall, _ = time_calls(function, 1, device)
     if wall < effort.seconds:  # the first call was perhaps slower than those to come
-        wall, _ = time_calls(function, 1)
+        wall, _ = time_calls(function, 1, device)
     count = max(1, round(effort.seconds / wall))
     return count, count * wall
 
 
-def time_calls(function: Callable[[], object], calls: int) -> tuple[float, float]:
-    """Wall and CPU seconds a call."""
+def time_calls(
+    function: Callable[[], object], calls: int, device: str = "cpu"
+) -> tuple[float, float]:
+    """Wall and CPU seconds a call, until the device is done with it."""
+    ceilings.wait_for(device)
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(calls):
         function()
+    ceilings.wait_for(device)
     return (time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.families import families_table
 from benchmarks.accuracy.figures import draw_figures
+from benchmarks.accuracy.main_table import MARK, write_main_table
 from benchmarks.accuracy.recipe import Cell, Recipe, Unit
 from benchmarks.accuracy.results import add, read_cell
 from benchmarks.accuracy.run import missing_jobs
@@ -93,6 +95,51 @@ def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_p
     assert "Over 1 cells parse wins 1, ties 0, loses 0" in lines[-1]
 
 
+def test_families_of_cells_and_where_a_rival_is_ahead(tmp_path):
+    matrix = Recipe().matrix("core")
+    assert families_table(matrix, tmp_path) == "No cell is complete yet."
+    for method in matrix.methods:
+        means = {"oracle": 0.9, "local": 0.5, "parse": 0.8, "harmony": 0.82}
+        for seed, less in enumerate((0.0, 0.01, 0.02)):
+            value = means.get(method, 0.6) - less
+            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+    table = families_table(matrix, tmp_path)
+    assert "| cells | 1 | 1 |" in table  # the cell has no multimodal group
+    assert "mean rank of harmony, parse" in table
+    assert "| wins / ties / losses after Holm's correction | 0 / 0 / 1 | 0 / 0 / 1 |" in table
+    assert "| gap closed, mean: parse | 0.75 | 0.75 |" in table
+    assert "A rival's mean is higher in 2 of 2 cells and groups: " in table
+    assert "digits, top: harmony, -2.0 ± 0.0 (loss)" in table
+
+
+def test_the_main_table_stands_between_the_marks_of_a_page(tmp_path):
+    recipe, page = Recipe(), tmp_path / "README.md"
+    page.write_text(f"before\n{MARK.format('begin')}\nold\n{MARK.format('end')}\nafter\n")
+    with pytest.raises(ConfigError, match="no cell of the matrix is complete"):
+        write_main_table(recipe, "seven", tmp_path, page)
+    for method in recipe.matrix("seven").methods:
+        values = {"oracle": [0.9] * 3, "local": [0.5] * 3, "parse": [0.8, 0.8, 0.83]}
+        for seed, value in enumerate(values.get(method, [0.6, 0.6, 0.6])):
+            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+    for _ in range(2):  # again and again with the same end
+        text = write_main_table(recipe, "seven", tmp_path, page)
+        assert page.read_text().startswith(f"before\n{MARK.format('begin')}\n\n| data |")
+        assert page.read_text().endswith(f"{text}\n\n{MARK.format('end')}\nafter\n")
+    assert "| 81.0 ± 4.3 |" in text
+    assert "| +21.0 ± 4.3 | 0.78 |" in text
+    assert "| digits | 5+5+5 | dirichlet:0.3 | missing |" in text
+    assert "highest mean of all rivals in 1 of 1 cells, +21.0 points" in text
+    assert "iid: parse 0.78, harmony 0.25, dsgd-hybrid 0.25." in text
+
+
+def test_a_page_without_marks_is_refused_and_stays(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    with pytest.raises(ConfigError, match=r"page\.md has no <!-- main table: begin -->"):
+        write_main_table(Recipe(), "seven", tmp_path, page)
+    assert page.read_text() == "no marks"
+
+
 def test_figures_are_drawn_of_what_is_complete_and_always_the_same(tmp_path, capsys):
     recipe = Recipe()
     cells = recipe.matrix("core").cells
@@ -119,6 +166,16 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
             )
             assert config.agents.count("=") == recipe.values["mixes"][cell.mix].count("=")
             assert not any(sign.isupper() for sign in config.agents)
+
+
+def test_a_matrix_that_is_like_another_has_what_it_does_not_say_itself():
+    recipe = Recipe()
+    core, skewed = recipe.matrix("core-agreed"), recipe.matrix("skewed")
+    assert {cell.partition for cell in skewed.cells} == {"dirichlet:0.1"}
+    assert skewed.chosen == core.chosen
+    assert skewed.training == core.training
+    assert skewed.seeds == core.seeds
+    assert not {cell.place for cell in core.cells} & {cell.place for cell in skewed.cells}
 
 
 def test_what_is_standardised_otherwise_is_another_cell():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.speed import ceilings, growth, model, rivals, tables
 from benchmarks.speed.__main__ import QUICK, main
@@ -16,6 +17,7 @@ from benchmarks.speed.machine import Others
 from benchmarks.speed.plain_loop import PlainLoop
 from benchmarks.speed.roofline import work
 from benchmarks.speed.store import Store
+from benchmarks.speed.timing import Effort, compare_rounds
 
 MACHINE = {
     "date": "2026-01-02 03:04 UTC",
@@ -132,10 +134,15 @@ def test_what_others_disturbed_is_taken_again(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--parts", "tims"], "--parts: no tims; there are times, compiled, growth, rivals"),
+        (
+            ["--parts", "tims"],
+            "--parts: no tims; there are startup, times, compiled, growth, rivals",
+        ),
         (["--agents", "16,17"], "--agents: no 17; there are 16, 100, 1000"),
         (["--series", "depth"], "--series: 'depth' is in none of agents, D-SGD"),
         (["--parts", "rivals"], "--parts rivals needs --rivals PYTHON"),
+        (["--device", "tpu"], "--device: no 'tpu'; there are cpu and cuda"),
+        (["--device", "cuda"], "--device cuda: --parts times,compiled, not"),
     ],
 )
 def test_what_would_measure_nothing_is_refused(
@@ -144,6 +151,21 @@ def test_what_would_measure_nothing_is_refused(
     with pytest.raises(SystemExit):
         main(arguments)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--device", "cuda", "--parts", "times"])
+    assert "this machine, or this torch, has no CUDA device" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_rounds_are_timed_on_another_device() -> None:
+    job = Job(inputs="vector-32", method="parse", agents=3, device="cuda")
+    pair, roofline = compare_rounds(job, Effort(pairs=2, seconds=0.0))
+    assert pair.ratio > 0
+    assert roofline.roofline > 0
 
 
 def test_the_table_names_a_package_that_failed_and_what_it_said() -> None:

@@ -167,3 +167,21 @@ def test_a_mask_belongs_to_its_agent():
 )
 def test_settings_show_in_the_text_that_signatures_are_made_of(layer, text):
     assert text in repr(layer)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_the_gradient_of_pooling_is_that_of_mean_and_maximum(axes):
+    input = torch.randn(ROWS, BATCH, 2, *[3] * axes, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(ROWS, BATCH, 4, dtype=torch.float64)
+    pooled = layers.GlobalPool(axes)(input)
+    places = tuple(range(-axes, 0))
+    plain = torch.cat([input.mean(places), input.amax(places)], -1)
+    assert torch.equal(pooled, plain)
+    own, expected = (torch.autograd.grad(x, input, weight)[0] for x in (pooled, plain))
+    torch.testing.assert_close(own, expected, rtol=0, atol=1e-15)
+
+
+def test_of_equal_largest_entries_the_first_has_the_gradient():
+    input = torch.tensor([[[1.0, 1.0, 0.0]]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(layers.GlobalPool(1)(input)[..., 1].sum(), input)
+    assert gradient.tolist() == [[[1.0, 0.0, 0.0]]]

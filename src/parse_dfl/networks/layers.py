@@ -261,11 +261,34 @@ class GlobalPool(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Pool all positions."""
         flat = input.flatten(-self.axes)
+        if torch.is_grad_enabled() and flat.requires_grad:
+            pooled: Tensor = _MeanAndMaximum.apply(flat)  # type: ignore[no-untyped-call]
+            return pooled
         return torch.cat([flat.mean(-1), flat.amax(-1)], -1)
 
     def extra_repr(self) -> str:
         """The number of axes."""
         return f"axes={self.axes}"
+
+
+class _MeanAndMaximum(torch.autograd.Function):
+    """Of the last axis, one after the other; their gradients are written in one place.
+
+    Of equal largest entries the first has the gradient, as with ``max``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:
+        largest, where = input.max(-1)
+        ctx.save_for_backward(input, where)
+        return torch.cat([input.mean(-1), largest], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        input, where = ctx.saved_tensors
+        of_mean, of_largest = gradients[0].unsqueeze(-1).chunk(2, -2)
+        found = torch.empty_like(input).copy_(of_mean / input.shape[-1])
+        return found.scatter_add_(-1, where.unsqueeze(-1), of_largest)
 
 
 class FlattenSample(nn.Module):
