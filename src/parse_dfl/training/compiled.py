@@ -51,10 +51,10 @@ class CompiledSteps:
         self, stage: Stage, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor
     ) -> bool:
         """Take the step; what takes it is compiled when it is first asked for.  False, and one
-        message, where it depends on more than the shapes of its tensors.
+        message, where it depends on more than the shapes of its tensors, or the compiler fails.
 
         Raises:
-            ConfigError: there is no compiler, or it failed.
+            ConfigError: there is no compiler.
         """
         key = id(stage), len(sample.batch.label)
         if key not in self._steps:
@@ -71,6 +71,9 @@ class CompiledSteps:
         copies = {label: block.map(Tensor.clone) for label, block in rows.items()}
         try:
             step = _Written(partial(self._step, stage), copies, sample, lr)
+            step.compile(copies, sample, lr)
+        except ConfigError:
+            raise
         except (RuntimeError, TypeError, ValueError) as reason:
             warnings.warn(
                 f"the training step of {self._name} cannot be compiled and runs as it is "
@@ -78,7 +81,6 @@ class CompiledSteps:
                 stacklevel=5,
             )
             return None
-        step.compile(copies, sample, lr)
         return step
 
 
@@ -105,12 +107,17 @@ class _Written:
         """Compile what was written down; takes seconds.
 
         Raises:
-            ConfigError: there is no compiler, or it failed.
+            ConfigError: there is no compiler.
+            RuntimeError: it failed.
         """
+        from torch._inductor.exc import InvalidCxxCompiler  # slow to import
+
         try:
             self._run = by_inductor(self._graph, _flattened(rows, sample, lr))
         except RuntimeError as reason:
             cause = getattr(reason, "inner_exception", reason)
+            if not isinstance(cause, InvalidCxxCompiler):
+                raise RuntimeError(first_line(cause)) from reason
             raise ConfigError(
                 f"--compile: {first_line(cause)}; it needs a C++ compiler "
                 "(CXX names another one); leave the option out to run without"
