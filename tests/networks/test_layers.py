@@ -74,6 +74,13 @@ def test_any_window_works_by_rows(axes, size, kernel, stride, padding):
         pytest.param(lambda: layers.LayerNorm(5), (5,), id="layer-norm"),
         pytest.param(lambda: layers.GroupNorm(2, 4, axes=1), (4, 3), id="group-norm-1d"),
         pytest.param(lambda: layers.GroupNorm(1, 2, axes=3), (2, 3, 1, 2), id="group-norm-3d"),
+        pytest.param(
+            lambda: nn.Sequential(
+                layers.Conv1d(2, 4, 3, padding=1), layers.GroupNorm(2, 4, axes=1), layers.ReLU()
+            ),
+            (2, 5),
+            id="group-norm-1d-after-a-convolution",
+        ),
         pytest.param(lambda: layers.ChannelsFirst(1, has_channels=True), (3, 2), id="channels"),
         pytest.param(lambda: layers.ChannelsFirst(2, has_channels=False), (3, 2), id="no-channels"),
         pytest.param(lambda: layers.GlobalPool(2), (2, 3, 3), id="pool"),

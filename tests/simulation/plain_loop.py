@@ -72,7 +72,7 @@ class PlainAgent:
         """The local steps of a round."""
         keys = np.array([agent_key(self.spec, "batches")], dtype=np.uint64)
         plan = BatchPlan(keys, np.array([self.size]), like.training.batch_size)
-        positions = torch.from_numpy(plan.positions(round, steps)[0])
+        positions = torch.from_numpy(plan.positions(round, steps)[:, 0])
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = lr * like.method.stages[stage].rate(group["branch"], self.spec)

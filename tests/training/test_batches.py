@@ -19,7 +19,7 @@ def plan(sizes, batch, first=0):
 def stream(plan, row, size, batch, rounds, steps):
     """The sample numbers of one row, round after round, without padding."""
     taken = min(batch, size)
-    parts = [plan.positions(r, steps)[row, :, :taken].ravel() for r in range(1, rounds + 1)]
+    parts = [plan.positions(r, steps)[:, row, :taken].ravel() for r in range(1, rounds + 1)]
     return np.concatenate(parts)
 
 
@@ -34,10 +34,10 @@ def test_every_epoch_is_a_permutation_across_rounds(sizes, batch, steps):
 
 @given(sizes=sizes_lists, batch=st.integers(1, 8), steps=st.integers(1, 4))
 def test_rows_know_nothing_of_each_other(sizes, batch, steps):
-    together = plan(sizes, batch).positions(3, steps)
+    together = plan(sizes, batch).positions(3, steps).swapaxes(0, 1)
     for row, size in enumerate(sizes):
-        alone = plan([size], batch, first=row).positions(3, steps)
-        assert np.array_equal(together[row, :, : alone.shape[2]], alone[0])
+        alone = plan([size], batch, first=row).positions(3, steps)[:, 0]
+        assert np.array_equal(together[row, :, : alone.shape[1]], alone)
 
 
 @given(sizes=sizes_lists, batch=st.integers(1, 8))
@@ -50,9 +50,21 @@ def test_weights_average_the_real_samples_and_leave_out_the_padding(sizes, batch
 
 def test_epochs_and_agents_are_shuffled_differently():
     one, other = plan([50, 50], 50).positions(1, 2), plan([50], 50).positions(2, 2)
-    assert not np.array_equal(one[0, 0], one[0, 1])
-    assert not np.array_equal(one[0], one[1])
-    assert not np.array_equal(one[0], other[0])
+    assert not np.array_equal(one[0, 0], one[1, 0])
+    assert not np.array_equal(one[:, 0], one[:, 1])
+    assert not np.array_equal(one[:, 0], other[:, 0])
+
+
+@given(
+    sizes=sizes_lists,
+    batch=st.integers(1, 8),
+    rounds=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+)
+def test_what_was_asked_before_does_not_matter(sizes, batch, rounds):
+    used = plan(sizes, batch)
+    for round in rounds:
+        fresh = plan(sizes, batch).positions(round, 2)
+        assert np.array_equal(used.positions(round, 2), fresh)
 
 
 def test_local_steps_follow_the_median_agent():

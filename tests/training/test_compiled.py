@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from torch import nn
+from torch._inductor.exc import InvalidCxxCompiler
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.config import NetworkConfig
@@ -27,7 +28,7 @@ needs_compiler = pytest.mark.skipif(
 @pytest.fixture
 def as_written_down(monkeypatch):
     """Replay what was written down instead of compiling it, which takes seconds."""
-    monkeypatch.setattr(compiled, "by_inductor", lambda graph: graph)
+    monkeypatch.setattr(compiled, "by_inductor", lambda graph, _: graph)
 
 
 def state_after(rounds, **options):
@@ -45,6 +46,31 @@ def assert_compiling_changes_nothing(**options):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_step_as_written_down_is_the_step(method):
     assert_compiling_changes_nothing(method=method, sizes=(12, 9))
+
+
+@pytest.mark.usefixtures("as_written_down")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_the_update_that_is_written_down_is_the_optimizers(optimizer):
+    assert_compiling_changes_nothing(
+        agents="a+b=4", optimizer=optimizer, weight_decay=0.1, momentum=0.8, absence=0.4
+    )
+
+
+@pytest.mark.usefixtures("as_written_down")
+def test_bfloat16_is_updated_in_float32():
+    plain, made = (
+        state_after(2, agents="a+b=3", dtype="bfloat16", compiled=c) for c in (False, True)
+    )
+    for name, value in plain.items():
+        torch.testing.assert_close(made[name], value, rtol=0.02, atol=0.02, msg=name)
+
+
+@pytest.mark.usefixtures("as_written_down")
+def test_tied_gradients_run_as_they_are_and_it_is_said():
+    with pytest.warns(UserWarning, match="of oracle cannot be compiled and runs as it is"):
+        made = state_after(2, method="oracle", compiled=True)
+    plain = state_after(2, method="oracle")
+    assert all(torch.equal(made[name], value) for name, value in plain.items())
 
 
 @needs_compiler
@@ -83,14 +109,28 @@ def test_what_cannot_be_written_down_runs_as_it_is_and_says_so():
 
 
 def test_without_a_compiler_the_option_is_refused(monkeypatch):
-    def broken(graph):
-        def run(*_):
-            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nfurther")
-
-        return run
+    def broken(*_):
+        raise InvalidCxxCompiler
 
     monkeypatch.setattr(compiled, "by_inductor", broken)
     with pytest.raises(
-        ConfigError, match=r"--compile: .*No working C\+\+ compiler found; it needs"
+        ConfigError, match=r"--compile: .*No working C\+\+ compiler found.*; it needs"
     ):
+        state_after(1, compiled=True, agents="a=3")
+
+
+def test_what_the_compiler_fails_on_runs_as_it_is_and_says_so(monkeypatch):
+    def failing(*_):
+        raise RuntimeError("C++ compile error\nfurther")
+
+    monkeypatch.setattr(compiled, "by_inductor", failing)
+    with pytest.warns(UserWarning, match=r"a agents .* runs as it is \(C\+\+ compile error\)"):
+        made = state_after(2, compiled=True, agents="a=3")
+    plain = state_after(2, agents="a=3")
+    assert all(torch.equal(made[name], value) for name, value in plain.items())
+
+
+def test_a_torch_that_is_too_old_is_told(monkeypatch):
+    monkeypatch.setattr(compiled, "OLDEST", "99")
+    with pytest.raises(ConfigError, match=r"--compile needs torch 99 or newer, not "):
         state_after(1, compiled=True, agents="a=3")

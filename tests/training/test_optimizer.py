@@ -38,7 +38,7 @@ def trained(config, blocks):
     rows = fresh_rows(optimizer, random(N, P))
     for gradient, block in zip(random(len(blocks), N, P), blocks, strict=True):
         rows.gradient.copy_(gradient)
-        optimizer.step([(rows, block)], 0.05)
+        optimizer.step([rows.block(block)], 0.05)
     return rows
 
 

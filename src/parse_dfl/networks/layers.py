@@ -146,11 +146,30 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each sample's groups of channels."""
+        if self.weight.dim() > 1 and self._samples_lie_outside(input):
+            return self._as_channels(input)
         flat = input.reshape(-1, *input.shape[-1 - self.axes :])
         if self.weight.dim() == 1:
             return super().forward(flat).view_as(input)
         normal = functional.group_norm(flat, self.num_groups, eps=self.eps).view_as(input)
         return torch.addcmul(self._per_channel(self.bias), normal, self._per_channel(self.weight))
+
+    def _samples_lie_outside(self, input: Tensor) -> bool:
+        """Whether rows lie within samples in memory, as a grouped convolution leaves them."""
+        return input.dim() == self.axes + 3 and input.stride(0) < input.stride(1)
+
+    def _as_channels(self, input: Tensor) -> Tensor:
+        """Each row's channels as more channels of one sample: nothing is moved, and torch's own
+        kernel scales and shifts."""
+        rows = len(input)
+        normal = functional.group_norm(
+            input.transpose(0, 1).flatten(1, 2),
+            self.num_groups * rows,
+            self.weight.flatten(),
+            self.bias.flatten(),
+            self.eps,
+        )
+        return normal.unflatten(1, (rows, -1)).transpose(0, 1)
 
     def _per_channel(self, values: Tensor) -> Tensor:
         rows = values if values.dim() == 1 else values.unsqueeze(1)
@@ -178,10 +197,16 @@ class LayerNorm(nn.LayerNorm):
 
 
 class ReLU(nn.ReLU):
-    """Rectifies in place: only for what nobody else reads, as the output of a layer before it."""
+    """Rectifies in place: only for what nobody else reads, as the output of a layer before it.
+
+    Where that is a view and gradients are wanted it does not: autograd would copy the gradient of
+    the whole three times.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Zero what is negative."""
+        if input._is_view() and input.requires_grad:
+            return input.relu()
         return input.relu_()
 
 

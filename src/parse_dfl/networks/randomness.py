@@ -63,6 +63,11 @@ class Draws:
         self._keys = keys
         self._site = site
 
+    @property
+    def row_keys(self) -> Tensor:
+        """The keys that the draws are hashes of."""
+        return self._keys
+
     def _words(self, count: int) -> Tensor:
         """``count`` fresh 64-bit words a row, shape=(n, count)."""
         site = hash_tensor(self._keys, self._site)
@@ -74,22 +79,27 @@ class Draws:
         """A fresh key per row, shape=(n,), for draws of its own inside a row."""
         return self._words(1)[:, 0]
 
+    def _bytes(self, shape: torch.Size) -> Tensor:
+        """A byte per entry: eight decisions a hash."""
+        entries = prod(shape) // len(self._keys)
+        words = self._words(-(-entries // 8))
+        return words.view(torch.uint8)[:, :entries].reshape(shape)
+
     def keep(self, probability: float, shape: torch.Size) -> Tensor:
         """A mask of ``shape`` (rows first) that is True with ``probability``, in steps of 1/256
-        from 1/256 to 1.
-
-        A byte decides an entry: eight decisions a hash.
-        """
-        entries = prod(shape) // len(self._keys)
-        draws = self._words(-(-entries // 8)).view(torch.uint8)[:, :entries]
+        from 1/256 to 1."""
         largest = round(probability * 256) - 1  # a byte cannot be compared with 256
-        return (draws <= largest).reshape(shape)
+        return self._bytes(shape) <= largest
 
     def dropout(self, p: float, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """What dropout multiplies by: 0 with probability ``p`` (in steps of 1/256), else what
-        keeps the mean."""
-        keep = max(1, round((1 - p) * 256)) / 256
-        return self.keep(keep, shape).to(dtype).div_(keep)
+        keeps the mean.
+
+        Where a byte is below ``kept``, their difference is 1 at least: no comparison, whose masks
+        compilers are slow at turning into numbers.
+        """
+        kept = max(1, round((1 - p) * 256))
+        return self._bytes(shape).to(dtype).neg_().add_(kept).clamp(0, 1).div_(kept / 256)
 
     def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Standard normal draws of ``shape`` (rows first), by the Box-Muller transform."""

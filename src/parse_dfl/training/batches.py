@@ -25,6 +25,10 @@ def local_steps(sizes: list[int], batch_size: int, epochs: int, steps: int | Non
 
 
 ALL = slice(None)
+AHEAD_ENTRIES = 1 << 14
+AHEAD_EPOCHS = 8
+"""How much is drawn before it is asked for: so many numbers for rows that are trained together,
+and not more epochs than these."""
 
 
 class BatchPlan:
@@ -42,30 +46,63 @@ class BatchPlan:
         self.width = int(taken.max())
         real = np.arange(self.width) < taken[:, None]
         self.weight = real / taken[:, None]  # shape=(n, B)
+        self._walks: dict[tuple[int | None, int | None], list[_Walk]] = {}
 
     def positions(self, round: int, steps: int, block: slice = ALL) -> NDArray[np.int64]:
-        """Local sample numbers of the rows of ``block`` for a round (from 1), shape=(rows, steps,
+        """Local sample numbers of the rows of ``block`` for a round (from 1), shape=(steps, rows,
         B)."""
-        sizes, keys = self._sizes[block], self._keys[block]
-        stream = np.zeros((len(keys), steps, self.width), dtype=np.int64)
-        for size in np.unique(sizes).tolist():
-            rows = np.flatnonzero(sizes == size)
-            taken = min(self._batch_size, size)
+        key = block.start, block.stop
+        if key not in self._walks:
+            sizes, keys = self._sizes[block], self._keys[block]
+            self._walks[key] = [_Walk(keys, sizes, size) for size in np.unique(sizes).tolist()]
+        rows = sum(len(walk.rows) for walk in self._walks[key])
+        stream = np.zeros((steps, rows, self.width), dtype=np.int64)
+        for walk in self._walks[key]:
+            taken = min(self._batch_size, walk.size)
             count = steps * taken  # samples a round, per agent
-            walk = self._walk(keys[rows], size, (round - 1) * count, count)
-            stream[rows, :, :taken] = walk.reshape(len(rows), steps, taken)
+            part = walk.entries((round - 1) * count, count)
+            stream[:, walk.rows, :taken] = part.reshape(-1, steps, taken).swapaxes(0, 1)
         return stream
 
-    def _walk(
-        self, keys: NDArray[np.uint64], size: int, begin: int, count: int
-    ) -> NDArray[np.int64]:
-        """``count`` entries of each key's endless permutations from entry ``begin``."""
-        epochs = range(begin // size, (begin + count - 1) // size + 1)
-        parts = [self._permutation(keys, size, epoch) for epoch in epochs]
-        offset = begin % size
-        return np.concatenate(parts, axis=1)[:, offset : offset + count]
 
-    def _permutation(self, keys: NDArray[np.uint64], size: int, epoch: int) -> NDArray[np.int64]:
-        keys = hash_counters(keys, np.full(len(keys), epoch, dtype=np.uint64))
-        draws = hash_counters(keys[:, None], np.arange(size, dtype=np.uint64)[None])
-        return np.argsort(draws, axis=1, kind="stable")
+class _Walk:
+    """The endless permutations of the rows that have ``size`` samples.
+
+    The epochs of the last round are remembered, since the next one begins in them, and, where
+    that is little to remember, some epochs ahead.
+    """
+
+    def __init__(self, keys: NDArray[np.uint64], sizes: NDArray[np.int64], size: int) -> None:
+        self.size = size
+        self.rows = np.flatnonzero(sizes == size)
+        self._keys = keys[self.rows]
+        self._first = 0  # epoch that is remembered
+        self._known = np.empty((len(self.rows), 0), dtype=np.int64)
+
+    def entries(self, begin: int, count: int) -> NDArray[np.int64]:
+        """``count`` entries of each row's walk from entry ``begin``, shape=(rows, count)."""
+        first, end = begin // self.size, (begin + count - 1) // self.size + 1
+        if not self._first <= first < end <= self._end:
+            self._remember(first, end)
+        offset = begin - self._first * self.size
+        return self._known[:, offset : offset + count]
+
+    @property
+    def _end(self) -> int:
+        return self._first + self._known.shape[1] // self.size
+
+    def _remember(self, first: int, end: int) -> None:
+        """Know the epochs from ``first`` to before ``end``, keeping what is known of them."""
+        known = self._first <= first < self._end
+        kept = self._known[:, (first - self._first) * self.size :] if known else self._known[:, :0]
+        missing = first + kept.shape[1] // self.size
+        affordable = AHEAD_ENTRIES // (len(self.rows) * self.size)
+        ahead = range(missing, max(end, missing + min(AHEAD_EPOCHS, affordable)))
+        self._known = np.concatenate([kept, self._permutations(ahead)], axis=1)
+        self._first = first
+
+    def _permutations(self, epochs: range) -> NDArray[np.int64]:
+        """Some epochs of every row one after another, shape=(rows, epochs · size)."""
+        keys = hash_counters(self._keys[:, None], np.array(epochs, dtype=np.uint64))
+        draws = hash_counters(keys[..., None], np.arange(self.size, dtype=np.uint64))
+        return np.argsort(draws, axis=-1, kind="stable").reshape(len(keys), -1)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.methods.method import Stage
 from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
-from parse_dfl.training.compiled import CompiledSteps, Gradients, Sample
-from parse_dfl.training.rows import BranchRows, Column, columns_of
+from parse_dfl.training.compiled import CompiledSteps, Sample
+from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
+from parse_dfl.training.update import Update
 
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
@@ -42,6 +45,15 @@ class Minibatch:
     draws: Draws
 
 
+@dataclass(frozen=True)
+class Views:
+    """The rows that are trained together, as the network and as the optimizer sees them."""
+
+    parameters: Sequence[Tensor]  # each shape=(rows, *shape), to differentiate by
+    targets: Sequence[Tensor]  # where each one's gradient goes
+    rows: Mapping[str, RowBlock]  # by the branch's label
+
+
 class Cohort:
     """n agents with equal networks; their parameters are views of the branches' rows."""
 
@@ -54,7 +66,7 @@ class Cohort:
         batch_size: int,
         prior_correction: float,
         mixed_precision: bool = False,
-        compiled: bool = False,
+        update: Update | None = None,
     ) -> None:
         self.agents = list(agents)
         self.network = network
@@ -64,7 +76,7 @@ class Cohort:
         parts = network.parts.values()
         self.parameters = sum(column.width for part in parts for column in columns_of(part))
         name = f"the {agents[0].group} agents"
-        self._find = CompiledSteps(self._differentiate, name) if compiled else self._differentiate
+        self._compiled = CompiledSteps(partial(self._step, update), name) if update else None
         self._mixed_precision = mixed_precision
         keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
         self.plan = BatchPlan(keys, data.sizes, batch_size)
@@ -79,7 +91,7 @@ class Cohort:
         self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
         self._columns: list[Column] = []
         self._owners: list[str] = []
-        self._known_views: dict[tuple[int, int], tuple[list[Tensor], list[Tensor]]] = {}
+        self._known_views: dict[tuple[int, int], Views] = {}
 
     def bind(self, label: str, rows: BranchRows, block: slice) -> None:
         """Let the component's parameters be views of ``block``."""
@@ -141,7 +153,7 @@ class Cohort:
 
     def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
         """The minibatches of a round for the rows of ``block``, step by step."""
-        positions = torch.from_numpy(self.plan.positions(round, steps, block).swapaxes(0, 1))
+        positions = torch.from_numpy(self.plan.positions(round, steps, block))
         chosen = positions.to(self.data.label.device)  # shape=(steps, rows, B)
         keys = self._draw_keys[block]
         for first in range(0, steps, STEPS_AHEAD):
@@ -196,48 +208,87 @@ class Cohort:
             for module, name, parameter in self._places:
                 module._parameters[name] = parameter
 
+    def compiled_step(self, stage: Stage, minibatch: Minibatch, block: slice, lr: float) -> bool:
+        """Take a whole step with the rows of ``block``, update included; False, and nothing is
+        done, where the steps of this cohort are not compiled."""
+        if self._compiled is None:
+            return False
+        sample = self._sample(minibatch, block)
+        rate = torch.tensor(lr, dtype=torch.float64, device=self._weight.device)
+        return self._compiled(stage, self.views(block).rows, sample, rate)
+
+    def _step(
+        self,
+        update: Update,
+        stage: Stage,
+        rows: Mapping[str, RowBlock],
+        sample: Sample,
+        lr: Tensor,
+    ) -> None:
+        """What is compiled: gradients, and an update of every branch that has any."""
+        parameters = [
+            rows[label].theta[:, column.slice].unflatten(1, column.shape).detach().requires_grad_()
+            for label, column in zip(self._owners, self._columns, strict=True)
+        ]
+        found = self._differentiate(stage.objective, parameters, sample)
+        for label, own in rows.items():
+            rate = stage.rate(own.branch, self.agents[0])
+            places = [place for place, owner in enumerate(self._owners) if owner == label]
+            if rate and any(found[place] is not None for place in places):
+                parts = [_or_zero(found[place], parameters[place]).flatten(1) for place in places]
+                update(own, torch.cat(parts, 1), lr * rate)
+
     def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
         """Write the gradients of one minibatch of the rows of ``block``; the labels of the
         branches that have any."""
-        if not self.network.training:
-            self.network.train()
-        parameters, targets = self._views(block)
-        weight, prior = self._weight[block], self._log_prior[block]
-        batch = Batch(minibatch.label, weight, prior, minibatch.number)
-        found = self._find(objective, parameters, Sample(minibatch.inputs, batch, minibatch.draws))
+        views = self.views(block)
+        found = self._differentiate(objective, views.parameters, self._sample(minibatch, block))
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
-            for target, value in zip(targets, found, strict=True):
+            for target, value in zip(views.targets, found, strict=True):
                 if value is None:
                     target.zero_()
         there = [value for value in found if value is not None]
-        torch._foreach_copy_([targets[place] for place in written], there)
+        torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
+
+    def _sample(self, minibatch: Minibatch, block: slice) -> Sample:
+        if not self.network.training:
+            self.network.train()
+        weight, prior = self._weight[block], self._log_prior[block]
+        batch = Batch(minibatch.label, weight, prior, minibatch.number)
+        return Sample(minibatch.inputs, batch, minibatch.draws)
 
     def _differentiate(
         self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
-    ) -> Gradients:
-        """The gradients of the summed losses by the network's parameters."""
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of the summed losses by the network's parameters, None where they do not
+        depend on one."""
         with self._swapped(parameters), drawing(sample.draws), self._precision():
             loss = objective(self.network(sample.inputs), sample.batch).sum()
         return torch.autograd.grad(loss, parameters, allow_unused=True)
 
-    def _views(self, block: slice) -> tuple[list[Tensor], list[Tensor]]:
-        """The parameters of the rows of ``block``, to differentiate by, and their gradients'
-        places."""
+    def views(self, block: slice) -> Views:
+        """What training the rows of ``block`` reads and writes, made once."""
         key = block.start, block.stop
         if key not in self._known_views:
+            rows = {label: self.rows[label].block(self._own(label, block)) for label in self.rows}
             leaves = [parameter.detach()[block] for _, _, parameter in self._places]
             targets = [
-                self._gradient(label, block)[:, column.slice].view_as(leaf)
+                rows[label].gradient[:, column.slice].view_as(leaf)
                 for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
             ]
-            self._known_views[key] = [leaf.requires_grad_() for leaf in leaves], targets
+            self._known_views[key] = Views([x.requires_grad_() for x in leaves], targets, rows)
         return self._known_views[key]
 
-    def _gradient(self, label: str, block: slice) -> Tensor:
+    def _own(self, label: str, block: slice) -> slice:
+        """Where the rows of ``block`` lie in a branch."""
         first = self.blocks[label].start
-        return self.rows[label].gradient_of(slice(first + block.start, first + block.stop))
+        return slice(first + block.start, first + block.stop)
+
+
+def _or_zero(gradient: Tensor | None, parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if gradient is None else gradient
 
 
 def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:

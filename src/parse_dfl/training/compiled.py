@@ -1,27 +1,29 @@
-"""A training step as one compiled function: forward, loss and backward of a cohort's rows.
+"""A training step as one compiled function: forward, loss, backward and update of a cohort's rows.
 
 The step is written down as a straight list of tensor operations, autograd's own among them, and
-Inductor fuses what lies between the matrix products.  What the forward draws is made outside and
-passed in, so that a compiled run sees the numbers that every other run sees.
+Inductor fuses what lies between the matrix products.  What the forward draws is a hash of the
+rows' keys, so that a compiled run sees the numbers that every other run sees.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 
 from parse_dfl.errors import ConfigError
+from parse_dfl.methods.method import Stage
 from parse_dfl.networks.randomness import Draws
-from parse_dfl.objectives import Batch, Objective
+from parse_dfl.objectives import Batch
+from parse_dfl.training.rows import RowBlock
 
-Gradients = tuple[Tensor | None, ...]
-Differentiate = Callable[[Objective, Sequence[Tensor], "Sample"], Gradients]
-"""The gradients of a loss by some parameters, None where it does not depend on one."""
+OLDEST = "2.8"
+"""The first torch whose Inductor compiles a graph for given tensors without torch.compile."""
 
 
 @dataclass(frozen=True)
@@ -33,176 +35,142 @@ class Sample:
     draws: Draws
 
 
-class CompiledSteps:
-    """The compiled steps of one cohort: one for each objective and number of rows."""
+Step = Callable[[Stage, Mapping[str, RowBlock], Sample, Tensor], None]
+"""One step of the rows, by branch label, in place; the last argument is the learning rate."""
 
-    def __init__(self, differentiate: Differentiate, name: str) -> None:
-        self._differentiate = differentiate
+
+class CompiledSteps:
+    """The compiled steps of one cohort: one for each stage and number of rows."""
+
+    def __init__(self, step: Step, name: str) -> None:
+        self._step = step
         self._name = name
-        self._steps: dict[tuple[Objective, int], Differentiate] = {}
+        self._steps: dict[tuple[int, int], _Written | None] = {}
 
     def __call__(
-        self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
-    ) -> Gradients:
-        """The gradients; what finds them is compiled when it is first asked for.
+        self, stage: Stage, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor
+    ) -> bool:
+        """Take the step; what takes it is compiled when it is first asked for.  False, and one
+        message, where it depends on more than the shapes of its tensors, or the compiler fails.
 
         Raises:
-            ConfigError: there is no compiler, or it failed.
+            ConfigError: there is no compiler.
         """
-        key = objective, len(sample.batch.label)
+        key = id(stage), len(sample.batch.label)
         if key not in self._steps:
-            self._steps[key] = self._prepared(objective, parameters, sample)
-        return self._steps[key](objective, parameters, sample)
+            self._steps[key] = self._prepared(stage, rows, sample, lr)
+        step = self._steps[key]
+        if step is not None:
+            step(rows, sample, lr)
+        return step is not None
 
     def _prepared(
-        self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
-    ) -> Differentiate:
-        """The compiled step, or the step as it is, with one message, where it depends on more than
-        the shapes of its tensors."""
+        self, stage: Stage, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor
+    ) -> _Written | None:
+        """The step, written down with copies of the rows."""
+        copies = {label: block.map(Tensor.clone) for label, block in rows.items()}
         try:
-            step = _Step(self._differentiate, objective, parameters, sample)
+            step = _Written(partial(self._step, stage), copies, sample, lr)
+            step.compile(copies, sample, lr)
+        except ConfigError:
+            raise
         except (RuntimeError, TypeError, ValueError) as reason:
             warnings.warn(
                 f"the training step of {self._name} cannot be compiled and runs as it is "
                 f"({first_line(reason)})",
-                stacklevel=4,
+                stacklevel=5,
             )
-            return self._differentiate
-        step.compile(parameters, sample)
+            return None
         return step
 
 
-class _Step:
-    """One step, written down for these shapes and this objective."""
+class _Written:
+    """One stage's step, written down for these shapes; takes a step with ``rows``."""
 
     def __init__(
         self,
-        differentiate: Differentiate,
-        objective: Objective,
-        parameters: Sequence[Tensor],
+        step: Callable[[Mapping[str, RowBlock], Sample, Tensor], None],
+        rows: Mapping[str, RowBlock],
         sample: Sample,
+        lr: Tensor,
     ) -> None:
         from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
 
-        recorder = _Recorder(copy.copy(sample.draws))
-        differentiate(objective, parameters, Sample(sample.inputs, sample.batch, recorder))
-        self._drawn = recorder.calls
-        self._named = list(sample.inputs)
-        self._found: list[bool] = []
-        width = len(parameters)
+        def flat(*values: Tensor) -> list[Tensor]:
+            step(*_unflattened(rows, sample, values))
+            return []
 
-        def flat(*values: Tensor) -> tuple[Tensor, ...]:
-            leaves = [value.detach().requires_grad_() for value in values[:width]]
-            found = differentiate(objective, leaves, self._sample(values[width:]))
-            self._found = [value is not None for value in found]
-            return tuple(value for value in found if value is not None)
+        self._graph = make_fx(flat)(*_flattened(rows, sample, lr))
+        self._run: Callable[..., object] = self._graph
 
-        graph = make_fx(flat)(*self._arguments(parameters, sample))
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-        self._run: Callable[..., Sequence[Tensor]] = graph
-
-    def compile(self, parameters: Sequence[Tensor], sample: Sample) -> None:
+    def compile(self, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor) -> None:
         """Compile what was written down; takes seconds.
 
         Raises:
-            ConfigError: there is no compiler, or it failed.
+            ConfigError: there is no compiler.
+            RuntimeError: it failed.
         """
-        self._run = by_inductor(self._run)
+        from torch._inductor.exc import InvalidCxxCompiler  # slow to import
+
         try:
-            self(None, parameters, sample)
+            self._run = by_inductor(self._graph, _flattened(rows, sample, lr))
         except RuntimeError as reason:
             cause = getattr(reason, "inner_exception", reason)
+            if not isinstance(cause, InvalidCxxCompiler):
+                raise RuntimeError(first_line(cause)) from reason
             raise ConfigError(
                 f"--compile: {first_line(cause)}; it needs a C++ compiler "
                 "(CXX names another one); leave the option out to run without"
             ) from reason
 
-    def __call__(
-        self,
-        objective: Objective | None,  # noqa: ARG002 - it is written into the step
-        parameters: Sequence[Tensor],
-        sample: Sample,
-    ) -> Gradients:
+    def __call__(self, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor) -> None:
         with torch.no_grad():
-            found = iter(self._run(*self._arguments(parameters, sample)))
-        return tuple(next(found) if there else None for there in self._found)
-
-    def _arguments(self, parameters: Sequence[Tensor], sample: Sample) -> list[Tensor]:
-        """All tensors; from the inputs on in the order in which :meth:`_sample` reads them."""
-        batch, draws = sample.batch, copy.copy(sample.draws)  # which count what was drawn of them
-        numbers = [] if batch.number is None else [batch.number]
-        return [
-            *parameters,
-            *(sample.inputs[name] for name in self._named),
-            *(draw(draws) for draw in self._drawn),
-            batch.label,
-            batch.weight,
-            batch.log_prior,
-            *numbers,
-        ]
-
-    def _sample(self, values: Sequence[Tensor]) -> Sample:
-        left = iter(values)
-        inputs = {name: next(left) for name in self._named}
-        drawn = [next(left) for _ in self._drawn]
-        return Sample(inputs, Batch(*left), _Given(drawn))
+            self._run(*_flattened(rows, sample, lr))
 
 
-def by_inductor(graph: Callable[..., Sequence[Tensor]]) -> Callable[..., Sequence[Tensor]]:
-    """The graph, compiled when it is first called; there is one for each shape, so that no call
-    needs to check any."""
-    return torch.compile(
-        graph,
-        dynamic=False,
-        fullgraph=True,
-        options={"guard_filter_fn": torch.compiler.skip_all_guards_unsafe},
-    )
+def _flattened(rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor) -> list[Tensor]:
+    """All tensors, in the order in which :func:`_unflattened` reads them."""
+    batch = sample.batch
+    return [
+        *(value for block in rows.values() for value in block.tensors),
+        *sample.inputs.values(),
+        sample.draws.row_keys,
+        batch.label,
+        batch.weight,
+        batch.log_prior,
+        *([] if batch.number is None else [batch.number]),
+        lr,
+    ]
+
+
+def _unflattened(
+    rows: Mapping[str, RowBlock], sample: Sample, values: Sequence[Tensor]
+) -> tuple[dict[str, RowBlock], Sample, Tensor]:
+    """The arguments of a step that are made like these of the tensors given."""
+    *others, lr = values
+    left = iter(others)
+    own = {label: block.map(lambda _: next(left)) for label, block in rows.items()}
+    inputs = {name: next(left) for name in sample.inputs}
+    return own, Sample(inputs, draws=Draws(next(left)), batch=Batch(*left)), lr
+
+
+def by_inductor(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., object]:
+    """The graph, compiled for tensors like these; since there is one for each shape, no call needs
+    the checks that torch.compile would put around it.
+
+    Raises:
+        ConfigError: this torch cannot.
+    """
+    if torch.__version__ < OLDEST:
+        raise ConfigError(
+            f"--compile needs torch {OLDEST} or newer, not {torch.__version__}; "
+            "leave the option out to run without"
+        )
+    from torch._inductor import standalone_compile  # slow to import
+
+    return standalone_compile(graph, list(example), dynamic_shapes="from_example_inputs")
 
 
 def first_line(error: Exception) -> str:
     """What it says first, or its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-class _Recorder(Draws):
-    """Draws that note what was asked of them."""
-
-    def __init__(self, draws: Draws) -> None:
-        self._draws = draws
-        self.calls: list[Callable[[Draws], Tensor]] = []
-
-    def _noted(self, call: Callable[[Draws], Tensor]) -> Tensor:
-        self.calls.append(call)
-        return call(self._draws)
-
-    def keys(self) -> Tensor:
-        return self._noted(lambda draws: draws.keys())
-
-    def keep(self, probability: float, shape: torch.Size) -> Tensor:
-        return self._noted(lambda draws: draws.keep(probability, shape))
-
-    def dropout(self, p: float, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        return self._noted(lambda draws: draws.dropout(p, shape, dtype))
-
-    def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        return self._noted(lambda draws: draws.normal(shape, dtype))
-
-
-class _Given(Draws):
-    """Draws that were made before, in the order in which they are asked for."""
-
-    def __init__(self, drawn: Sequence[Tensor]) -> None:
-        self._left: Iterator[Tensor] = iter(drawn)
-
-    def keys(self) -> Tensor:
-        return next(self._left)
-
-    def keep(self, probability: float, shape: torch.Size) -> Tensor:  # noqa: ARG002
-        return next(self._left)
-
-    def dropout(self, p: float, shape: torch.Size, dtype: torch.dtype) -> Tensor:  # noqa: ARG002
-        return next(self._left)
-
-    def normal(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:  # noqa: ARG002
-        return next(self._left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from parse_dfl.training.memory import resident_bytes, working_bytes
 from parse_dfl.training.optimizer import RowOptimizer
 from parse_dfl.training.rows import BranchRows, columns_of, flatten
 from parse_dfl.training.shards import CohortData, Shard, TensorData
+from parse_dfl.training.update import update_rows
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def build_layout(
             batch_size=training.batch_size,
             prior_correction=training.prior_correction,
             mixed_precision=training.mixed_precision,
-            compiled=compiled,
+            update=partial(update_rows, training) if compiled and not centralised else None,
         )
         for group, network in zip(members, networks, strict=True)
     ]

@@ -7,6 +7,7 @@ evaluation and checkpoints are the same.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -62,6 +63,12 @@ class Learner:
         self.training = training
         self._shards = list(shards)
         self._compiled = compiled
+        if compiled and method.centralised:
+            warnings.warn(
+                f"the training step of {method.name} cannot be compiled and runs as it is "
+                "(it ties the gradients of all agents)",
+                stacklevel=2,
+            )
         self._events = list(events)
         sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)

@@ -12,7 +12,7 @@ from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.optimizer import RowOptimizer
-from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.rows import BranchRows, RowBlock
 
 
 def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) -> float:
@@ -42,42 +42,37 @@ class LocalTrainer:
         all rows, goes step by step.
         """
         if self.centralised:
-            whole = [(cohort, cohort.all_rows) for cohort in layout.cohorts]
-            self._train_together(whole, layout, stage, round, lr)
+            self._train_tied(layout, stage, round, lr)
             return
         for cohort in layout.cohorts:
             for block in cohort.parts():
-                self._train_together([(cohort, block)], layout, stage, round, lr)
+                for minibatch in cohort.minibatches(block, round, self.steps):
+                    if not cohort.compiled_step(stage, minibatch, block, lr):
+                        labels = cohort.gradients(stage.objective, minibatch, block)
+                        self._update(cohort, block, sorted(labels), stage, lr)
 
-    def _train_together(
-        self,
-        parts: Sequence[tuple[Cohort, slice]],
-        layout: Layout,
-        stage: Stage,
-        round: int,
-        lr: float,
-    ) -> None:
-        batches = [cohort.minibatches(block, round, self.steps) for cohort, block in parts]
-        for _ in range(self.steps):
+    def _train_tied(self, layout: Layout, stage: Stage, round: int, lr: float) -> None:
+        batches = [
+            cohort.minibatches(cohort.all_rows, round, self.steps) for cohort in layout.cohorts
+        ]
+        for together in zip(*batches, strict=True):
             touched = [
-                cohort.gradients(stage.objective, next(own), block)
-                for (cohort, block), own in zip(parts, batches, strict=True)
+                cohort.gradients(stage.objective, minibatch, cohort.all_rows)
+                for cohort, minibatch in zip(layout.cohorts, together, strict=True)
             ]
-            if self.centralised:
-                tie_gradients(layout)
-            for (cohort, block), labels in zip(parts, touched, strict=True):
-                self._update(cohort, block, sorted(labels), stage, lr)
+            tie_gradients(layout)
+            for cohort, labels in zip(layout.cohorts, touched, strict=True):
+                self._update(cohort, cohort.all_rows, sorted(labels), stage, lr)
 
     def _update(
         self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float
     ) -> None:
         """One step of the optimizer per learning rate; as a rule there is one."""
-        by_rate: dict[float, list[tuple[BranchRows, slice]]] = {}
+        by_rate: dict[float, list[RowBlock]] = {}
+        trained = cohort.views(block).rows
         for label in labels:
-            rows, first = cohort.rows[label], cohort.blocks[label].start
-            own = slice(first + block.start, first + block.stop)
-            rate = stage.rate(rows.branch, cohort.agents[0])
-            by_rate.setdefault(rate, []).append((rows, own))
+            rate = stage.rate(trained[label].branch, cohort.agents[0])
+            by_rate.setdefault(rate, []).append(trained[label])
         for rate, blocks in by_rate.items():
             if rate:
                 self.optimizer.step(blocks, lr * rate)

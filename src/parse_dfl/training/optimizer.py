@@ -16,7 +16,7 @@ from torch.optim.sgd import sgd
 
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.momentum import LAST
-from parse_dfl.training.rows import BranchRows
+from parse_dfl.training.rows import RowBlock
 
 BETA_2 = 0.999
 EPSILON = 1e-8
@@ -41,20 +41,19 @@ class RowOptimizer:
         return moments | ({LAST: theta.clone()} if self.config.global_momentum else {})
 
     @torch.no_grad()
-    def step(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
+    def step(self, blocks: Sequence[RowBlock], lr: float) -> None:
         """One step on blocks of rows with the gradients that lie there, all in one call."""
-        wide = [(rows, block) for rows, block in blocks if rows.width]
+        wide = [block for block in blocks if block.theta.shape[1]]
         if wide:
             update = self._sgd if self.config.optimizer == "sgd" else self._adam
             update(wide, lr)
-        for rows, block in blocks:
-            rows.steps[block] += 1
+        torch._foreach_add_([block.steps for block in blocks], 1)
 
-    def _sgd(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
+    def _sgd(self, blocks: Sequence[RowBlock], lr: float) -> None:
         sgd(
-            [rows.theta[block] for rows, block in blocks],
-            [rows.gradient_of(block) for rows, block in blocks],
-            [rows.moments["momentum"][block] for rows, block in blocks],
+            [block.theta for block in blocks],
+            [block.gradient for block in blocks],
+            [block.moments["momentum"] for block in blocks],
             fused=True,
             lr=lr,
             momentum=self.config.momentum,
@@ -64,20 +63,17 @@ class RowOptimizer:
             maximize=False,
         )
 
-    def _adam(self, blocks: Sequence[tuple[BranchRows, slice]], lr: float) -> None:
-        runs = [
-            (rows, block, run, count)
-            for rows, block in blocks
-            for count, run in _equal_steps(rows.steps[block])
-        ]
+    def _adam(self, blocks: Sequence[RowBlock], lr: float) -> None:
+        runs = [run for block in blocks for run in _equal_steps(block)]
+        counts = torch.tensor([float(count) for count, _ in runs], device=blocks[0].theta.device)
         update = adamw if self.config.optimizer == "adamw" else adam
         update(
-            [rows.theta[block][run] for rows, block, run, _ in runs],
-            [rows.gradient_of(block)[run] for rows, block, run, _ in runs],
-            [rows.moments["first"][block][run] for rows, block, run, _ in runs],
-            [rows.moments["second"][block][run] for rows, block, run, _ in runs],
+            [run.theta for _, run in runs],
+            [run.gradient for _, run in runs],
+            [run.moments["first"] for _, run in runs],
+            [run.moments["second"] for _, run in runs],
             [],
-            [torch.tensor(float(count), device=rows.theta.device) for rows, *_, count in runs],
+            list(counts.unbind()),
             fused=True,
             lr=lr,
             beta1=self.config.momentum,
@@ -89,11 +85,15 @@ class RowOptimizer:
         )
 
 
-def _equal_steps(steps: Tensor) -> Iterator[tuple[int, slice]]:
+def _equal_steps(block: RowBlock) -> Iterator[tuple[int, RowBlock]]:
     """A block cut where step counts, and so bias corrections, change: (steps so far, its rows)."""
-    counts = steps.tolist()
+    counts = block.steps.tolist()
+    if len(set(counts)) == 1:
+        yield counts[0], block
+        return
     start = 0
     for end in range(1, len(counts) + 1):
         if end == len(counts) or counts[end] != counts[start]:
-            yield counts[start], slice(start, end)
+            run = slice(start, end)
+            yield counts[start], block.map(lambda values, run=run: values[run])  # type: ignore[misc]
             start = end

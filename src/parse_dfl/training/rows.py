@@ -6,7 +6,7 @@ writes into the matrix and mixing reads it, and nothing is gathered or scattered
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -54,6 +54,28 @@ def flatten(component: nn.Module, columns: Sequence[Column]) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0)
 
 
+@dataclass(frozen=True)
+class RowBlock:
+    """Views of h rows of a branch that are trained together; each shape=(h, P) but ``steps``."""
+
+    branch: Branch
+    theta: Tensor
+    gradient: Tensor
+    steps: Tensor  # shape=(h,), dtype=int64
+    moments: Mapping[str, Tensor]
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, in the order in which :meth:`map` goes through them."""
+        return self.theta, self.gradient, self.steps, *self.moments.values()
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> RowBlock:
+        """A block of every tensor changed."""
+        theta, gradient, steps = change(self.theta), change(self.gradient), change(self.steps)
+        moments = {name: change(value) for name, value in self.moments.items()}
+        return RowBlock(self.branch, theta, gradient, steps, moments)
+
+
 @dataclass
 class BranchRows:
     """The state of one branch over all its owners: n rows, P columns.
@@ -80,15 +102,20 @@ class BranchRows:
         """Number of parameters P."""
         return self.theta.shape[1]
 
-    def gradient_of(self, block: slice) -> Tensor:
-        """Where the gradients of the rows of ``block`` lie while these are trained.
+    def block(self, rows: slice) -> RowBlock:
+        """The views of ``rows``, which are trained together.
 
-        Parts of a cohort take turns in one place, which stays in the cache; only centralised
-        training keeps all rows' gradients, each in its own place.
+        Parts of a cohort take turns in one place for gradients, which stays in the cache; only
+        centralised training keeps all rows' gradients, each in its own place.
         """
-        if len(self.gradient) == len(self.theta):
-            return self.gradient[block]
-        return self.gradient[: block.stop - block.start]
+        own_place = len(self.gradient) == len(self.theta)
+        return RowBlock(
+            self.branch,
+            self.theta[rows],
+            self.gradient[rows if own_place else slice(rows.stop - rows.start)],
+            self.steps[rows],
+            {name: value[rows] for name, value in self.moments.items()},
+        )
 
     def row_state(self) -> dict[str, Tensor]:
         """Every tensor with a row per owner that an owner keeps when it moves or is absent."""
