@@ -14,6 +14,7 @@ from parse_dfl.methods.robust import robust_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
+from parse_dfl.simulation.allocator import keep_freed_memory
 from parse_dfl.simulation.exchange import Exchanger, Owners, Payload
 from parse_dfl.simulation.well_posed import check_momentum, check_robust
 from parse_dfl.training.churn import absent_agents
@@ -28,7 +29,8 @@ class Simulator(Learner):
     """A federation, or several of different seeds side by side, in one process.
 
     A round is local training, then mixing (contract).  The state after a round is a pure
-    function of the arguments.
+    function of the arguments.  The process keeps some freed memory from now on
+    (:mod:`parse_dfl.simulation.allocator`).
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Simulator(Learner):
         compiled: bool = False,
         book: OverlayBook | None = None,
     ) -> None:
+        keep_freed_memory()
         super().__init__(
             data,
             shards,
