@@ -49,10 +49,11 @@ def test_the_step_as_written_down_is_the_step(method):
 
 
 @pytest.mark.usefixtures("as_written_down")
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_the_update_that_is_written_down_is_the_optimizers(optimizer):
+def test_the_update_that_is_written_down_is_the_optimizers(optimizer, momentum):
     assert_compiling_changes_nothing(
-        agents="a+b=4", optimizer=optimizer, weight_decay=0.1, momentum=0.8, absence=0.4
+        agents="a+b=4", optimizer=optimizer, weight_decay=0.1, momentum=momentum, absence=0.4
     )
 
 

@@ -46,6 +46,7 @@ class CompiledSteps:
         self._step = step
         self._name = name
         self._steps: dict[tuple[int, int], _Written | None] = {}
+        self._stages: list[Stage] = []  # what is kept alive has an id of its own
 
     def __call__(
         self, stage: Stage, rows: Mapping[str, RowBlock], sample: Sample, lr: Tensor
@@ -58,6 +59,7 @@ class CompiledSteps:
         """
         key = id(stage), len(sample.batch.label)
         if key not in self._steps:
+            self._stages.append(stage)
             self._steps[key] = self._prepared(stage, rows, sample, lr)
         step = self._steps[key]
         if step is not None:

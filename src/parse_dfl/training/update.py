@@ -8,7 +8,7 @@ among others, and the compiler fuses the update with what found the gradients.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
+from math import inf, log
 
 import torch
 from torch import Tensor
@@ -46,9 +46,14 @@ def _adams_way(beta_1: float, rows: RowBlock, gradient: Tensor, lr: Tensor) -> T
     first = _moved(rows.moments["first"], beta_1, gradient, 1 - beta_1)
     second = _moved(rows.moments["second"], BETA_2, gradient.square(), 1 - BETA_2)
     steps = rows.steps.to(torch.float64)  # 1 - 0.999 would leave float32 four digits
-    of_first, of_second = (1 - torch.exp(steps * log(beta)) for beta in (beta_1, BETA_2))
+    of_first, of_second = (1 - torch.exp(steps * _log(beta)) for beta in (beta_1, BETA_2))
     factors = torch.stack([lr / of_first, of_second.rsqrt()], 1).to(gradient.dtype)
     return first * factors[:, :1] / (second.sqrt() * factors[:, 1:] + EPSILON)
+
+
+def _log(beta: float) -> float:
+    """Also of no momentum at all."""
+    return log(beta) if beta else -inf
 
 
 def _moved(moment: Tensor, kept: float, value: Tensor, share: float) -> Tensor:
