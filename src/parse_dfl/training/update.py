@@ -31,7 +31,9 @@ def update_rows(config: TrainingConfig, rows: RowBlock, gradient: Tensor, lr: Te
     elif config.weight_decay:
         gradient = gradient + config.weight_decay * theta
     if config.optimizer == "sgd":
-        way = lr.to(exact) * _moved(rows.moments["momentum"], config.momentum, gradient, 1.0)
+        momentum = rows.moments["momentum"]
+        moved = _moved(momentum, config.momentum, gradient, 1.0) if config.momentum else gradient
+        way = lr.to(exact) * moved
     else:
         way = _adams_way(config.momentum, rows, gradient, lr)
     rows.theta.copy_(theta - way)
