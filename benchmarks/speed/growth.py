@@ -162,7 +162,7 @@ def _rounds(simulator: Simulator) -> tuple[float, float]:
 def _data_seconds(simulator: Simulator, steps: int) -> float:
     begin = time.perf_counter()
     for cohort in simulator.layout.cohorts:
-        for block in cohort.parts():
+        for block in cohort.chunks.parts():
             for _ in cohort.minibatches(block, simulator.round + 1, steps):
                 pass
     return time.perf_counter() - begin

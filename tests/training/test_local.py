@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from parse_dfl.training import cohort as cohort_module
+from parse_dfl.training import chunks
 from parse_dfl.training.local import scheduled_lr
 from tests.small import federation, rows_of, run_rounds
 
@@ -23,9 +23,9 @@ def test_the_cosine_falls_from_the_rate_towards_zero_in_each_stage():
 def test_the_parts_that_rows_are_trained_in_do_not_matter(method, monkeypatch):
     settings = {"agents": "a=3,b=2,a+b=5", "sizes": (12, 7, 20)}
     whole = rows_of(run_rounds(federation(method, **settings), 4))
-    monkeypatch.setattr(cohort_module, "PART_BYTES", 25_000)
+    monkeypatch.setattr(chunks, "PART_BYTES", 25_000)
     simulator = federation(method, **settings)
-    assert [len(cohort.parts()) for cohort in simulator.layout.cohorts] != [1, 1, 1]
+    assert [len(cohort.chunks.parts()) for cohort in simulator.layout.cohorts] != [1, 1, 1]
     parted = rows_of(run_rounds(simulator, 4))
     assert all(torch.allclose(parted[key], whole[key], rtol=1e-12, atol=1e-14) for key in whole)
 

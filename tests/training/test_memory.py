@@ -55,10 +55,10 @@ def test_within_a_limit_rows_are_worked_on_in_chunks_with_the_same_numbers(monke
     held = memory.resident_bytes()
     monkeypatch.setattr("parse_dfl.training.layout.resident_bytes", lambda: held)
     state = 3 * sum(rows.theta.nbytes for rows in whole.layout.branches.values())
-    left = 2 * max(cohort.training_bytes for cohort in whole.layout.cohorts)
+    left = 2 * max(cohort.chunks.training_bytes for cohort in whole.layout.cohorts)
     tight = run_rounds(federation(memory_limit=str(held + state + left), **MIX), 3)
-    assert all(cohort.working_bytes == left for cohort in tight.layout.cohorts)
-    assert [len(cohort.parts()) for cohort in tight.layout.cohorts] != [1, 1, 1]
+    assert all(cohort.chunks.working_bytes == left for cohort in tight.layout.cohorts)
+    assert [len(cohort.chunks.parts()) for cohort in tight.layout.cohorts] != [1, 1, 1]
     assert [len(rows.gradient) < len(rows.theta) for rows in tight.layout.branches.values()]
     chunked, plain = rows_of(tight), rows_of(whole)
     assert all(torch.allclose(chunked[key], plain[key], rtol=1e-12, atol=1e-14) for key in plain)

@@ -17,6 +17,7 @@ from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.batches import BatchPlan, agent_key
+from parse_dfl.training.chunks import Chunks, layer_entries
 from parse_dfl.training.compiled import CompiledSteps, Sample
 from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
@@ -26,13 +27,8 @@ PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
 
-STATE_MATRICES = 4
-"""Parameters, gradients and two moments, each of a row's width."""
 STEPS_AHEAD = 4
 """Steps whose minibatches are gathered, and whose draws are made, at once."""
-PART_BYTES = 48 << 20
-"""State and activations of the rows that are trained together: about what a processor's last cache
-holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +67,6 @@ class Cohort:
         self.agents = list(agents)
         self.network = network
         self.data = data
-        self.working_bytes: int | None = None
-        self._layer_entries = layer_entries(network, data.inputs)
-        parts = network.parts.values()
-        self.parameters = sum(column.width for part in parts for column in columns_of(part))
         name = f"the {agents[0].group} agents"
         self._compiled = CompiledSteps(partial(self._step, update), name) if update else None
         self._mixed_precision = mixed_precision
@@ -83,6 +75,14 @@ class Cohort:
         device = data.label.device
         like = next(iter(data.inputs.values()))
         self._weight = torch.from_numpy(self.plan.weight).to(device, like.dtype)
+        parts = network.parts.values()
+        self.chunks = Chunks(
+            rows=len(agents),
+            parameters=sum(column.width for part in parts for column in columns_of(part)),
+            batch=self.plan.width,
+            layer_entries=layer_entries(network, data.inputs),
+            number_bytes=like.element_size(),
+        )
         self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         draws = [agent_key(agent, "draws") for agent in agents]
         self._draw_keys = torch.tensor(draws, dtype=torch.int64, device=device)
@@ -116,41 +116,6 @@ class Cohort:
         """The whole cohort as a block."""
         return slice(0, len(self.agents))
 
-    @property
-    def height(self) -> int:
-        """The most rows that are trained together: what fits the cache, and the memory."""
-        activations = 2 * self.plan.width * sum(self._layer_entries)
-        state = STATE_MATRICES * self.parameters
-        most = PART_BYTES // (self.number_bytes * (state + activations))
-        if self.working_bytes is not None:
-            most = min(most, self.working_bytes // self.training_bytes)
-        return even_part(len(self.agents), max(1, most))
-
-    @property
-    def training_bytes(self) -> int:
-        """What training a row takes besides its parameters and moments: activations, and the
-        gradients twice, as they are found and where they are kept."""
-        activations = 2 * self.plan.width * sum(self._layer_entries)
-        return self.number_bytes * (activations + 2 * self.parameters)
-
-    def affordable(self, entries: int, copies: int) -> int:
-        """``entries``, or as many as may be held ``copies`` times."""
-        if self.working_bytes is None:
-            return entries
-        return min(entries, self.working_bytes // (copies * self.number_bytes))
-
-    @property
-    def number_bytes(self) -> int:
-        """Bytes a number."""
-        return self._weight.element_size()
-
-    def parts(self) -> list[slice]:
-        """Even blocks of rows, each small enough to be trained within the cache."""
-        return [
-            slice(start, min(start + self.height, len(self.agents)))
-            for start in range(0, len(self.agents), self.height)
-        ]
-
     def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
         """The minibatches of a round for the rows of ``block``, step by step."""
         positions = torch.from_numpy(self.plan.positions(round, steps, block))
@@ -164,11 +129,6 @@ class Cohort:
             for step, number in enumerate(numbers):
                 own = {name: values[step] for name, values in inputs.items()}
                 yield Minibatch(own, label[step], number, draws.step(step))
-
-    @property
-    def widest(self) -> int:
-        """Entries a sample of the widest input or output of any layer of the network."""
-        return max(self._layer_entries)
 
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
         """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
@@ -291,32 +251,7 @@ def _or_zero(gradient: Tensor | None, parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if gradient is None else gradient
 
 
-def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
-    """Entries a sample of the inputs (n, S, *shape) and of every layer's output, for one agent."""
-    sample = {name: values[0, :1] for name, values in inputs.items()}
-    entries = [values.numel() for values in sample.values()]
-
-    def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
-        if isinstance(output, Tensor):
-            entries.append(output.numel())
-
-    layers = [module for module in network.modules() if not list(module.children())]
-    hooks = [layer.register_forward_hook(note) for layer in layers]
-    try:
-        with torch.no_grad():
-            network.eval()(sample)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return entries
-
-
 def log_prior(counts: Tensor) -> Tensor:
     """The logarithm of smoothed label frequencies, shape=(n, C)."""
     smoothed = counts + PRIOR_SMOOTHING
     return (smoothed / smoothed.sum(1, keepdim=True)).log()
-
-
-def even_part(total: int, largest: int) -> int:
-    """The size of equal parts of ``total``, at most ``largest`` each: no rest is left alone."""
-    return -(-total // -(-total // largest))

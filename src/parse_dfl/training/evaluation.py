@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from parse_dfl.networks.network import Outputs
-from parse_dfl.training.cohort import Cohort, even_part
+from parse_dfl.training.chunks import even_part
+from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.samples import take
 from parse_dfl.training.shards import TensorData
 
@@ -72,7 +73,7 @@ def _confusion(
     rows, classes = len(cohort.agents), data.classes
     counts, losses = [], []
     label = data.label[samples]
-    step = max(1, cohort.affordable(BLOCK_LOGITS, COPIES) // (len(samples) * classes))
+    step = max(1, cohort.chunks.affordable(BLOCK_LOGITS, COPIES) // (len(samples) * classes))
     for start in range(0, rows, step):
         block = slice(start, min(start + step, rows))
         logits = _logits(cohort, data, samples, block, predict)
@@ -112,8 +113,8 @@ def forward_chunks(
     without gradients.
     """
     block = block or cohort.all_rows
-    widest = cohort.widest
-    entries = cohort.affordable(CHUNK_ENTRIES, COPIES)
+    widest = cohort.chunks.widest
+    entries = cohort.chunks.affordable(CHUNK_ENTRIES, COPIES)
     length = even_part(len(samples), min(CHUNK_SAMPLES, max(1, entries // widest)))
     height = even_part(block.stop - block.start, max(1, ROWS_ENTRIES // (widest * length)))
     for begin in range(0, len(samples), length):

@@ -79,17 +79,17 @@ def _share_memory(
     Raises:
         ConfigError: the limit is below what the rows and one chunk need.
     """
+    chunks = [cohort.chunks for cohort in cohorts]
     matrices = 1 + optimizer.matrices + keeps_gradients
     left = working_bytes(
         limit,
         held_bytes=resident_bytes(),
-        state_bytes=matrices
-        * sum(len(cohort.agents) * cohort.parameters * cohort.number_bytes for cohort in cohorts),
-        least_bytes=max(cohort.training_bytes for cohort in cohorts),
-        agents=sum(len(cohort.agents) for cohort in cohorts),
+        state_bytes=matrices * sum(own.rows * own.parameters * own.number_bytes for own in chunks),
+        least_bytes=max(own.training_bytes for own in chunks),
+        agents=sum(own.rows for own in chunks),
     )
-    for cohort in cohorts:
-        cohort.working_bytes = left
+    for own in chunks:
+        own.working_bytes = left
 
 
 def signature_groups(shards: Sequence[Shard]) -> list[list[Shard]]:
@@ -128,7 +128,7 @@ def _branch_rows(
         initial.row(cohort, branch, agent.seed) for cohort in owners for agent in cohort.agents
     ]
     theta = torch.stack(starts)
-    together = len(agents) if keeps_gradients else max(cohort.height for cohort in owners)
+    together = len(agents) if keeps_gradients else max(cohort.chunks.height for cohort in owners)
     rows = BranchRows(
         branch,
         agents,

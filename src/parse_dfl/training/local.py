@@ -45,7 +45,7 @@ class LocalTrainer:
             self._train_tied(layout, stage, round, lr)
             return
         for cohort in layout.cohorts:
-            for block in cohort.parts():
+            for block in cohort.chunks.parts():
                 for minibatch in cohort.minibatches(block, round, self.steps):
                     if not cohort.compiled_step(stage, minibatch, block, lr):
                         labels = cohort.gradients(stage.objective, minibatch, block)
