@@ -140,9 +140,8 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                 yield "growth", identity, lambda job=job: _grown(job, options.threads)
     if options.rivals:
         for features, agents in rivals.CASES:
-            compiled = features == rivals.SMALL  # where it pays
             for rival in rivals.RIVALS:
-                case = (rival, features, agents, compiled)
+                case = (rival, features, agents, True)
                 identity = dict(zip(("rival", "features", "agents", "compiled"), case, strict=True))
                 yield "rivals", identity, lambda case=case: _duel(case, options)
 

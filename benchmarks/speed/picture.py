@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.speed.tables import cost, kept, series
+from benchmarks.speed.tables import Row, cost, kept, series
 
 PICTURE = Path(__file__).parents[2] / "docs" / "figures" / "growth-over-agents.svg"
 
 
 def draw() -> None:
-    """Draw the newest result that has the growth part; nothing where none has."""
+    """Draw the newest of each series over agents; nothing where there is none."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "growth"  # equal results make equal files
     from matplotlib import pyplot
 
-    found = [result["growth"] for result in kept() if result.get("growth")]
+    found = newest_over_agents()
     if not found:
         return
     figure, (seconds, memory) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for name, rows in series(found[-1]).items():
-        if not name.startswith("agents, ") or len(rows) < 2:
-            continue
-        label = name.removeprefix("agents, ")
+    for label, rows in found.items():
         agents = [row["size"] for row in rows]
         costs = [cost(row) for row in rows]
         seconds.loglog(agents, [each.round for each in costs], marker="o", label=label)
@@ -37,3 +34,13 @@ def draw() -> None:
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def newest_over_agents() -> dict[str, list[Row]]:
+    """The newest rows of every series over agents that has two sizes at least."""
+    return {
+        name.removeprefix("agents, "): rows
+        for result in kept()
+        for name, rows in series(result.get("growth", [])).items()
+        if name.startswith("agents, ") and len(rows) > 1
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.speed import ceilings, growth, model, rivals, tables
+from benchmarks.speed import ceilings, growth, model, picture, rivals, tables
 from benchmarks.speed.__main__ import QUICK, main
 from benchmarks.speed.ceilings import Ceilings
 from benchmarks.speed.growth import Cost, exponent
@@ -238,6 +238,25 @@ def test_a_package_that_is_not_installed_is_told_not_raised() -> None:
     said = rivals.compare("nobody", 64, 3, executable, threads=1)
     assert isinstance(said, str)
     assert "nobody_job" in said
+
+
+def test_the_picture_keeps_series_that_the_newest_run_did_not_measure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rows(name: str, *seconds: float) -> list[dict[str, Any]]:
+        return [{"series": name, "size": n, "train": each} for n, each in enumerate(seconds)]
+
+    results = [
+        {"growth": rows("agents, x", 1, 2) + rows("agents, y", 3, 4)},
+        {"growth": rows("agents, y", 5, 6) + rows("degree", 7, 8) + rows("agents, z", 9)},
+        {"times": []},
+    ]
+    monkeypatch.setattr(picture, "kept", lambda: results)
+    found = picture.newest_over_agents()
+    assert {name: [row["train"] for row in own] for name, own in found.items()} == {
+        "x": [1, 2],
+        "y": [5, 6],
+    }
 
 
 def test_the_readme_keeps_what_the_newest_run_did_not_measure(
