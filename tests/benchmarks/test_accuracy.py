@@ -34,6 +34,12 @@ def made(values, method="parse"):
     return {"data": "digits", "config": config, "methods": {method: entry}, "options": {"lr": 0.1}}
 
 
+def keep(results, method, values):
+    """Keep a value a seed of a method on the cell."""
+    for seed, value in enumerate(values):
+        add(results, Unit(CELL, method, (seed,)), made([value], method), {})
+
+
 def test_a_small_matrix_from_run_to_table(tmp_path, capsys):
     assert main(["run", "--matrix", "ci", "--out", str(tmp_path), "--jobs", "1"]) == 0
     first = capsys.readouterr().out
@@ -98,11 +104,10 @@ def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_p
 def test_families_of_cells_and_where_a_rival_is_ahead(tmp_path):
     matrix = Recipe().matrix("core")
     assert families_table(matrix, tmp_path) == "No cell is complete yet."
+    means = {"oracle": 0.9, "local": 0.5, "parse": 0.8, "harmony": 0.82}
     for method in matrix.methods:
-        means = {"oracle": 0.9, "local": 0.5, "parse": 0.8, "harmony": 0.82}
-        for seed, less in enumerate((0.0, 0.01, 0.02)):
-            value = means.get(method, 0.6) - less
-            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+        mean = means.get(method, 0.6)
+        keep(tmp_path, method, [mean, mean - 0.01, mean - 0.02])
     table = families_table(matrix, tmp_path)
     assert "| cells | 1 | 1 |" in table  # the cell has no multimodal group
     assert "mean rank of harmony, parse" in table
@@ -117,10 +122,9 @@ def test_the_main_table_stands_between_the_marks_of_a_page(tmp_path):
     page.write_text(f"before\n{MARK.format('begin')}\nold\n{MARK.format('end')}\nafter\n")
     with pytest.raises(ConfigError, match="no cell of the matrix is complete"):
         write_main_table(recipe, "seven", tmp_path, page)
+    values = {"oracle": [0.9] * 3, "local": [0.5] * 3, "parse": [0.8, 0.8, 0.83]}
     for method in recipe.matrix("seven").methods:
-        values = {"oracle": [0.9] * 3, "local": [0.5] * 3, "parse": [0.8, 0.8, 0.83]}
-        for seed, value in enumerate(values.get(method, [0.6, 0.6, 0.6])):
-            add(tmp_path, Unit(CELL, method, (seed,)), made([value], method), {})
+        keep(tmp_path, method, values.get(method, [0.6] * 3))
     for _ in range(2):  # again and again with the same end
         text = write_main_table(recipe, "seven", tmp_path, page)
         assert page.read_text().startswith(f"before\n{MARK.format('begin')}\n\n| data |")
