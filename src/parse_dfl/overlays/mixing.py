@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -109,15 +109,20 @@ class Mixing:
         return bag_sums(matrix, self._bags_for(matrix))
 
     def apply_in_place(self, matrix: torch.Tensor) -> None:
-        """Replace ``matrix``, shape=(n, P), by W @ ``matrix``: :meth:`apply` without a copy.
+        """Replace ``matrix``, shape=(n, P), by W @ ``matrix``: :meth:`apply` without a copy."""
+        for mix in self.strips(matrix):
+            mix()
 
-        A mixed column needs that column alone, so that strips of columns are mixed one after
-        another: what is new of a strip is still in the cache when it is written back, and no
-        second matrix is allocated, which costs more than the sums.
+    def strips(self, matrix: torch.Tensor) -> list[Callable[[], object]]:
+        """What together, in any order or at once, does :meth:`apply_in_place`.
+
+        A mixed column needs that column alone, so that strips of columns are mixed on their own:
+        what is new of a strip is still in the cache when it is written back, and no second matrix
+        is allocated, which costs more than the sums.
         """
         width = max(LEAST_STRIP_COLUMNS, STRIP_ENTRIES // max(1, self.size))
-        for strip in matrix.split(width, 1):
-            strip.copy_(self.apply(strip))
+        bags = self._bags_for(matrix)
+        return [partial(_mix, strip, bags) for strip in matrix.split(width, 1)]
 
     def _bags_for(self, matrix: torch.Tensor) -> Bags:
         key = (matrix.device, matrix.dtype)
@@ -134,6 +139,10 @@ class Mixing:
                 weights_for(matrix, weight[by_row]),
             )
         return self._bags[key]
+
+
+def _mix(strip: torch.Tensor, bags: Bags) -> None:
+    strip.copy_(bag_sums(strip, bags))
 
 
 def weights_for(matrix: torch.Tensor, weight: NDArray[np.float64]) -> torch.Tensor:

@@ -19,9 +19,13 @@ from parse_dfl.training.layout import Layout
 from parse_dfl.training.overlays import OverlayBook, Owned
 from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.view import RowsView
+from parse_dfl.training.workers import Workers
 
 BYTES_PER_NUMBER = 4
 """Payload is counted in float32, whatever the run computes in (contract)."""
+
+ALONE_ENTRIES = 1 << 21
+"""Up to this, mixing is over before others could help."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,16 @@ class Exchanger:
     """Mixes all branches of a layout."""
 
     def __init__(
-        self, book: OverlayBook, *, share_second: bool, liars: Iterable[Liar] = ()
+        self,
+        book: OverlayBook,
+        *,
+        share_second: bool,
+        liars: Iterable[Liar] = (),
+        workers: Workers | None = None,
     ) -> None:
         self._book = book
         self._share_second = share_second
+        self._workers = workers or Workers()
         self._liars = {liar.agent: liar for liar in liars}
 
     def exchange(
@@ -65,24 +75,25 @@ class Exchanger:
         Averaging reads no branch but its own: it comes last, in place.
         """
         mixed: list[tuple[BranchRows, Tensor]] = []
-        averaged: list[tuple[BranchRows, Mixing]] = []
+        averaged: list[tuple[Mixing, Tensor]] = []
         for rows in layout.branches.values():
             mixing = self._present(rows, stage, stage_number, round, absent)
             if not len(mixing.source):
                 continue
             rule = stage.exchange(rows.branch)
             if rule.averages and not self._liars:
-                averaged.append((rows, mixing))
+                averaged.append((mixing, rows.theta))
             else:
                 view = RowsView(rows, layout.branches)
                 lies = Lies(liars=self._liars, branch=rows.branch, round=round)
                 mixed.append((rows, exchange_with_liars(rule, view, mixing, lies)))
             if self._share_second:
-                mixing.apply_in_place(rows.moments["second"])
+                averaged.append((mixing, rows.moments["second"]))
         for rows, theta in mixed:
             rows.theta.copy_(theta)
-        for rows, mixing in averaged:
-            mixing.apply_in_place(rows.theta)
+        strips = [strip for mixing, matrix in averaged for strip in mixing.strips(matrix)]
+        large = sum(matrix.numel() for _, matrix in averaged) > ALONE_ENTRIES
+        (self._workers if large else Workers()).run(strips)
 
     def _present(
         self, rows: Owned, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]

@@ -64,7 +64,9 @@ class Simulator(Learner):
         check_momentum(training.global_momentum, self.method, self.owners, self.book)
 
     def _build_exchanger(self, liars: Sequence[Liar]) -> Exchanger:
-        return Exchanger(self.book, share_second=self.shares_second, liars=liars)
+        return Exchanger(
+            self.book, share_second=self.shares_second, liars=liars, workers=self.workers
+        )
 
     @property
     def owners(self) -> Mapping[Branch, Owners]:
@@ -91,12 +93,13 @@ class Simulator(Learner):
         """Run the next round."""
         self.begin_round()
         absent = absent_agents(self.agents, self._absence, self.round)
-        self.train(absent)
-        begin = time.perf_counter()
-        self._exchanger.exchange(
-            self.layout, self.stage, self.stage_number, round=self.round, absent=absent
-        )
-        self.clock.mix += time.perf_counter() - begin
+        with self.workers.alone():
+            self.train(absent)
+            begin = time.perf_counter()
+            self._exchanger.exchange(
+                self.layout, self.stage, self.stage_number, round=self.round, absent=absent
+            )
+            self.clock.mix += time.perf_counter() - begin
 
     def payload(self) -> Payload:
         """What the last round sent (before any: what the first would, nobody absent)."""

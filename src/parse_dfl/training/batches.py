@@ -48,20 +48,22 @@ class BatchPlan:
         self.weight = real / taken[:, None]  # shape=(n, B)
         self._walks: dict[tuple[int | None, int | None], list[_Walk]] = {}
 
-    def positions(self, round: int, steps: int, block: slice = ALL) -> NDArray[np.int64]:
-        """Local sample numbers of the rows of ``block`` for a round (from 1), shape=(steps, rows,
-        B)."""
+    def positions(
+        self, round: int, steps: int, block: slice = ALL, *, rounds: int = 1
+    ) -> NDArray[np.int64]:
+        """Local sample numbers of the rows of ``block`` for a round (from 1) and those after it,
+        shape=(rounds · steps, rows, B)."""
         key = block.start, block.stop
         if key not in self._walks:
             sizes, keys = self._sizes[block], self._keys[block]
             self._walks[key] = [_Walk(keys, sizes, size) for size in np.unique(sizes).tolist()]
         rows = sum(len(walk.rows) for walk in self._walks[key])
-        stream = np.zeros((steps, rows, self.width), dtype=np.int64)
+        stream = np.zeros((rounds * steps, rows, self.width), dtype=np.int64)
         for walk in self._walks[key]:
             taken = min(self._batch_size, walk.size)
             count = steps * taken  # samples a round, per agent
-            part = walk.entries((round - 1) * count, count)
-            stream[:, walk.rows, :taken] = part.reshape(-1, steps, taken).swapaxes(0, 1)
+            part = walk.entries((round - 1) * count, rounds * count)
+            stream[:, walk.rows, :taken] = part.reshape(-1, rounds * steps, taken).swapaxes(0, 1)
         return stream
 
 

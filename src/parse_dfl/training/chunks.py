@@ -15,6 +15,8 @@ STATE_MATRICES = 4
 PART_BYTES = 48 << 20
 """State and activations of the rows that are trained together: about what a processor's last cache
 holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
+COMPILED_PART_BYTES = 8 << 20
+"""The same where steps are compiled, and an operation more costs little: nearer to a core."""
 
 
 @dataclass(kw_only=True)
@@ -22,6 +24,8 @@ class Chunks:
     """What a cohort's work takes, row by row, and what of it is done together.
 
     ``working_bytes`` is what the work may take besides parameters and moments; None: what it likes.
+    Where steps are ``compiled``, each number of rows of a part costs seconds once; ``most_rows``
+    leaves parts for others who work at the same time.
     """
 
     rows: int
@@ -30,15 +34,20 @@ class Chunks:
     layer_entries: list[int]  # a sample, of the inputs and of every layer's output
     number_bytes: int
     working_bytes: int | None = None
+    most_rows: int | None = None
+    compiled: bool = False
 
     @property
     def height(self) -> int:
         """The most rows that are trained together: what fits the cache, and the memory."""
         row = STATE_MATRICES * self.parameters + self._activations
-        most = PART_BYTES // (self.number_bytes * row)
+        cached = COMPILED_PART_BYTES if self.compiled else PART_BYTES
+        most = cached // (self.number_bytes * row)
         if self.working_bytes is not None:
             most = min(most, self.working_bytes // self.training_bytes)
-        return even_part(self.rows, max(1, most))
+        if self.most_rows is not None:
+            most = min(most, self.most_rows)
+        return (equal_part if self.compiled else even_part)(self.rows, max(1, most))
 
     @property
     def training_bytes(self) -> int:
@@ -93,3 +102,10 @@ def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
 def even_part(total: int, largest: int) -> int:
     """The size of equal parts of ``total``, at most ``largest`` each: no rest is left alone."""
     return -(-total // -(-total // largest))
+
+
+def equal_part(total: int, largest: int) -> int:
+    """:func:`even_part`, or somewhat less where that divides the total."""
+    fewest = -(-total // largest)
+    counts = range(fewest, fewest + fewest // 2 + 1)
+    return next((total // n for n in counts if total % n == 0), even_part(total, largest))

@@ -7,18 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.methods.method import Stage
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.randomness import Draws, DrawsAhead, drawing, hash_tensor
+from parse_dfl.networks.randomness import drawing
 from parse_dfl.objectives import Batch, Objective
-from parse_dfl.training.batches import BatchPlan, agent_key
 from parse_dfl.training.chunks import Chunks, layer_entries
-from parse_dfl.training.compiled import CompiledSteps, Sample
+from parse_dfl.training.compiled import BlockSteps, CompiledSteps
+from parse_dfl.training.minibatches import (
+    STEPS_AHEAD,
+    Minibatch,
+    Minibatches,
+    MinibatchSource,
+)
 from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
 from parse_dfl.training.update import Update
@@ -26,19 +30,6 @@ from parse_dfl.training.update import Update
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
-
-STEPS_AHEAD = 4
-"""Steps whose minibatches are gathered, and whose draws are made, at once."""
-
-
-@dataclass(frozen=True)
-class Minibatch:
-    """One step's samples of n agents; ``number`` tells an agent's samples apart."""
-
-    inputs: Mapping[str, Tensor]  # each shape=(n, B, *shape)
-    label: Tensor  # shape=(n, B), dtype=int64
-    number: Tensor  # shape=(n, B), dtype=int64
-    draws: Draws
 
 
 @dataclass(frozen=True)
@@ -68,30 +59,28 @@ class Cohort:
         self.network = network
         self.data = data
         name = f"the {agents[0].group} agents"
-        self._compiled = CompiledSteps(partial(self._step, update), name) if update else None
+        self._compiled = CompiledSteps(partial(self._steps, update), name) if update else None
         self._mixed_precision = mixed_precision
-        keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
-        self.plan = BatchPlan(keys, data.sizes, batch_size)
-        device = data.label.device
+        self._source = MinibatchSource(agents, data, batch_size)
         like = next(iter(data.inputs.values()))
-        self._weight = torch.from_numpy(self.plan.weight).to(device, like.dtype)
+        self._weight = torch.from_numpy(self._source.plan.weight).to(like.device, like.dtype)
         parts = network.parts.values()
         self.chunks = Chunks(
             rows=len(agents),
             parameters=sum(column.width for part in parts for column in columns_of(part)),
-            batch=self.plan.width,
+            batch=self._source.plan.width,
             layer_entries=layer_entries(network, data.inputs),
             number_bytes=like.element_size(),
+            compiled=update is not None,
         )
         self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
-        draws = [agent_key(agent, "draws") for agent in agents]
-        self._draw_keys = torch.tensor(draws, dtype=torch.int64, device=device)
         self.rows: dict[str, BranchRows] = {}
         self.blocks: dict[str, slice] = {}
         self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
         self._columns: list[Column] = []
         self._owners: list[str] = []
         self._known_views: dict[tuple[int, int], Views] = {}
+        self._known_steps: dict[tuple[int, int, int, int], BlockSteps | None] = {}
 
     def bind(self, label: str, rows: BranchRows, block: slice) -> None:
         """Let the component's parameters be views of ``block``."""
@@ -108,27 +97,20 @@ class Cohort:
             self._owners.append(label)
 
     def _precision(self) -> torch.autocast:
-        device = self._draw_keys.device.type
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=self._mixed_precision)
+        return torch.autocast(
+            self._weight.device.type, dtype=torch.bfloat16, enabled=self._mixed_precision
+        )
 
     @property
     def all_rows(self) -> slice:
         """The whole cohort as a block."""
         return slice(0, len(self.agents))
 
-    def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
-        """The minibatches of a round for the rows of ``block``, step by step."""
-        positions = torch.from_numpy(self.plan.positions(round, steps, block))
-        chosen = positions.to(self.data.label.device)  # shape=(steps, rows, B)
-        keys = self._draw_keys[block]
-        for first in range(0, steps, STEPS_AHEAD):
-            numbers = chosen[first : first + STEPS_AHEAD]
-            inputs, label = self.data.gather(block.start, numbers)
-            counters = torch.arange(first, first + len(numbers), device=keys.device).unsqueeze(1)
-            draws = DrawsAhead(hash_tensor(keys, (round << 20) + counters))
-            for step, number in enumerate(numbers):
-                own = {name: values[step] for name, values in inputs.items()}
-                yield Minibatch(own, label[step], number, draws.step(step))
+    def minibatches(
+        self, block: slice, round: int, steps: int, together: int = STEPS_AHEAD
+    ) -> Iterator[Minibatches]:
+        """What the rows of ``block`` learn from in a round, some steps at a time."""
+        return self._source.round(block, round, steps, together)
 
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
         """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
@@ -168,41 +150,52 @@ class Cohort:
             for module, name, parameter in self._places:
                 module._parameters[name] = parameter
 
-    def compiled_step(self, stage: Stage, minibatch: Minibatch, block: slice, lr: float) -> bool:
-        """Take a whole step with the rows of ``block``, update included; False, and nothing is
-        done, where the steps of this cohort are not compiled."""
+    def compiled_steps(self, stage: Stage, block: slice, steps: int) -> BlockSteps | None:
+        """What takes so many whole steps with the rows of ``block``, update included, compiled
+        when it is first asked for; None where the steps of this cohort are not compiled.  Those of
+        several blocks may be taken at the same time."""
         if self._compiled is None:
-            return False
-        sample = self._sample(minibatch, block)
-        rate = torch.tensor(lr, dtype=torch.float64, device=self._weight.device)
-        return self._compiled(stage, self.views(block).rows, sample, rate)
+            return None
+        key = id(stage), block.start, block.stop, steps
+        if key not in self._known_steps:
+            self._train_mode()
+            example = next(self.minibatches(block, 1, steps, steps))
+            fixed = self._weight[block], self._log_prior[block]
+            self._known_steps[key] = self._compiled.of(
+                stage, self.views(block).rows, fixed, example
+            )
+        return self._known_steps[key]
 
-    def _step(
+    def _steps(
         self,
         update: Update,
         stage: Stage,
         rows: Mapping[str, RowBlock],
-        sample: Sample,
+        fixed: Sequence[Tensor],
+        minibatches: Minibatches,
         lr: Tensor,
     ) -> None:
-        """What is compiled: gradients, and an update of every branch that has any."""
-        parameters = [
-            rows[label].theta[:, column.slice].unflatten(1, column.shape).detach().requires_grad_()
-            for label, column in zip(self._owners, self._columns, strict=True)
-        ]
-        found = self._differentiate(stage.objective, parameters, sample)
-        for label, own in rows.items():
-            rate = stage.rate(own.branch, self.agents[0])
-            places = [place for place, owner in enumerate(self._owners) if owner == label]
-            if rate and any(found[place] is not None for place in places):
-                parts = [_or_zero(found[place], parameters[place]).flatten(1) for place in places]
-                update(own, torch.cat(parts, 1), lr * rate)
+        """What is compiled: each step's gradients, and updates of the branches that have any."""
+        for minibatch in minibatches:
+            parameters = [
+                rows[label].theta[:, c.slice].unflatten(1, c.shape).detach().requires_grad_()
+                for label, c in zip(self._owners, self._columns, strict=True)
+            ]
+            found = self._differentiate(stage.objective, parameters, minibatch, *fixed)
+            for label, own in rows.items():
+                rate = stage.rate(own.branch, self.agents[0])
+                places = [place for place, owner in enumerate(self._owners) if owner == label]
+                if rate and any(found[place] is not None for place in places):
+                    parts = [_or_zero(found[p], parameters[p]).flatten(1) for p in places]
+                    update(own, torch.cat(parts, 1), lr * rate)
 
     def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
         """Write the gradients of one minibatch of the rows of ``block``; the labels of the
         branches that have any."""
         views = self.views(block)
-        found = self._differentiate(objective, views.parameters, self._sample(minibatch, block))
+        self._train_mode()
+        fixed = self._weight[block], self._log_prior[block]
+        found = self._differentiate(objective, views.parameters, minibatch, *fixed)
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
             for target, value in zip(views.targets, found, strict=True):
@@ -212,20 +205,23 @@ class Cohort:
         torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
 
-    def _sample(self, minibatch: Minibatch, block: slice) -> Sample:
+    def _train_mode(self) -> None:
         if not self.network.training:
             self.network.train()
-        weight, prior = self._weight[block], self._log_prior[block]
-        batch = Batch(minibatch.label, weight, prior, minibatch.number)
-        return Sample(minibatch.inputs, batch, minibatch.draws)
 
     def _differentiate(
-        self, objective: Objective, parameters: Sequence[Tensor], sample: Sample
+        self,
+        objective: Objective,
+        parameters: Sequence[Tensor],
+        minibatch: Minibatch,
+        weight: Tensor,
+        log_prior: Tensor,
     ) -> tuple[Tensor | None, ...]:
         """The gradients of the summed losses by the network's parameters, None where they do not
         depend on one."""
-        with self._swapped(parameters), drawing(sample.draws), self._precision():
-            loss = objective(self.network(sample.inputs), sample.batch).sum()
+        batch = Batch(minibatch.label, weight, log_prior, minibatch.number)
+        with self._swapped(parameters), drawing(minibatch.draws), self._precision():
+            loss = objective(self.network(minibatch.inputs), batch).sum()
         return torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def views(self, block: slice) -> Views:

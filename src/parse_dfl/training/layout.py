@@ -14,6 +14,7 @@ from parse_dfl.branches import Branch
 from parse_dfl.methods.method import NetworkBuilder
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.network import Network
+from parse_dfl.training.chunks import Chunks
 from parse_dfl.training.cohort import Cohort
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.memory import resident_bytes, working_bytes
@@ -35,6 +36,11 @@ class Layout:
         """All agents, cohort by cohort."""
         return [agent for cohort in self.cohorts for agent in cohort.agents]
 
+    @property
+    def device(self) -> torch.device:
+        """Where all rows are."""
+        return self.cohorts[0].data.label.device
+
 
 def build_layout(
     data: TensorData,
@@ -45,6 +51,7 @@ def build_layout(
     training: TrainingConfig,
     compiled: bool = False,
     centralised: bool = False,
+    threads: int = 1,
 ) -> Layout:
     """Group agents of equal signature, allocate every branch's matrix, and bind the views.
 
@@ -66,9 +73,19 @@ def build_layout(
         for group, network in zip(members, networks, strict=True)
     ]
     optimizer = RowOptimizer(training)
+    _share_work([cohort.chunks for cohort in cohorts], threads)
     _share_memory(cohorts, optimizer, training.memory_limit, keeps_gradients=centralised)
     branches = _allocate(cohorts, optimizer, keeps_gradients=centralised)
     return Layout(cohorts, branches)
+
+
+def _share_work(chunks: Sequence[Chunks], threads: int) -> None:
+    """Let no part be more than a thread's share of all work, where parts are trained at once."""
+    if threads == 1:
+        return
+    total = sum(own.rows * own.training_bytes for own in chunks)
+    for own in chunks:
+        own.most_rows = max(1, total // (threads * own.training_bytes))
 
 
 def _share_memory(

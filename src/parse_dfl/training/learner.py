@@ -30,6 +30,7 @@ from parse_dfl.training.local import LocalTrainer, scheduled_lr
 from parse_dfl.training.momentum import move_on
 from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.shards import Shard, TensorData
+from parse_dfl.training.workers import Workers
 
 
 @dataclass
@@ -72,7 +73,10 @@ class Learner:
         self._events = list(events)
         sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        self._trainer = LocalTrainer(training, steps=steps, centralised=method.centralised)
+        self.workers = Workers(torch.get_num_threads() if compiled else 1)
+        self._trainer = LocalTrainer(
+            training, steps=steps, centralised=method.centralised, workers=self.workers
+        )
         self.layout = self._build()
         self.round = 0
         self.clock = Clock()
@@ -86,6 +90,7 @@ class Learner:
             training=self.training,
             compiled=self._compiled,
             centralised=self.method.centralised,
+            threads=self.workers.threads,
         )
 
     @property

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
+from torch import Tensor
 
 from parse_dfl.methods.method import Stage
 from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.compiled import BlockSteps
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.layout import Layout
+from parse_dfl.training.minibatches import STEPS_AHEAD
 from parse_dfl.training.optimizer import RowOptimizer
 from parse_dfl.training.rows import BranchRows, RowBlock
+from parse_dfl.training.workers import Task, Workers
 
 
 def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) -> float:
@@ -26,13 +31,20 @@ def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) ->
     return lr * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+CompiledPart = tuple[Cohort, slice, BlockSteps]
+"""Rows of a cohort, and what takes steps with them."""
+
+
 class LocalTrainer:
     """Runs the local steps of a round on all cohorts of a layout."""
 
-    def __init__(self, config: TrainingConfig, *, steps: int, centralised: bool) -> None:
+    def __init__(
+        self, config: TrainingConfig, *, steps: int, centralised: bool, workers: Workers
+    ) -> None:
         self.optimizer = RowOptimizer(config)
         self.steps = steps
         self.centralised = centralised
+        self._workers = workers
 
     def train(self, layout: Layout, stage: Stage, *, round: int, lr: float) -> None:
         """``steps`` minibatch steps for every agent.
@@ -44,16 +56,35 @@ class LocalTrainer:
         if self.centralised:
             self._train_tied(layout, stage, round, lr)
             return
+        rate = torch.tensor(lr, dtype=torch.float64, device=layout.device)
+        together = largest_divisor(self.steps, STEPS_AHEAD)
+        compiled: list[CompiledPart] = []
         for cohort in layout.cohorts:
             for block in cohort.chunks.parts():
-                for minibatch in cohort.minibatches(block, round, self.steps):
-                    if not cohort.compiled_step(stage, minibatch, block, lr):
-                        labels = cohort.gradients(stage.objective, minibatch, block)
-                        self._update(cohort, block, sorted(labels), stage, lr)
+                take = cohort.compiled_steps(stage, block, together)
+                if take is not None:
+                    compiled.append((cohort, block, take))
+                    continue
+                for minibatch in chain.from_iterable(cohort.minibatches(block, round, self.steps)):
+                    labels = cohort.gradients(stage.objective, minibatch, block)
+                    self._update(cohort, block, sorted(labels), stage, lr)
+        compiled.sort(key=_work, reverse=True)  # what is begun last should be short
+        self._workers.run(self._task(part, round, together, rate) for part in compiled)
+
+    def _task(self, part: CompiledPart, round: int, together: int, lr: Tensor) -> Task:
+        """All steps of a part's round."""
+        cohort, block, take = part
+
+        def task() -> None:
+            for some in cohort.minibatches(block, round, self.steps, together):
+                take(some, lr)
+
+        return task
 
     def _train_tied(self, layout: Layout, stage: Stage, round: int, lr: float) -> None:
         batches = [
-            cohort.minibatches(cohort.all_rows, round, self.steps) for cohort in layout.cohorts
+            chain.from_iterable(cohort.minibatches(cohort.all_rows, round, self.steps))
+            for cohort in layout.cohorts
         ]
         for together in zip(*batches, strict=True):
             touched = [
@@ -76,6 +107,17 @@ class LocalTrainer:
         for rate, blocks in by_rate.items():
             if rate:
                 self.optimizer.step(blocks, lr * rate)
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest one that is at most ``most``."""
+    return next(divisor for divisor in range(most, 0, -1) if number % divisor == 0)
+
+
+def _work(part: CompiledPart) -> int:
+    """How much a part takes, in comparison."""
+    cohort, block, _ = part
+    return cohort.chunks.training_bytes * (block.stop - block.start)
 
 
 def tie_gradients(layout: Layout) -> None:
