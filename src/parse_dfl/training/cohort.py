@@ -16,13 +16,8 @@ from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import drawing
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.chunks import Chunks, layer_entries
-from parse_dfl.training.compiled import BlockSteps, CompiledSteps
-from parse_dfl.training.minibatches import (
-    STEPS_AHEAD,
-    Minibatch,
-    Minibatches,
-    MinibatchSource,
-)
+from parse_dfl.training.compiled import BlockSteps, CompiledSteps, Fixed
+from parse_dfl.training.minibatches import Choice, Chooser, Minibatch
 from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
 from parse_dfl.training.update import Update
@@ -30,6 +25,10 @@ from parse_dfl.training.update import Update
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
+
+
+STEPS_AHEAD = 4
+"""Steps whose minibatches are gathered, and whose draws are made, at once."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ class Cohort:
         name = f"the {agents[0].group} agents"
         self._compiled = CompiledSteps(partial(self._steps, update), name) if update else None
         self._mixed_precision = mixed_precision
-        self._source = MinibatchSource(agents, data, batch_size)
+        self._chooser = Chooser(agents, data.sizes, batch_size, data.label.device)
         like = next(iter(data.inputs.values()))
-        self._weight = torch.from_numpy(self._source.plan.weight).to(like.device, like.dtype)
+        self._weight = torch.from_numpy(self._chooser.plan.weight).to(like.device, like.dtype)
         parts = network.parts.values()
         self.chunks = Chunks(
             rows=len(agents),
             parameters=sum(column.width for part in parts for column in columns_of(part)),
-            batch=self._source.plan.width,
+            batch=self._chooser.plan.width,
             layer_entries=layer_entries(network, data.inputs),
             number_bytes=like.element_size(),
             compiled=update is not None,
@@ -106,11 +105,15 @@ class Cohort:
         """The whole cohort as a block."""
         return slice(0, len(self.agents))
 
-    def minibatches(
-        self, block: slice, round: int, steps: int, together: int = STEPS_AHEAD
-    ) -> Iterator[Minibatches]:
-        """What the rows of ``block`` learn from in a round, some steps at a time."""
-        return self._source.round(block, round, steps, together)
+    def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
+        """The minibatches of a round for the rows of ``block``, step by step."""
+        samples = self.data.samples(block)
+        for choice in self._chooser.choices(block, round, steps, STEPS_AHEAD):
+            yield from samples.minibatches(choice)
+
+    def choices(self, block: slice, round: int, steps: int, together: int) -> Iterator[Choice]:
+        """What :meth:`minibatches` are gathered by, so many steps ``together``."""
+        return self._chooser.choices(block, round, steps, together)
 
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
         """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
@@ -159,10 +162,11 @@ class Cohort:
         key = id(stage), block.start, block.stop, steps
         if key not in self._known_steps:
             self._train_mode()
-            example = next(self.minibatches(block, 1, steps, steps))
-            fixed = self._weight[block], self._log_prior[block]
             self._known_steps[key] = self._compiled.of(
-                stage, self.views(block).rows, fixed, example
+                stage,
+                self.views(block).rows,
+                self._fixed(block),
+                next(self.choices(block, 1, steps, steps)),
             )
         return self._known_steps[key]
 
@@ -171,17 +175,18 @@ class Cohort:
         update: Update,
         stage: Stage,
         rows: Mapping[str, RowBlock],
-        fixed: Sequence[Tensor],
-        minibatches: Minibatches,
+        fixed: Fixed,
+        choice: Choice,
         lr: Tensor,
     ) -> None:
         """What is compiled: each step's gradients, and updates of the branches that have any."""
-        for minibatch in minibatches:
+        for step in range(len(choice)):
+            (minibatch,) = fixed.samples.minibatches(choice.part(slice(step, step + 1)))
             parameters = [
                 rows[label].theta[:, c.slice].unflatten(1, c.shape).detach().requires_grad_()
                 for label, c in zip(self._owners, self._columns, strict=True)
             ]
-            found = self._differentiate(stage.objective, parameters, minibatch, *fixed)
+            found = self._differentiate(stage.objective, parameters, minibatch, fixed)
             for label, own in rows.items():
                 rate = stage.rate(own.branch, self.agents[0])
                 places = [place for place, owner in enumerate(self._owners) if owner == label]
@@ -194,8 +199,8 @@ class Cohort:
         branches that have any."""
         views = self.views(block)
         self._train_mode()
-        fixed = self._weight[block], self._log_prior[block]
-        found = self._differentiate(objective, views.parameters, minibatch, *fixed)
+        fixed = self._fixed(block)
+        found = self._differentiate(objective, views.parameters, minibatch, fixed)
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
             for target, value in zip(views.targets, found, strict=True):
@@ -204,6 +209,9 @@ class Cohort:
         there = [value for value in found if value is not None]
         torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
+
+    def _fixed(self, block: slice) -> Fixed:
+        return Fixed(self.data.samples(block), self._weight[block], self._log_prior[block])
 
     def _train_mode(self) -> None:
         if not self.network.training:
@@ -214,12 +222,11 @@ class Cohort:
         objective: Objective,
         parameters: Sequence[Tensor],
         minibatch: Minibatch,
-        weight: Tensor,
-        log_prior: Tensor,
+        fixed: Fixed,
     ) -> tuple[Tensor | None, ...]:
         """The gradients of the summed losses by the network's parameters, None where they do not
         depend on one."""
-        batch = Batch(minibatch.label, weight, log_prior, minibatch.number)
+        batch = Batch(minibatch.label, fixed.weight, fixed.log_prior, minibatch.number)
         with self._swapped(parameters), drawing(minibatch.draws), self._precision():
             loss = objective(self.network(minibatch.inputs), batch).sum()
         return torch.autograd.grad(loss, parameters, allow_unused=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -17,7 +18,7 @@ from torch.fx import GraphModule
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.method import Stage
-from parse_dfl.training.minibatches import Minibatches
+from parse_dfl.training.minibatches import Choice, Samples
 from parse_dfl.training.rows import RowBlock
 
 OLDEST = "2.8"
@@ -26,12 +27,31 @@ OLDEST = "2.8"
 
 Rows = Mapping[str, RowBlock]
 """What is trained, by the branch's label."""
-Fixed = Sequence[Tensor]
-"""What every step of the same rows needs besides its samples."""
-Steps = Callable[[Stage, Rows, Fixed, Minibatches, Tensor], None]
-"""Steps of the rows, in place, as many as there are minibatches; the last argument is the learning
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What all steps of the same n rows have in common."""
+
+    samples: Samples
+    weight: Tensor  # of an agent's samples in a batch, shape=(n, B)
+    log_prior: Tensor  # shape=(n, C)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, in the order in which :meth:`like` reads them."""
+        return *self.samples.tensors, self.weight, self.log_prior
+
+    def like(self, tensors: Sequence[Tensor]) -> Fixed:
+        """The same of these tensors."""
+        *samples, weight, log_prior = tensors
+        return Fixed(self.samples.like(samples), weight, log_prior)
+
+
+Steps = Callable[[Stage, Rows, Fixed, Choice, Tensor], None]
+"""Steps of the rows, in place, as many as are chosen samples for; the last argument is the learning
 rate, shape=()."""
-BlockSteps = Callable[[Minibatches, Tensor], None]
+BlockSteps = Callable[[Choice, Tensor], None]
 """The same of given rows and stage."""
 
 
@@ -44,24 +64,22 @@ class CompiledSteps:
         self._written: dict[tuple[int, int, int], _Written | None] = {}
         self._stages: list[Stage] = []  # what is kept alive has an id of its own
 
-    def of(self, stage: Stage, rows: Rows, fixed: Fixed, example: Minibatches) -> BlockSteps | None:
-        """What takes steps of these rows with minibatches like the ``example``; compiled when
+    def of(self, stage: Stage, rows: Rows, fixed: Fixed, example: Choice) -> BlockSteps | None:
+        """What takes steps of these rows with choices like the ``example``; compiled when
         first asked for with so many.  None, and one message, where they depend on more than the
         shapes of their tensors, or the compiler fails.
 
         Raises:
             ConfigError: there is no compiler.
         """
-        key = id(stage), *example.label.shape[:2]
+        key = id(stage), *example.number.shape[:2]
         if key not in self._written:
             self._stages.append(stage)
             self._written[key] = self._prepared(stage, rows, fixed, example)
         written = self._written[key]
-        return None if written is None else partial(written, [*_tensors(rows), *fixed])
+        return None if written is None else partial(written, [*_tensors(rows), *fixed.tensors])
 
-    def _prepared(
-        self, stage: Stage, rows: Rows, fixed: Fixed, example: Minibatches
-    ) -> _Written | None:
+    def _prepared(self, stage: Stage, rows: Rows, fixed: Fixed, example: Choice) -> _Written | None:
         """The steps, written down with copies of the rows."""
         copies = {label: block.map(Tensor.clone) for label, block in rows.items()}
         try:
@@ -87,28 +105,27 @@ class _Written:
 
     def __init__(
         self,
-        steps: Callable[[Rows, Fixed, Minibatches, Tensor], None],
+        steps: Callable[[Rows, Fixed, Choice, Tensor], None],
         rows: Rows,
         fixed: Fixed,
-        example: Minibatches,
+        example: Choice,
     ) -> None:
         from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
 
         def flat(*values: Tensor) -> list[Tensor]:
             left = iter(values)
             own = {label: block.map(lambda _: next(left)) for label, block in rows.items()}
-            *given, lr = left
-            count = len(fixed)
-            steps(own, given[:count], example.like(given[count:]), lr)
+            *common, number, keys, lr = left
+            steps(own, fixed.like(common), Choice(number, keys), lr)
             return []
 
-        lr = torch.zeros((), dtype=torch.float64, device=example.label.device)
-        values = [*_tensors(rows), *fixed, *example.tensors, lr]
+        lr = torch.zeros((), dtype=torch.float64, device=example.number.device)
+        values = [*_tensors(rows), *fixed.tensors, example.number, example.keys, lr]
         self._run = _compiled(make_fx(flat)(*values), values)
 
-    def __call__(self, bound: Sequence[Tensor], minibatches: Minibatches, lr: Tensor) -> None:
+    def __call__(self, bound: Sequence[Tensor], choice: Choice, lr: Tensor) -> None:
         with torch.no_grad():
-            self._run(*bound, *minibatches.tensors, lr)
+            self._run(*bound, choice.number, choice.keys, lr)
 
 
 def _compiled(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., object]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain
 
 import torch
 from torch import Tensor
 
 from parse_dfl.methods.method import Stage
-from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.cohort import STEPS_AHEAD, Cohort
 from parse_dfl.training.compiled import BlockSteps
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.layout import Layout
-from parse_dfl.training.minibatches import STEPS_AHEAD
 from parse_dfl.training.optimizer import RowOptimizer
 from parse_dfl.training.rows import BranchRows, RowBlock
 from parse_dfl.training.workers import Task, Workers
@@ -65,7 +63,7 @@ class LocalTrainer:
                 if take is not None:
                     compiled.append((cohort, block, take))
                     continue
-                for minibatch in chain.from_iterable(cohort.minibatches(block, round, self.steps)):
+                for minibatch in cohort.minibatches(block, round, self.steps):
                     labels = cohort.gradients(stage.objective, minibatch, block)
                     self._update(cohort, block, sorted(labels), stage, lr)
         compiled.sort(key=_work, reverse=True)  # what is begun last should be short
@@ -76,15 +74,14 @@ class LocalTrainer:
         cohort, block, take = part
 
         def task() -> None:
-            for some in cohort.minibatches(block, round, self.steps, together):
-                take(some, lr)
+            for choice in cohort.choices(block, round, self.steps, together):
+                take(choice, lr)
 
         return task
 
     def _train_tied(self, layout: Layout, stage: Stage, round: int, lr: float) -> None:
         batches = [
-            chain.from_iterable(cohort.minibatches(cohort.all_rows, round, self.steps))
-            for cohort in layout.cohorts
+            cohort.minibatches(cohort.all_rows, round, self.steps) for cohort in layout.cohorts
         ]
         for together in zip(*batches, strict=True):
             touched = [

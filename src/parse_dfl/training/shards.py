@@ -13,6 +13,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.standardise import Standardiser, fit
+from parse_dfl.training.minibatches import Samples
 from parse_dfl.training.samples import arranged, take
 
 ALL = slice(None)
@@ -83,14 +84,10 @@ class CohortData:
         centred = values - self.mean[modality][block]
         return centred.div_(self.scale[modality][block])
 
-    def gather(self, first: int, positions: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Minibatches of the rows from ``first`` on, at ``positions``, shape=(…, rows, B): inputs
-        (…, rows, B, *shape) and labels (…, rows, B)."""
-        padded = self.label.shape[1]
-        starts = torch.arange(positions.shape[-2], device=positions.device) + first
-        index = positions + padded * starts.unsqueeze(1)
-        inputs = {name: take(values.flatten(0, 1), index) for name, values in self.inputs.items()}
-        return inputs, take(self.label.flatten(), index)
+    def samples(self, block: slice) -> Samples:
+        """The samples of the rows of ``block``."""
+        inputs = {name: values[block] for name, values in self.inputs.items()}
+        return Samples(inputs, self.label[block])
 
 
 def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:
