@@ -27,9 +27,9 @@ lint: $(TOOLS)  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## measure seconds a round and memory on this machine; half an hour
-	$(BIN)/python -m benchmarks.speed --threads 1 --parts times
-	$(BIN)/python -m benchmarks.speed --threads 2 $(if $(RIVALS),--rivals $(RIVALS))
+bench: $(READY)  ## measure seconds a round and memory on this machine; an hour
+	$(BIN)/python -m benchmarks.speed --threads 1 --parts times,compiled
+	$(BIN)/python -m benchmarks.speed --threads 2 --parts startup,times,compiled,growth $(if $(RIVALS),--rivals $(RIVALS))
 
 clean:  ## remove what the targets made
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -33,10 +33,12 @@ TIMED = {
 }
 COMPILED = {
     ("vector-64", "dsgd-mlp"): SIZES,
-    ("vector-561", "dsgd-mlp"): SIZES[:2],
-    ("vector-64", "parse"): SIZES[:2],
-    ("series", "parse"): SIZES[:2],
-    ("image", "parse"): SIZES[:1],
+    ("vector-561", "dsgd-mlp"): SIZES,
+    ("vector-64", "parse"): SIZES,
+    ("series", "parse"): SIZES,
+    ("image", "parse"): SIZES[:2],
+    ("video", "parse"): SIZES[:1],
+    ("vector-64", "dsgd-hybrid"): SIZES[:2],
 }
 """What is timed with ``--compile`` as well, which costs up to a minute a job."""
 QUICK = {("vector-32", method): (6,) for method in ("dsgd-mlp", "parse")}

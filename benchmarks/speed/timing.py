@@ -94,10 +94,10 @@ def _pair(
 
 
 def _calls(function: Callable[[], object], effort: Effort, device: str) -> tuple[int, float]:
-    """How many calls fill the time, and the seconds they take; warms the function up besides."""
+    """How many calls fill the time, and the seconds they take; what the first one alone does, such
+    as compiling, does not count."""
+    time_calls(function, 1, device)
     wall, _ = time_calls(function, 1, device)
-    if wall < effort.seconds:  # the first call was perhaps slower than those to come
-        wall, _ = time_calls(function, 1, device)
     count = max(1, round(effort.seconds / wall))
     return count, count * wall
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from parse_dfl.training.chunks import PART_BYTES, Chunks, even_part, layer_entries
+from parse_dfl.training.chunks import (
+    COMPILED_PART_BYTES,
+    PART_BYTES,
+    Chunks,
+    equal_part,
+    even_part,
+    layer_entries,
+)
 
 
 def chunks(rows=100, **changed):
@@ -33,6 +40,29 @@ def test_even_parts_are_as_few_as_parts_can_be(total, largest):
     part = even_part(total, largest)
     assert part <= largest
     assert -(-total // part) == -(-total // largest)
+
+
+@given(total=st.integers(1, 3000), largest=st.integers(1, 3000))
+def test_equal_parts_leave_no_rest_where_half_as_many_again_suffice(total, largest):
+    part, fewest = equal_part(total, largest), -(-total // largest)
+    assert part <= largest
+    parts = -(-total // part)
+    if any(total % count == 0 for count in range(fewest, fewest + fewest // 2 + 1)):
+        assert total % part == 0
+        assert fewest <= parts <= 1.5 * fewest
+    else:
+        assert parts == fewest
+
+
+def test_compiled_parts_are_small_and_leave_some_for_other_threads():
+    row_bytes = 4 * (4 * 1000 + 2 * 32 * (64 + 128 + 10))
+    for own, most in (
+        (chunks(5000), PART_BYTES),
+        (chunks(5000, compiled=True), COMPILED_PART_BYTES),
+    ):
+        assert most / 2 < own.height * row_bytes <= most
+    assert chunks(100, compiled=True, most_rows=34).height == 25
+    assert chunks(100, most_rows=34).height == 34
 
 
 def test_without_a_limit_all_is_affordable():

@@ -48,6 +48,29 @@ def test_the_step_as_written_down_is_the_step(method):
     assert_compiling_changes_nothing(method=method, sizes=(12, 9))
 
 
+@pytest.fixture
+def two_torch_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("as_written_down", "two_torch_threads")
+@pytest.mark.parametrize("local_steps", [1, 6])
+def test_parts_side_by_side_are_the_steps(local_steps):
+    made = federation(agents="a=2,b=3,a+b=7", compiled=True)
+    assert [len(cohort.chunks.parts()) for cohort in made.layout.cohorts] == [1, 1, 2]
+    assert_compiling_changes_nothing(
+        agents="a=2,b=3,a+b=7", sizes=(12, 9), local_steps=local_steps, absence=0.3
+    )
+
+
+@pytest.mark.usefixtures("as_written_down", "two_torch_threads")
+def test_agents_that_change_their_modalities_are_compiled_again():
+    assert_compiling_changes_nothing(agents="a=2,b=2,a+b=3", events=["2:a-0:+b"])
+
+
 @pytest.mark.usefixtures("as_written_down")
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])

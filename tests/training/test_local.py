@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from parse_dfl.training import chunks
-from parse_dfl.training.local import scheduled_lr
+from parse_dfl.training.local import largest_divisor, scheduled_lr
 from tests.small import federation, rows_of, run_rounds
 
 
@@ -17,6 +17,10 @@ def test_the_cosine_falls_from_the_rate_towards_zero_in_each_stage():
     assert rates[5] == pytest.approx(0.1)
     assert rates[-1] == pytest.approx(0.1 * (1 + math.cos(0.9 * math.pi)))
     assert scheduled_lr(0.2, "constant", 20, 11, 20) == 0.2
+
+
+def test_steps_are_compiled_in_equal_runs():
+    assert [largest_divisor(steps, 4) for steps in (1, 2, 3, 4, 6, 7, 8)] == [1, 2, 3, 4, 3, 1, 4]
 
 
 @pytest.mark.parametrize("method", ["parse", "harmony", "oracle"])

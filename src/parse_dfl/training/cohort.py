@@ -26,7 +26,6 @@ PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
 a finite prior (Krichevsky and Trofimov, 1981)."""
 
-
 STEPS_AHEAD = 4
 """Steps whose minibatches are gathered, and whose draws are made, at once."""
 
@@ -38,6 +37,7 @@ class Views:
     parameters: Sequence[Tensor]  # each shape=(rows, *shape), to differentiate by
     targets: Sequence[Tensor]  # where each one's gradient goes
     rows: Mapping[str, RowBlock]  # by the branch's label
+    fixed: Fixed
 
 
 class Cohort:
@@ -70,7 +70,7 @@ class Cohort:
             batch=self._chooser.plan.width,
             layer_entries=layer_entries(network, data.inputs),
             number_bytes=like.element_size(),
-            compiled=update is not None,
+            compiled=update is not None and like.device.type == "cpu",
         )
         self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         self.rows: dict[str, BranchRows] = {}
@@ -107,8 +107,8 @@ class Cohort:
 
     def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
         """The minibatches of a round for the rows of ``block``, step by step."""
-        samples = self.data.samples(block)
-        for choice in self._chooser.choices(block, round, steps, STEPS_AHEAD):
+        samples = self.views(block).fixed.samples
+        for choice in self.choices(block, round, steps, STEPS_AHEAD):
             yield from samples.minibatches(choice)
 
     def choices(self, block: slice, round: int, steps: int, together: int) -> Iterator[Choice]:
@@ -162,12 +162,8 @@ class Cohort:
         key = id(stage), block.start, block.stop, steps
         if key not in self._known_steps:
             self._train_mode()
-            self._known_steps[key] = self._compiled.of(
-                stage,
-                self.views(block).rows,
-                self._fixed(block),
-                next(self.choices(block, 1, steps, steps)),
-            )
+            views, example = self.views(block), next(self.choices(block, 1, steps, steps))
+            self._known_steps[key] = self._compiled.of(stage, views.rows, views.fixed, example)
         return self._known_steps[key]
 
     def _steps(
@@ -199,8 +195,7 @@ class Cohort:
         branches that have any."""
         views = self.views(block)
         self._train_mode()
-        fixed = self._fixed(block)
-        found = self._differentiate(objective, views.parameters, minibatch, fixed)
+        found = self._differentiate(objective, views.parameters, minibatch, views.fixed)
         written = [place for place, value in enumerate(found) if value is not None]
         if len(written) < len(found):
             for target, value in zip(views.targets, found, strict=True):
@@ -209,9 +204,6 @@ class Cohort:
         there = [value for value in found if value is not None]
         torch._foreach_copy_([views.targets[place] for place in written], there)
         return {self._owners[place] for place in written}
-
-    def _fixed(self, block: slice) -> Fixed:
-        return Fixed(self.data.samples(block), self._weight[block], self._log_prior[block])
 
     def _train_mode(self) -> None:
         if not self.network.training:
@@ -241,7 +233,9 @@ class Cohort:
                 rows[label].gradient[:, column.slice].view_as(leaf)
                 for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
             ]
-            self._known_views[key] = Views([x.requires_grad_() for x in leaves], targets, rows)
+            fixed = Fixed(self.data.samples(block), self._weight[block], self._log_prior[block])
+            leaves = [leaf.requires_grad_() for leaf in leaves]
+            self._known_views[key] = Views(leaves, targets, rows, fixed)
         return self._known_views[key]
 
     def _own(self, label: str, block: slice) -> slice:

@@ -23,7 +23,8 @@ from parse_dfl.training.rows import RowBlock
 
 OLDEST = "2.8"
 """The first torch whose Inductor compiles a graph for given tensors without torch.compile."""
-
+ONE_OF_SEVERAL = {"cpp_wrapper": True, "cpp.threads": 1}
+"""On a processor: nothing in Python, so that others run at the same time, each on its own core."""
 
 Rows = Mapping[str, RowBlock]
 """What is trained, by the branch's label."""
@@ -168,10 +169,11 @@ def by_inductor(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., 
     from torch._inductor import standalone_compile  # slow to import
 
     on_cpu = example[0].device.type == "cpu"
-
-    options = {"config_patches": {"cpp_wrapper": True, "cpp.threads": 1}} if on_cpu else {}
     return standalone_compile(
-        graph, list(example), dynamic_shapes="from_example_inputs", options=options
+        graph,
+        list(example),
+        dynamic_shapes="from_example_inputs",
+        options={"config_patches": ONE_OF_SEVERAL} if on_cpu else {},
     )
 
 

@@ -74,7 +74,9 @@ def build_layout(
     ]
     optimizer = RowOptimizer(training)
     _share_work([cohort.chunks for cohort in cohorts], threads)
-    _share_memory(cohorts, optimizer, training.memory_limit, keeps_gradients=centralised)
+    _share_memory(
+        cohorts, optimizer, training.memory_limit, keeps_gradients=centralised, threads=threads
+    )
     branches = _allocate(cohorts, optimizer, keeps_gradients=centralised)
     return Layout(cohorts, branches)
 
@@ -89,9 +91,14 @@ def _share_work(chunks: Sequence[Chunks], threads: int) -> None:
 
 
 def _share_memory(
-    cohorts: Sequence[Cohort], optimizer: RowOptimizer, limit: str | None, *, keeps_gradients: bool
+    cohorts: Sequence[Cohort],
+    optimizer: RowOptimizer,
+    limit: str | None,
+    *,
+    keeps_gradients: bool,
+    threads: int,
 ) -> None:
-    """Tell every cohort what it may work with; all take turns in it.
+    """Tell every cohort what one thread may work with; all parts take turns in it.
 
     Raises:
         ConfigError: the limit is below what the rows and one chunk need.
@@ -102,11 +109,11 @@ def _share_memory(
         limit,
         held_bytes=resident_bytes(),
         state_bytes=matrices * sum(own.rows * own.parameters * own.number_bytes for own in chunks),
-        least_bytes=max(own.training_bytes for own in chunks),
+        least_bytes=threads * max(own.training_bytes for own in chunks),
         agents=sum(own.rows for own in chunks),
     )
     for own in chunks:
-        own.working_bytes = left
+        own.working_bytes = None if left is None else left // threads
 
 
 def signature_groups(shards: Sequence[Shard]) -> list[list[Shard]]:

@@ -1,0 +1,89 @@
+"""Tasks side by side: all are done, at the same time, and what goes wrong is raised."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from parse_dfl.training.workers import Workers
+
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def two_torch_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 2, 40])
+def test_every_task_is_done_once(threads, count):
+    done = []
+    Workers(threads).run(lambda n=n: done.append(n) for n in range(count))
+    assert sorted(done) == list(range(count))
+
+
+def test_one_worker_does_all_in_turn_and_here():
+    where = []
+    Workers().run([lambda: where.append(threading.get_ident())] * 3)
+    assert where == [threading.get_ident()] * 3
+
+
+def test_tasks_run_at_the_same_time_and_elsewhere():
+    meeting = threading.Barrier(2, timeout=PATIENCE_S)  # one alone would wait in vain
+    where = set()
+
+    def meet():
+        where.add(threading.get_ident())
+        meeting.wait()
+
+    Workers(2).run([meet, meet])
+    assert len(where) == 2
+    assert threading.get_ident() not in where
+
+
+def test_tasks_are_asked_for_only_a_few_ahead_of_those_that_are_done():
+    done, ahead = [], []
+
+    def tasks():
+        for number in range(50):
+            ahead.append(number - len(done))
+            yield lambda: done.append(0)
+
+    Workers(2).run(tasks())
+    assert len(done) == 50
+    assert max(ahead) <= 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_task_raises_is_raised_after_the_others_ended(threads):
+    ended = []
+
+    def fail():
+        raise ValueError("task 7")
+
+    with pytest.raises(ValueError, match="task 7"):
+        Workers(threads).run([lambda: ended.append(0), fail])
+    assert ended == [0]
+    Workers(threads).run([lambda: ended.append(1)])
+    assert ended == [0, 1]
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+def test_workers_and_who_waits_for_them_use_one_torch_thread_each():
+    seen, workers = [], Workers(2)
+    with workers.alone():
+        workers.run([lambda: seen.append(torch.get_num_threads())] * 4)
+        assert torch.get_num_threads() == 1
+    assert seen == [1] * 4
+    assert torch.get_num_threads() == 2
+    with Workers().alone():
+        assert torch.get_num_threads() == 2
+    with pytest.raises(KeyError), workers.alone():
+        raise KeyError
+    assert torch.get_num_threads() == 2
