@@ -108,7 +108,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--checkpoint-every", "checkpoint_every", "ROUNDS", "rounds between checkpoints"),
         _option("--seed", "seed", "N", "seed of everything random"),
         _option("--device", "device", "NAME", "cpu, cuda or cuda:N"),
-        _option("--compile", "compile", "", "compile the training step; 10 to 40 s at the start"),
+        _option("--compile", "compile", "", "compile the training steps: a minute at the start"),
         _option("--memory-limit", "training.memory_limit", "SIZE",
                 "what the process may hold, such as 2GiB: rows are worked on in chunks that fit"),
         _option("--engine", "engine", "NAME",

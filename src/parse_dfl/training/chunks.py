@@ -16,7 +16,8 @@ PART_BYTES = 48 << 20
 """State and activations of the rows that are trained together: about what a processor's last cache
 holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
 COMPILED_PART_BYTES = 8 << 20
-"""The same where steps are compiled, and an operation more costs little: nearer to a core."""
+"""The same where steps are compiled, and an operation more costs little: nearer to a core.  Few of
+the activations are alive at a time there, so that they count once and not with their gradients."""
 
 
 @dataclass(kw_only=True)
@@ -40,8 +41,8 @@ class Chunks:
     @property
     def height(self) -> int:
         """The most rows that are trained together: what fits the cache, and the memory."""
-        row = STATE_MATRICES * self.parameters + self._activations
-        cached = COMPILED_PART_BYTES if self.compiled else PART_BYTES
+        cached, times = (COMPILED_PART_BYTES, 2) if self.compiled else (PART_BYTES, 1)
+        row = STATE_MATRICES * self.parameters + self._activations // times
         most = cached // (self.number_bytes * row)
         if self.working_bytes is not None:
             most = min(most, self.working_bytes // self.training_bytes)
