@@ -122,8 +122,11 @@ def calls(ranks, other):
 
 def bereaved(ranks, killed, folder):
     """What each call of the rank that is left ends with, when nothing was said before."""
+    joined = dist.FileStore(str(folder / "joined"), 2)
     if ranks.rank == killed:
+        joined.wait(["other"])  # a rank may have joined before the other one has
         os.kill(os.getpid(), signal.SIGKILL)
+    joined.set("other", "")
     found = {}
     for number, name in enumerate(calls(ranks, killed)):
         store = dist.FileStore(str(folder / f"words-{number}"), 1)
