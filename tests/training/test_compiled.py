@@ -48,14 +48,6 @@ def test_the_step_as_written_down_is_the_step(method):
     assert_compiling_changes_nothing(method=method, sizes=(12, 9))
 
 
-@pytest.fixture
-def two_torch_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.usefixtures("as_written_down", "two_torch_threads")
 @pytest.mark.parametrize("local_steps", [1, 6])
 def test_parts_side_by_side_are_the_steps(local_steps):
@@ -152,6 +144,22 @@ def test_what_the_compiler_fails_on_runs_as_it_is_and_says_so(monkeypatch):
         made = state_after(2, compiled=True, agents="a=3")
     plain = state_after(2, agents="a=3")
     assert all(torch.equal(made[name], value) for name, value in plain.items())
+
+
+class Wrapped(RuntimeError):
+    """An error as the compiler wraps it."""
+
+    inner_exception = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("error", [Wrapped.inner_exception, Wrapped("some part failed")])
+def test_a_compiler_that_cannot_write_is_refused(monkeypatch, error):
+    def failing(*_):
+        raise error
+
+    monkeypatch.setattr(compiled, "by_inductor", failing)
+    with pytest.raises(ConfigError, match=r"--compile: .*No space left .*TORCHINDUCTOR_CACHE_DIR"):
+        state_after(1, compiled=True, agents="a=3")
 
 
 def test_a_torch_that_is_too_old_is_told(monkeypatch):

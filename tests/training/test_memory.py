@@ -49,15 +49,12 @@ def test_a_simulator_that_does_not_fit_is_refused_before_it_is_built():
         federation(memory_limit="1MiB")
 
 
+@pytest.mark.usefixtures("two_torch_threads")
 def test_threads_share_what_the_limit_leaves(monkeypatch):
-    before, held = torch.get_num_threads(), memory.resident_bytes()
+    held = memory.resident_bytes()
     monkeypatch.setattr("parse_dfl.training.layout.resident_bytes", lambda: held)
-    torch.set_num_threads(2)
-    try:
-        limit = str(held + (64 << 20))
-        plain, made = (federation(memory_limit=limit, compiled=each) for each in (False, True))
-    finally:
-        torch.set_num_threads(before)
+    limit = str(held + (64 << 20))
+    plain, made = (federation(memory_limit=limit, compiled=each) for each in (False, True))
     left = plain.layout.cohorts[0].chunks.working_bytes
     assert {cohort.chunks.working_bytes for cohort in made.layout.cohorts} == {left // 2}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 
 import pytest
@@ -10,14 +12,6 @@ import torch
 from parse_dfl.training.workers import Workers
 
 PATIENCE_S = 30
-
-
-@pytest.fixture
-def two_torch_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -72,6 +66,21 @@ def test_what_a_task_raises_is_raised_after_the_others_ended(threads):
     assert ended == [0]
     Workers(threads).run([lambda: ended.append(1)])
     assert ended == [0, 1]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_workers_of_its_own():
+    Workers(2).run([lambda: None] * 4)
+    child = multiprocessing.get_context("fork").Process(target=_work_in_child)
+    child.start()
+    child.join(PATIENCE_S)
+    assert child.exitcode == 0
+
+
+def _work_in_child():
+    done = []
+    Workers(2).run([lambda: done.append(0)] * 4)
+    os._exit(0 if len(done) == 4 else 1)
 
 
 @pytest.mark.usefixtures("two_torch_threads")

@@ -93,13 +93,13 @@ class Simulator(Learner):
         """Run the next round."""
         self.begin_round()
         absent = absent_agents(self.agents, self._absence, self.round)
+        self.train(absent)
+        begin = time.perf_counter()
         with self.workers.alone():
-            self.train(absent)
-            begin = time.perf_counter()
             self._exchanger.exchange(
                 self.layout, self.stage, self.stage_number, round=self.round, absent=absent
             )
-            self.clock.mix += time.perf_counter() - begin
+        self.clock.mix += time.perf_counter() - begin
 
     def payload(self) -> Payload:
         """What the last round sent (before any: what the first would, nobody absent)."""

@@ -107,4 +107,5 @@ class _Walk:
         """Some epochs of every row one after another, shape=(rows, epochs · size)."""
         keys = hash_counters(self._keys[:, None], np.array(epochs, dtype=np.uint64))
         draws = hash_counters(keys[..., None], np.arange(self.size, dtype=np.uint64))
+        # No two are equal: the hash maps the counters of one key one to one.
         return np.argsort(draws, axis=-1).reshape(len(keys), -1)

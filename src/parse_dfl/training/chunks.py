@@ -41,9 +41,11 @@ class Chunks:
     @property
     def height(self) -> int:
         """The most rows that are trained together: what fits the cache, and the memory."""
-        cached, times = (COMPILED_PART_BYTES, 2) if self.compiled else (PART_BYTES, 1)
-        row = STATE_MATRICES * self.parameters + self._activations // times
-        most = cached // (self.number_bytes * row)
+        state = STATE_MATRICES * self.parameters
+        if self.compiled:
+            most = COMPILED_PART_BYTES // (self.number_bytes * (state + self._activations // 2))
+        else:
+            most = PART_BYTES // (self.number_bytes * (state + self._activations))
         if self.working_bytes is not None:
             most = min(most, self.working_bytes // self.training_bytes)
         if self.most_rows is not None:

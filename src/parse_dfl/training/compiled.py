@@ -71,7 +71,7 @@ class CompiledSteps:
         shapes of their tensors, or the compiler fails.
 
         Raises:
-            ConfigError: there is no compiler.
+            ConfigError: there is no compiler, or it cannot write.
         """
         key = id(stage), *example.number.shape[:2]
         if key not in self._written:
@@ -87,6 +87,11 @@ class CompiledSteps:
             return _Written(partial(self._steps, stage), copies, fixed, example)
         except ConfigError:
             raise
+        except OSError as reason:
+            raise ConfigError(
+                f"--compile: {reason}; it must write files (TORCHINDUCTOR_CACHE_DIR names another "
+                "folder); leave the option out to run without"
+            ) from reason
         except (RuntimeError, TypeError, ValueError) as reason:
             warnings.warn(
                 f"the training step of {self._name} cannot be compiled and runs as it is "
@@ -134,6 +139,7 @@ def _compiled(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., ob
 
     Raises:
         ConfigError: there is no compiler.
+        OSError: it cannot write.
         RuntimeError: it failed.
     """
     from torch._inductor.exc import InvalidCxxCompiler  # slow to import
@@ -142,6 +148,8 @@ def _compiled(graph: GraphModule, example: Sequence[Tensor]) -> Callable[..., ob
         return by_inductor(graph, example)
     except RuntimeError as reason:
         cause = getattr(reason, "inner_exception", reason)
+        if isinstance(cause, OSError):
+            raise cause from reason
         if not isinstance(cause, InvalidCxxCompiler):
             raise RuntimeError(first_line(cause)) from reason
         raise ConfigError(

@@ -36,11 +36,6 @@ class Layout:
         """All agents, cohort by cohort."""
         return [agent for cohort in self.cohorts for agent in cohort.agents]
 
-    @property
-    def device(self) -> torch.device:
-        """Where all rows are."""
-        return self.cohorts[0].data.label.device
-
 
 def build_layout(
     data: TensorData,

@@ -73,7 +73,7 @@ class Learner:
         self._events = list(events)
         sizes = [len(shard.indices) for shard in shards]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
-        beside = compiled and data.device.type == "cpu"
+        beside = compiled and data.device.type == "cpu" and not method.centralised
         self.workers = Workers(torch.get_num_threads() if beside else 1)
         self._trainer = LocalTrainer(
             training, steps=steps, centralised=method.centralised, workers=self.workers

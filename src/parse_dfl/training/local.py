@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from parse_dfl.methods.method import Stage
 from parse_dfl.training.cohort import STEPS_AHEAD, Cohort
@@ -54,7 +53,6 @@ class LocalTrainer:
         if self.centralised:
             self._train_tied(layout, stage, round, lr)
             return
-        rate = torch.tensor(lr, dtype=torch.float64, device=layout.device)
         together = largest_divisor(self.steps, STEPS_AHEAD)
         compiled: list[CompiledPart] = []
         for cohort in layout.cohorts:
@@ -67,15 +65,16 @@ class LocalTrainer:
                     labels = cohort.gradients(stage.objective, minibatch, block)
                     self._update(cohort, block, sorted(labels), stage, lr)
         compiled.sort(key=_work, reverse=True)  # what is begun last should be short
-        self._workers.run(self._task(part, round, together, rate) for part in compiled)
+        self._workers.run(self._task(part, round, together, lr) for part in compiled)
 
-    def _task(self, part: CompiledPart, round: int, together: int, lr: Tensor) -> Task:
+    def _task(self, part: CompiledPart, round: int, together: int, lr: float) -> Task:
         """All steps of a part's round."""
         cohort, block, take = part
+        rate = torch.tensor(lr, dtype=torch.float64, device=cohort.data.label.device)
 
         def task() -> None:
             for choice in cohort.choices(block, round, self.steps, together):
-                take(choice, lr)
+                take(choice, rate)
 
         return task
 

@@ -8,6 +8,7 @@ runs Python, of which one thread alone may run at a time: for compiled steps, an
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -40,7 +41,7 @@ class Workers:
             for task in tasks:
                 if len(begun) > self.threads:
                     begun.popleft().result()
-                begun.append(_pool(self.threads).submit(task))
+                begun.append(_pool(self.threads, os.getpid()).submit(task))
         finally:
             for future in begun:
                 future.exception()
@@ -66,7 +67,8 @@ class Workers:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001
+    """A process's own: one that was forked has none of its parent's threads."""
     return ThreadPoolExecutor(threads, "parse-dfl-worker", initializer=_use_one_thread)
 
 
