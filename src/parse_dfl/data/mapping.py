@@ -41,7 +41,8 @@ def from_mapping(
 
     Args:
         name: what to call the set in results.
-        modalities: an array of numbers per modality, each shape (samples, ...); kept as float32.
+        modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
+            or as float64 where float32 would lose a feature that lies far from zero.
         label: shape (samples,), integers or text, mapped to 0 … C-1.
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.
