@@ -103,3 +103,11 @@ def test_torch_dataset_of_mappings():
 def test_bad_torch_datasets(dataset, modalities, message):
     with pytest.raises(DataError, match=message):
         from_torch_dataset("bad", dataset, modalities)
+
+
+@pytest.mark.parametrize("type_", [np.int64, np.float64])
+def test_numbers_far_from_zero_keep_what_float32_would_lose(type_):
+    stamps = (1_700_000_000 + np.arange(4)).astype(type_)
+    data = from_mapping("mine", {"time": stamps, "ones": np.ones((4, 2))}, LABEL)
+    assert data.modalities["time"][:, 0].tolist() == stamps.tolist()
+    assert data.modalities["ones"].dtype == np.float32

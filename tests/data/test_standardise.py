@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from parse_dfl.data.standardise import LEAST_SCALE, fit
+from parse_dfl.data.standardise import LIMIT, fit
 from parse_dfl.modalities import Kind
 
 
@@ -28,15 +30,31 @@ def test_every_feature_or_channel_gets_mean_zero_and_deviation_one(shape, kind, 
     np.testing.assert_allclose(result.std(axis=pooled), 1, rtol=1e-4)
 
 
-def test_a_locally_constant_feature_does_not_blow_up():
-    values = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
-    values[:, 0] = 2
+def table():
+    return np.random.default_rng(0).normal(size=(64, 4))
+
+
+def test_a_locally_constant_feature_reads_zero_and_a_rare_one_is_clipped():
+    values = table()
+    values[:, 0], values[:, 1], values[0, 1] = 2, 0, 1e-3
     standardiser = fit(values, Kind.VECTOR)
-    overall = np.sqrt((values.std(axis=0) ** 2).mean())
-    assert standardiser.scale[0] == pytest.approx(LEAST_SCALE * overall, rel=1e-5)
-    assert standardiser.apply(values)[:, 0].tolist() == [0] * 64
+    later = standardiser.apply(np.array([[1e9, 1e9, 0, 0], [2, -1e9, 0, 0]]))
+    assert later[:, 0].tolist() == [0, 0]
+    assert later[:, 1].tolist() == [LIMIT, -LIMIT]
 
 
-def test_all_constant_is_left_unscaled():
-    standardiser = fit(np.full((3, 2), 7, np.float32), Kind.VECTOR)
-    assert standardiser.scale.tolist() == [1, 1]
+def test_rounding_noise_is_no_information():
+    values = np.full((64, 1), 1e6, np.float32)
+    values[::2] = np.nextafter(values[0, 0], np.float32(2e6))
+    assert fit(values, Kind.VECTOR).apply(values).tolist() == [[0]] * 64
+
+
+@given(st.integers(-40, 40), st.floats(-2e9, 2e9), st.integers(0, 3))
+def test_a_feature_is_standardised_whatever_its_unit_and_that_of_others(power, shift, place):
+    values = table()
+    changed = values.copy()
+    changed[:, place] = (changed[:, place] + shift) * 2.0**power
+    before, after = (fit(each, Kind.VECTOR).apply(each) for each in (values, changed))
+    others = np.arange(4) != place
+    np.testing.assert_array_equal(after[:, others], before[:, others])
+    np.testing.assert_allclose(after[:, place], before[:, place], atol=1e-5)

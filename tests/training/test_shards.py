@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from parse_dfl.agents import parse_mix
+from parse_dfl.data.mapping import from_mapping
 from parse_dfl.data.standardise import fit
+from parse_dfl.errors import DataError
+from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.simulation.agreement import agree
 from parse_dfl.training.cohort import log_prior
+from parse_dfl.training.shards import CohortData, Shard, TensorData
 from tests.small import federation
 
 
@@ -29,3 +36,34 @@ def test_the_prior_of_a_class_that_an_agent_never_saw_is_finite():
     prior = log_prior(torch.tensor([[0.0, 3.0, 1.0]]))
     assert prior.isfinite().all()
     assert torch.allclose(prior.exp(), torch.tensor([[0.5, 3.5, 1.5]]) / 5.5)
+
+
+def columns(unit=1.0, offset=0.0):
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    values[:, 0] = (values[:, 0] + offset) * unit
+    return from_mapping("mine", {"a": values}, np.arange(40) % 2)
+
+
+def two_owners():
+    agents = parse_mix("a=2").agents()
+    return [Shard(agent, np.arange(20) + 20 * i) for i, agent in enumerate(agents)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit", "offset"),
+    [("own", 1, 1.7e9 / 20), ("own", 1e6, 0), ("agreed", 1e6, 0), ("agreed", 1, 1e4)],
+)
+def test_a_unit_or_an_offset_changes_nothing_of_what_is_trained_on(rule, unit, offset):
+    found = []
+    for data in (columns(), columns(unit, offset)):
+        shards = two_owners()
+        if rule == "agreed":
+            shards, _ = agree(data, shards, parse_topology("ring"))
+        tensors = TensorData(data, torch.device("cpu"), torch.float32)
+        found.append(CohortData(tensors, shards).inputs["a"])
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+
+
+def test_an_offset_that_gossip_cannot_agree_on_is_refused():
+    with pytest.raises(DataError, match=r"modality 'a'.*take the offset off, or use --standardise"):
+        agree(columns(offset=1.7e9 / 20), two_owners(), parse_topology("ring"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ class MultimodalData:
     """
 
     name: str
-    modalities: Mapping[str, NDArray[np.float32]]  # each shape=(samples, ...)
+    modalities: Mapping[str, NDArray[Any]]  # float32 or float64, each shape=(samples, ...)
     kinds: Mapping[str, Kind]
     label: NDArray[np.int64]  # shape=(samples,), 0 .. classes-1
     label_names: tuple[str, ...]

@@ -20,8 +20,9 @@ from parse_dfl.data.columns import (
 )
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
+from parse_dfl.data.standardise import far_offset
 from parse_dfl.errors import ConfigError, DataError, nearest
-from parse_dfl.modalities import modality_set
+from parse_dfl.modalities import Kind, modality_set
 
 
 def from_mapping(
@@ -40,7 +41,8 @@ def from_mapping(
 
     Args:
         name: what to call the set in results.
-        modalities: an array of numbers per modality, each shape (samples, ...); kept as float32.
+        modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
+            or as float64 where float32 would lose a feature that lies far from zero.
         label: shape (samples,), integers or text, mapped to 0 … C-1.
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.
@@ -123,8 +125,11 @@ def _check_names(modalities: Mapping[str, Any], kinds: Mapping[str, str]) -> Non
             )
 
 
-def _values(modality: str, values: object, samples: int) -> NDArray[np.float32]:
-    """The modality's numbers as finite float32, shape (samples, ...) with at least two axes."""
+def _values(modality: str, values: object, samples: int) -> NDArray[Any]:
+    """The modality's numbers, finite, shape (samples, ...) with at least two axes.
+
+    As float32, but float64 where a feature is so far from zero that float32 would lose it.
+    """
     array = as_array(values)
     if array.dtype.kind not in "biuf":
         raise DataError(f"modality {modality!r} has type {array.dtype}; real numbers are needed")
@@ -140,7 +145,17 @@ def _values(modality: str, values: object, samples: int) -> NDArray[np.float32]:
             f"modality {modality!r} has {bad} NaN or infinite values (as float32); "
             "clean or impute them first"
         )
-    return numbers[:, None] if numbers.ndim == 1 else numbers
+    if array.ndim == 1:
+        array, numbers = array[:, None], numbers[:, None]
+    if array.dtype.itemsize > 2 and array.dtype != np.float32 and _is_far(array):
+        return np.ascontiguousarray(array, dtype=np.float64)
+    return numbers
+
+
+def _is_far(array: NDArray[Any]) -> bool:
+    """Whether the entries of some place, or of some channel, lie far from zero for their spread."""
+    by_place, by_channel = array.reshape(len(array), -1), array.reshape(-1, array.shape[-1])
+    return any(far_offset(each, Kind.VECTOR).any() for each in (by_place, by_channel))
 
 
 def _item(index: int, item: Any, modalities: Sequence[str] | None) -> tuple[Mapping[str, Any], Any]:

@@ -16,7 +16,7 @@ COMPONENTS = 128
 
 def features(values: NDArray[Any], seed: int) -> Features:
     """Samples of any shape (samples, ...) as vectors of mean 0 and standard deviation 1."""
-    flat = _standardised(values.reshape(len(values), -1).astype(np.float32))
+    flat = _standardised(values.reshape(len(values), -1).astype(np.float64))
     if flat.shape[1] <= WIDEST:
         return flat
     from sklearn.decomposition import PCA
@@ -26,6 +26,6 @@ def features(values: NDArray[Any], seed: int) -> Features:
     return np.asarray(reduced / reduced[:, 0].std(), dtype=np.float32)
 
 
-def _standardised(flat: Features) -> Features:
+def _standardised(flat: NDArray[np.float64]) -> Features:
     spread = flat.std(axis=0)
-    return (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return ((flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32)

@@ -87,7 +87,7 @@ class TrainedAgent:
                 f"{nearest(name, self.spec.modalities)}"
             )
         try:
-            array = np.asarray(values, dtype=np.float32)
+            array = np.asarray(values, dtype=np.float64)  # training's offsets may need it
         except (TypeError, ValueError):
             raise DataError(f"modality {name!r} is no array of numbers") from None
         expected = self._samples[name].shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.standardise import Standardiser, fit
+from parse_dfl.data.standardise import LIMIT, Standardiser, far_offset, fit
 from parse_dfl.training.minibatches import Samples
 from parse_dfl.training.samples import arranged, take
 
@@ -38,11 +39,19 @@ class TensorData:
     def __init__(self, data: MultimodalData, device: torch.device, dtype: torch.dtype) -> None:
         self.source = data
         self.device, self.dtype = device, dtype
+        self.offsets = {
+            name: far_offset(values, data.kinds[name]) for name, values in data.modalities.items()
+        }
+        """What was taken off before the cast to ``dtype``, by modality."""
         self.modalities = {
-            name: arranged(torch.from_numpy(values).to(device, dtype), data.kinds[name])
+            name: arranged(self._moved(name, values).to(device, dtype), data.kinds[name])
             for name, values in data.modalities.items()
         }
         self.label = torch.from_numpy(data.label).to(device)
+
+    def _moved(self, name: str, values: NDArray[Any]) -> Tensor:
+        moves = self.offsets[name].any()
+        return torch.from_numpy(values - self.offsets[name] if moves else values)
 
     @property
     def classes(self) -> int:
@@ -66,8 +75,14 @@ class CohortData:
             index[row, : sizes[row]] = shard.indices
         self.sizes = np.array(sizes)
         self.standardisers = [standardisers(data.source, shard) for shard in shards]
-        self.mean = {name: self._stack(name, "mean") for name in modalities}
-        self.scale = {name: self._stack(name, "scale") for name in modalities}
+        self.mean = {
+            name: self._stack([own[name].mean - data.offsets[name] for own in self.standardisers])
+            for name in modalities
+        }
+        self.scale = {
+            name: self._stack([own[name].scale for own in self.standardisers])
+            for name in modalities
+        }
         rows = torch.from_numpy(index).to(data.device)
         self.inputs = {
             name: self.standardise(name, take(data.modalities[name], rows)) for name in modalities
@@ -75,14 +90,15 @@ class CohortData:
         self.label = data.label[rows]  # shape=(n, S)
         self.label_counts = label_counts(data, shards)  # shape=(n, C)
 
-    def _stack(self, modality: str, part: str) -> Tensor:
-        values = np.stack([getattr(own[modality], part) for own in self.standardisers])
-        return torch.from_numpy(values).to(self._data.device, self._data.dtype).unsqueeze(1)
+    def _stack(self, values: Sequence[NDArray[np.float64]]) -> Tensor:
+        return (
+            torch.from_numpy(np.stack(values)).to(self._data.device, self._data.dtype).unsqueeze(1)
+        )
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
         """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
         centred = values - self.mean[modality][block]
-        return centred.div_(self.scale[modality][block])
+        return centred.div_(self.scale[modality][block]).clamp_(-LIMIT, LIMIT)
 
     def samples(self, block: slice) -> Samples:
         """The samples of the rows of ``block``."""
