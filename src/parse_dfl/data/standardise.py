@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.modalities import Kind
+from parse_dfl.overlays.mixing import Mixing
 
 LIMIT = 10.0
 """Standardised values are clipped here: a feature that hardly varies in an agent's few samples may
@@ -26,8 +27,8 @@ FAR = 2.0**10
 """A feature whose mean is more than so many scales away from zero is far: float32 would keep too
 little of it."""
 
-AGREED_ROUNDING = 1e-6
-"""Of a mean: what is left of a scale when a mean square is taken less a squared mean."""
+AGREED_ROUNDING = 1e-13
+"""Of a mean: what a hundred steps of merging may leave of a scale that was none."""
 
 _POOLED_AXES = {
     Kind.VECTOR: (0,),
@@ -79,32 +80,58 @@ def far_offset(values: NDArray[Any], kind: Kind) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over an agent's entries: how many, of x, of x²; they add up over agents.
+    """How many entries, their mean, and the sum of their squared deviations from it.
 
-    ``total`` and ``square`` have a sample's number of axes, as a :class:`Standardiser`'s mean.
+    Kept about the mean, since a difference of large sums would lose what varies.  ``mean`` and
+    ``deviations`` have a sample's number of axes, F numbers each.
     """
 
     count: float
-    total: NDArray[np.float64]
-    square: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    deviations: NDArray[np.float64]
 
     @classmethod
     def of(cls, values: NDArray[Any], kind: Kind) -> Moments:
-        """The moments of one agent's ``values``, shape (samples, ...)."""
+        """Return the moments of one agent's ``values``, shape (samples, ...)."""
         axes, exact = _POOLED_AXES[kind], values.astype(np.float64)
-        total = exact.sum(axis=axes, keepdims=True)[0]
-        square = np.square(exact).sum(axis=axes, keepdims=True)[0]
-        return cls(exact.size / total.size, total, square)
+        mean = exact.mean(axis=axes, keepdims=True)
+        deviations = np.square(exact - mean).sum(axis=axes, keepdims=True)[0]
+        return cls(exact.size / deviations.size, mean[0], deviations)
 
     def row(self) -> NDArray[np.float64]:
-        """All numbers in one row, as they travel, shape=(1 + 2F,)."""
-        return np.concatenate([[self.count], self.total.ravel(), self.square.ravel()])
+        """Return all numbers in one row, as they travel, shape=(1 + 2F,)."""
+        return np.concatenate([[self.count], self.mean.ravel(), self.deviations.ravel()])
 
     def standardiser(self, row: NDArray[np.float64]) -> Standardiser:
-        """Of moments of this shape that came as a ``row``, whose common factor does not matter."""
-        total, square = (part.reshape(self.total.shape) for part in np.split(row[1:] / row[0], 2))
-        scale = np.sqrt(np.maximum(square - total**2, 0.0))
-        return _of(total, scale, AGREED_ROUNDING)
+        """Return what a ``row`` of moments of this shape standardises by."""
+        mean, deviations = (part.reshape(self.mean.shape) for part in np.split(row[1:], 2))
+        return _of(mean, np.sqrt(deviations / row[0]), AGREED_ROUNDING)
+
+
+def merge_rows(rows: NDArray[np.float64], mixing: Mixing) -> NDArray[np.float64]:
+    """Average the moments in ``rows``, shape=(n, 1 + 2F), with those of the neighbours.
+
+    Equal to ``W @`` (count, Σ x, Σ x²) in exact arithmetic, but about the means, by the rule for
+    merging parts of a sample (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
+    Variance", The American Statistician 37, 1983):
+
+        n = Σ_j w_j n_j,   m = Σ_j w_j n_j m_j / n,   d = Σ_j w_j (d_j + n_j (m_j − m)²)
+    """
+    own = np.arange(mixing.size)
+    source = np.concatenate([own, mixing.source])
+    target = np.concatenate([own, mixing.target])
+    weight = np.concatenate([mixing.self_weight, mixing.weight])[:, None]
+    count, (mean, deviations) = rows[:, :1], np.split(rows[:, 1:], 2, axis=1)
+    merged = np.zeros_like(rows)
+    new_count, (new_mean, new_deviations) = merged[:, :1], np.split(merged[:, 1:], 2, axis=1)
+    np.add.at(new_count, target, weight * count[source])
+    # Taken about the own mean: what all have in common, as an offset, is never rounded.
+    share = weight * count[source] / new_count[target]
+    np.add.at(new_mean, target, share * (mean[source] - mean[target]))
+    new_mean += mean
+    apart = np.square(mean[source] - new_mean[target])
+    np.add.at(new_deviations, target, weight * (deviations[source] + count[source] * apart))
+    return merged
 
 
 def _of(mean: NDArray[np.float64], scale: NDArray[np.float64], rounding: float) -> Standardiser:

@@ -1,7 +1,8 @@
 """The owners of a modality agree on how to standardise it, before the first round.
 
 Each sums up its own training samples, how many entries, Σ x and Σ x² per feature or channel, and
-averages these sums with its neighbours, on the overlay of the modality, with Metropolis weights:
+averages these sums with its neighbours, on the overlay of the modality, with Metropolis weights
+(:func:`~parse_dfl.data.standardise.merge_rows` does so about the means, where no digit is lost):
 
     s_i ← Σ_j W_ij s_j,    :data:`STEPS` times
 
@@ -21,12 +22,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.standardise import Moments, Standardiser, fit
-from parse_dfl.errors import DataError
+from parse_dfl.data.standardise import Moments, Standardiser, merge_rows
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.overlays.weights import metropolis
 from parse_dfl.simulation.exchange import BYTES_PER_NUMBER, Payload
@@ -34,9 +33,6 @@ from parse_dfl.training.shards import Shard
 
 STEPS = 100
 """Gossip steps: on a ring of ten the disagreement falls to a millionth."""
-
-FARTHEST = 2.0**14
-"""Scales that a mean may be away from zero: a millionth of it is then below a fiftieth of one."""
 
 
 def agree(
@@ -53,7 +49,6 @@ def agree(
             Moments.of(data.modalities[modality][shards[i].indices], data.kinds[modality])
             for i in places
         ]
-        _check_near(modality, data, np.concatenate([shards[i].indices for i in places]))
         rows = np.stack([own.row() for own in moments])
         for seed in dict.fromkeys(shards[i].agent.seed for i in places):
             own = np.array([k for k, i in enumerate(places) if shards[i].agent.seed == seed])
@@ -66,17 +61,6 @@ def agree(
             agreed[place][modality] = own_moments.standardiser(row)
     total = Payload(sum(sent.values()), len(sent), max(sent.values(), default=0))
     return [replace(shard, agreed=own) for shard, own in zip(shards, agreed, strict=True)], total
-
-
-def _check_near(modality: str, data: MultimodalData, own: NDArray[np.int64]) -> None:
-    """Refuse features so far from zero that what gossip leaves undecided exceeds their scale."""
-    found = fit(data.modalities[modality][own], data.kinds[modality])
-    if (np.isfinite(found.scale) & (np.abs(found.mean) > FARTHEST * found.scale)).any():
-        raise DataError(
-            f"a feature of modality {modality!r} has a mean more than {FARTHEST:.0f} times its "
-            "standard deviation, on which agents cannot agree by gossip; take the offset off, or "
-            "use --standardise own"
-        )
 
 
 def _owners(shards: Sequence[Shard]) -> dict[str, list[int]]:
@@ -102,7 +86,7 @@ def _gossip(
         if mixing is None or topology.time_varying:
             edges = topology.edges(names, round=step, seed=seed, label=label)
             mixing = metropolis(edges)
-        rows = mixing.apply(torch.from_numpy(rows)).numpy()
+        rows = merge_rows(rows, mixing)
         for link in zip(mixing.source.tolist(), mixing.target.tolist(), strict=True):
             links[link] = links.get(link, 0) + 1
     return rows, links

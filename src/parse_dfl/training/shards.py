@@ -43,8 +43,10 @@ class TensorData:
             name: far_offset(values, data.kinds[name]) for name, values in data.modalities.items()
         }
         """What was taken off before the cast to ``dtype``, by modality."""
+        # Rounded once standardised, not before: of 1000 ± 1 bfloat16 would keep nothing.
+        self.wide = torch.promote_types(dtype, torch.float32)
         self.modalities = {
-            name: arranged(self._moved(name, values).to(device, dtype), data.kinds[name])
+            name: arranged(self._moved(name, values).to(device, self.wide), data.kinds[name])
             for name, values in data.modalities.items()
         }
         self.label = torch.from_numpy(data.label).to(device)
@@ -91,14 +93,13 @@ class CohortData:
         self.label_counts = label_counts(data, shards)  # shape=(n, C)
 
     def _stack(self, values: Sequence[NDArray[np.float64]]) -> Tensor:
-        return (
-            torch.from_numpy(np.stack(values)).to(self._data.device, self._data.dtype).unsqueeze(1)
-        )
+        return torch.from_numpy(np.stack(values)).to(self._data.device, self._data.wide)[:, None]
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
         """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
         centred = values - self.mean[modality][block]
-        return centred.div_(self.scale[modality][block]).clamp_(-LIMIT, LIMIT)
+        scaled = centred.div_(self.scale[modality][block]).clamp_(-LIMIT, LIMIT)
+        return scaled.to(self._data.dtype)
 
     def samples(self, block: slice) -> Samples:
         """The samples of the rows of ``block``."""
