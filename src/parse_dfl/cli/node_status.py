@@ -45,7 +45,10 @@ def show_status(path: Path) -> None:
     identity = identity_of(file)
     own = [place.replace("0.0.0.0", "127.0.0.1") for place in file.listen]  # noqa: S104
     link = LinkSettings(
-        listen=["127.0.0.1:0"], connect=[*own, *file.node.connect], limit_bytes=LIMIT_BYTES
+        listen=["127.0.0.1:0"],
+        connect=[*own, *file.node.connect],
+        limit_bytes=LIMIT_BYTES,
+        guest=True,
     )
     transport = open_transport(link, identity, wait_s=WAIT_S, stop=Stop())
     try:
