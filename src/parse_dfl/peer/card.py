@@ -14,13 +14,14 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import modality_set
 from parse_dfl.peer.authority import Authority
 from parse_dfl.peer.compatibility import read_terms
+from parse_dfl.peer.config import MOST_SEED
 from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.names import is_name
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.sealed import seal, unseal
 
 MOST_BRANCHES = 256
-MOST_NUMBER = 2**63 - 1
+MOST_NUMBER = MOST_SEED
 
 
 @dataclass(frozen=True, kw_only=True)

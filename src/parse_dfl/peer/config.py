@@ -9,6 +9,9 @@ from parse_dfl.overlays.config import OverlayConfig
 
 PACES = ("synchronous", "asynchronous")
 
+MOST_SEED = 2**63 - 1
+"""The largest number that an announcement holds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PeerConfig:
