@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import signal
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from parse_dfl.cli import main
-from parse_dfl.cli.node_status import status_table
+from parse_dfl.cli.node import _Log
+from parse_dfl.cli.node_status import show, status_table
 from parse_dfl.errors import ConfigError, IdentityError
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.peers.node import identity_of
 from parse_dfl.experiments.peers.node_config import load_agent_file
+from parse_dfl.experiments.peers.run import check_engine
 from parse_dfl.peer.certificates import create_ca, issue
 from parse_dfl.peer.report import RoundReport, in_a_line
 from parse_dfl.peer.stop import Stop
@@ -139,22 +144,83 @@ def test_a_line_a_round():
     )
 
 
+TOLD = {
+    "round": 3,
+    "rounds": 9,
+    "modalities": ["a", "b"],
+    "neighbours": {"a/backbone": ["x", "y"]},
+    "staleness": {"x": 2, "y": 0},
+    "missing": ["y"],
+    "sent_bytes": 1_000_000,
+    "received_bytes": 0,
+    "guard": {"refused": {"y": {"values": 3}}, "unverified": {}},
+    "accuracy": 0.5,
+}
+
+
 def test_the_status_table_has_a_row_a_peer():
-    told = {
-        "round": 3,
-        "rounds": 9,
-        "modalities": ["a", "b"],
-        "neighbours": {"a/backbone": ["x", "y"]},
-        "staleness": {"x": 2, "y": 0},
-        "missing": ["y"],
-        "sent_bytes": 1_000_000,
-        "received_bytes": 0,
-        "guard": {"refused": {"y": {"values": 3}}, "unverified": {}},
-        "accuracy": 0.5,
-    }
-    table = status_table({"me": told})
-    cells = [next(iter(column.cells)) for column in table.columns]
+    table = status_table({"me": TOLD})
+    cells = [str(next(iter(column.cells))) for column in table.columns]
     assert cells == [
         "me", "a+b", "3/9", "a/backbone: x, y", "x 2", "y", "1.00 MB", "0.00 MB", "y: values 3",
         "50.0 %",
     ]  # fmt: skip
+
+
+LONG = "a-site-of-a-very-long-name-that-must-not-be-cut"
+
+
+@pytest.mark.parametrize("width", [30, 80, 300])
+def test_no_name_is_cut_at_any_width(width):
+    out = StringIO()
+    told = {**TOLD, "neighbours": {"a/backbone": [LONG, "y"]}}
+    show({LONG: told, "b": {}}, Console(file=out, width=width))
+    text = out.getvalue()
+    assert text.count(LONG) == 2
+    assert "an answer that cannot be read" in text
+    assert "…" not in text
+    if width == 300:
+        assert "│" in text
+
+
+def test_what_a_peer_tells_is_shown_as_it_is_and_never_obeyed():
+    out = StringIO()
+    told = {**TOLD, "missing": ["[red]x", "\x1b[31my"]}
+    show({"a": told}, Console(file=out, width=80))
+    assert "[red]x, ?[31my" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError, RuntimeError, UnicodeDecodeError("utf-8", b"x", 0, 1, "x")]
+)
+def test_init_without_answers_says_which_options_answer(error, monkeypatch, capsys, tmp_path):
+    def nobody(question):
+        raise error
+
+    monkeypatch.setattr("builtins.input", nobody)
+    assert main(["node", "init", "a.toml"]) == 2
+    assert "no answer to 'name'; give --name" in capsys.readouterr().err
+    assert not (tmp_path / "a.toml").exists()
+
+
+def test_a_seed_that_cannot_be_announced_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text(f"seed = {2**63}\n" + BASE + "[peer]\ninsecure = true\n")
+    with pytest.raises(ConfigError, match=f"seed must be at most {2**63 - 1} .* not {2**63}"):
+        load_agent_file(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match="seed must be at most"):
+        check_engine(RunConfig(seed=10**29, engine="peers"), own=False)
+
+
+def test_a_node_goes_on_when_nobody_reads_its_log(monkeypatch):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+        def flush(self):
+            raise BrokenPipeError
+
+    log = _Log()
+    monkeypatch.setattr("sys.stderr", Closed())
+    log.note("x")
+    monkeypatch.setattr("sys.stderr", None)
+    log.note("x")

@@ -20,6 +20,7 @@ CARD = Card(
     samples=12,
     branches=(Branch("a+b", "synergy", "12ab"),),
     born=2**60,
+    terms={"lr": "0.1"},
 )
 TEXTS = st.text("ab/", max_size=5)
 
@@ -87,12 +88,14 @@ def test_random_bytes_are_refused_and_nothing_else(data):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["seed", "samples", "born", "modalities", "branches"]),
+        st.sampled_from(["seed", "samples", "born", "modalities", "branches", "terms"]),
         st.none() | st.integers() | TEXTS | st.lists(TEXTS, max_size=3),
     )
 )
 def test_random_facts_are_a_card_or_refused(content):
-    text = base64.urlsafe_b64encode(seal("card", content, Insecure("a-0", "demo"))).decode()
+    text = base64.urlsafe_b64encode(
+        seal("card", {"terms": {}, **content}, Insecure("a-0", "demo"))
+    ).decode()
     try:
         card = read(text, None)
     except Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from threading import Condition
@@ -10,7 +11,9 @@ from threading import Condition
 import pytest
 import torch
 
+from parse_dfl.experiments.ingredients import gather
 from parse_dfl.experiments.peers.fleet import Fleet
+from parse_dfl.experiments.peers.terms import terms_of
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.peer.card import Card
 from parse_dfl.peer.identity import Identity, Insecure
@@ -39,10 +42,10 @@ REASONS = {"framing", "values", "schema", "round", "sender", "uncertified", "bra
 class Mallory:
     """A member with a good certificate and bad manners, in the test's own process."""
 
-    def __init__(self, fleet: Fleet, widths: dict[str, int]) -> None:
+    def __init__(self, fleet: Fleet, widths: dict[str, int], terms: Mapping[str, str]) -> None:
         self.identity = Identity.load(fleet._certificates(MALLORY))
         self.keys = Keys(self.identity.federation)
-        self.widths = widths
+        self.widths, self.terms = widths, terms
         link = LinkSettings(
             listen=[fleet.places[MALLORY]],
             connect=[fleet.places[HONEST[0]]],
@@ -55,7 +58,10 @@ class Mallory:
 
     def join(self) -> None:
         """Announce what honest members have, once they are seen."""
-        nobody = Card(name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), born=0)
+        nobody = Card(
+            name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), born=0,
+            terms=self.terms,
+        )  # fmt: skip
         self.membership.join(nobody)
         assert self.membership.wait(lambda view: HONEST[0] in view, timeout_s=60)
         self.membership.announce(replace(self.membership.view()[HONEST[0]], name=MALLORY))
@@ -104,7 +110,7 @@ def told(tmp_path_factory):
     with Fleet(config, folder) as fleet, crowd(fleet, [*HONEST, MALLORY], folder) as peers:
         peers.start(HONEST, wait_for=3)
         peers.wait(peers.reached(1, HONEST))
-        mallory = Mallory(fleet, _widths(config))
+        mallory = Mallory(fleet, _widths(config), _terms(config))
         mallory.join()
         peers.wait(lambda: all(MALLORY in str(peers.rounds(n)[-1]["neighbours"]) for n in HONEST))
         for kind in (*KINDS, *["nan"] * 8):
@@ -133,6 +139,11 @@ def told(tmp_path_factory):
 
 def _accuracy(rounds):
     return rounds[-1]["scores"]["accuracy"]
+
+
+def _terms(config):
+    found = gather(config, [0])
+    return terms_of(config, found.data, lr=found.method.lr)
 
 
 def _widths(config):

@@ -34,7 +34,9 @@ def telling():
     guard.judge(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()
     identity = Insecure("a-0", "demo")
-    return Telling(federation(agents="a=1", rounds=9), BYTES, guard, identity, heard), heard
+    return Telling(
+        federation(agents="a=1", rounds=9), BYTES, guard, identity, heard, lambda: {"a-0"}
+    ), heard
 
 
 def told(telling):
@@ -49,6 +51,7 @@ def test_before_the_first_round_it_tells_who_it_is():
     status = told(own)
     assert (status["name"], status["round"], status["rounds"]) == ("a-0", 0, 9)
     assert (status["modalities"], status["neighbours"], status["accuracy"]) == (["a"], {}, None)
+    assert status["living"] == ["a-0"]
     assert not heard.reports
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from parse_dfl.cli.parser import Parser
-from parse_dfl.errors import OutputError
+from parse_dfl.errors import ConfigError, OutputError
 from parse_dfl.experiments.peers.node_config import PORT, load_agent_file
 from parse_dfl.files import write_atomically
 
@@ -108,7 +108,12 @@ def _answer(name: str, args: argparse.Namespace) -> str:
     if given is not None or args.defaults:
         return default if given is None else given
     shown = f"{question} [{default}]: " if default else f"{question}: "
-    return input(shown).strip() or default
+    try:
+        return input(shown).strip() or default
+    except (EOFError, RuntimeError, UnicodeDecodeError) as error:  # no input, or it is closed
+        raise ConfigError(
+            f"no answer to {name!r}; give --{name} and the other options, or --defaults"
+        ) from error
 
 
 def _file(path: Path, answers: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from parse_dfl.errors import PeerError
 from parse_dfl.experiments.peers.node import identity_of
@@ -21,6 +22,7 @@ from parse_dfl.peer.transport import LinkSettings
 WAIT_S = 10.0
 ANSWER_S = 3.0
 LIMIT_BYTES = 1 << 20
+WIDE = 10_000
 COLUMNS = (
     "agent",
     "modalities",
@@ -45,7 +47,10 @@ def show_status(path: Path) -> None:
     identity = identity_of(file)
     own = [place.replace("0.0.0.0", "127.0.0.1") for place in file.listen]  # noqa: S104
     link = LinkSettings(
-        listen=["127.0.0.1:0"], connect=[*own, *file.node.connect], limit_bytes=LIMIT_BYTES
+        listen=["127.0.0.1:0"],
+        connect=[*own, *file.node.connect],
+        limit_bytes=LIMIT_BYTES,
+        guest=True,
     )
     transport = open_transport(link, identity, wait_s=WAIT_S, stop=Stop())
     try:
@@ -55,15 +60,39 @@ def show_status(path: Path) -> None:
         transport.close()
     if not found:
         raise PeerError(f"no peer of {identity.federation} answers; is the node running?")
-    Console().print(status_table(found))
+    show(found, Console())
+
+
+def show(found: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Print a table, or, where that is wider than the console, a few lines a peer: no name is
+    ever cut."""
+    table = status_table(found)
+    wide = console.options.update(width=WIDE)
+    if console.measure(table, options=wide).maximum <= console.width:
+        console.print(table)
+        return
+    for name, told in sorted(found.items()):
+        lines = [name]
+        for column, cell in zip(COLUMNS[1:], _cells(told), strict=True):
+            lines += [f"  {column}: {part}" for part in cell.split("\n") if part]
+        console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def status_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row a peer."""
     table = Table(*COLUMNS, title="peers", title_justify="left")
     for name, told in sorted(found.items()):
-        table.add_row(name, *map(str, _row(told)))
+        table.add_row(Text(name), *map(Text, _cells(told)))
     return table
+
+
+def _cells(told: Mapping[str, Any]) -> list[str]:
+    """What a peer tells is signed, and may be nonsense all the same."""
+    try:
+        row = _row(told)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        row = ["an answer that cannot be read", *[""] * (len(COLUMNS) - 2)]
+    return ["".join(c if c.isprintable() or c == "\n" else "?" for c in cell) for cell in row]
 
 
 def _row(told: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from parse_dfl.agents import AgentSpec
@@ -13,13 +13,15 @@ from parse_dfl.branches import Branch
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import modality_set
 from parse_dfl.peer.authority import Authority
+from parse_dfl.peer.compatibility import read_terms
+from parse_dfl.peer.config import MOST_SEED
 from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.names import is_name
 from parse_dfl.peer.refusals import Reason, Refusal
 from parse_dfl.peer.sealed import seal, unseal
 
 MOST_BRANCHES = 256
-MOST_NUMBER = 2**63 - 1
+MOST_NUMBER = MOST_SEED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Card:
 
     ``seed`` is the federation's, which overlays and starting weights are drawn from; ``born``
     the time of the card in nanoseconds since 1970: of two cards of an agent the later one holds.
+    ``terms`` are what all sites must have alike (:mod:`parse_dfl.peer.compatibility`).
     """
 
     name: str
@@ -36,6 +39,7 @@ class Card:
     samples: int
     branches: tuple[Branch, ...]
     born: int
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def agent(self) -> AgentSpec:
@@ -83,6 +87,7 @@ def _card(content: Mapping[str, Any]) -> Card:
         samples=content["samples"],
         branches=tuple(_branch(text) for text in content["branches"]),
         born=content["born"],
+        terms=read_terms(content.get("terms")),
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from parse_dfl.overlays.config import OverlayConfig
 
 PACES = ("synchronous", "asynchronous")
+
+MOST_SEED = 2**63 - 1
+"""The largest number that an announcement holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +49,13 @@ class NodeSettings:
     """What a node does besides learning.
 
     ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
+    ``terms`` are announced, and must be the same at every site.
     It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
     """
 
     overlay: OverlayConfig
     peer: PeerConfig
+    terms: Mapping[str, str] = field(default_factory=dict)
     wait_for: int = 2
     meet_s: float = 60.0
     eval_every: int = 10

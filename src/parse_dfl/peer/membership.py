@@ -14,6 +14,7 @@ from threading import Condition
 
 from parse_dfl.peer.authority import Authority
 from parse_dfl.peer.card import Card, read_card, write_card
+from parse_dfl.peer.compatibility import differences
 from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.keys import Keys
 from parse_dfl.peer.refusals import Refusal
@@ -21,6 +22,8 @@ from parse_dfl.peer.transport import Transport
 
 MOST_TOKENS = 50_000
 MOST_KEY_BYTES = 80 << 10
+MOST_DIFFERING = 1000
+LIVING_TIMEOUT_S = 2.0
 
 
 class Membership:
@@ -43,6 +46,7 @@ class Membership:
         self._changed = changed
         self._tokens: dict[str, dict[str, Card]] = {}  # agent → key → card
         self._own: Card | None = None
+        self._differing: dict[str, list[str]] = {}
         self.version = 0
         self.refused = 0
 
@@ -50,6 +54,8 @@ class Membership:
         """Announce this agent, and begin to hear of the others."""
         self.announce(card)
         self._transport.watch(self._keys.everybody, self._seen)
+        for key in self._transport.living(self._keys.everybody, timeout_s=LIVING_TIMEOUT_S):
+            self._seen(key, True)
 
     def announce(self, card: Card) -> None:
         """Show a new card, after an agent lost or gained a modality."""
@@ -65,7 +71,10 @@ class Membership:
         self._transport.announce([])
 
     def view(self) -> dict[str, Card]:
-        """The living by name, this agent included, each with its latest card."""
+        """The living by name, this agent included, each with its latest card.
+
+        Those that differ in a term are left out: with them nothing is exchanged.
+        """
         assert self._own is not None, "join comes first"
         with self._changed:
             others = {
@@ -73,7 +82,20 @@ class Membership:
                 for name, cards in self._tokens.items()
                 if cards and name != self._own.name
             }
-        return {**others, self._own.name: self._own}
+        alike = {name: card for name, card in others.items() if not self._differences(card)}
+        return {**alike, self._own.name: self._own}
+
+    def differing(self) -> dict[str, list[str]]:
+        """Everybody who was ever seen with other terms, with what differs; also who has left."""
+        with self._changed:
+            return dict(self._differing)
+
+    def _differences(self, card: Card) -> list[str]:
+        assert self._own is not None, "join comes first"
+        own = self._own
+        if card.name == own.name or card.terms == own.terms:
+            return []
+        return differences(own.terms, card.terms, me=own.name, them=card.name)
 
     def wait(self, until: Callable[[dict[str, Card]], bool], *, timeout_s: float) -> bool:
         """Wait for the view to be as asked; whether it is."""
@@ -100,6 +122,8 @@ class Membership:
         with self._changed:
             if sum(map(len, self._tokens.values())) < MOST_TOKENS:
                 self._tokens.setdefault(name, {})[key] = card
+            if len(self._differing) < MOST_DIFFERING and (found := self._differences(card)):
+                self._differing[name] = found
         self._change()
 
     def _read(self, text: str) -> Card | None:

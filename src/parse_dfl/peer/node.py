@@ -13,6 +13,7 @@ from parse_dfl.branches import Branch
 from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peer.card import Card
+from parse_dfl.peer.compatibility import in_a_sentence
 from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.exchange import PeerExchanger
 from parse_dfl.peer.guard import Guard
@@ -32,6 +33,8 @@ from parse_dfl.peer.windows import rounds_for
 from parse_dfl.training.learner import Learner
 
 STATUS_TIMEOUT_S = 2.0
+REFUSAL_STAY_S = 3.0
+"""How long one that differs stays, so that the other site hears of the difference as well."""
 
 
 class Node:
@@ -91,9 +94,12 @@ class Node:
             pause_s=settings.peer.deadline_s,
         )
         self._tempo = Tempo(settings.peer.least_round_s)
-        self._telling = Telling(learner, self._exchanger, self._guard, identity, reporter)
+        self._telling = Telling(
+            learner, self._exchanger, self._guard, identity, reporter, self._known
+        )
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
+        self._ignored: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -159,16 +165,18 @@ class Node:
         """Announce oneself, wait for the others, and catch up with them."""
         keys = Keys(self._identity.federation)
         self._telling.begin()
-        self._transport.answer(keys.status(self.name), self._telling.answer)
         card = self._card()
         self._announced = card.modalities
         self.membership.join(card)
+        self._transport.answer(keys.status(self.name), self._telling.answer)
         wanted = self._settings.wait_for
 
         def enough(view: Mapping[str, Card]) -> bool:
-            return len(view) >= wanted or stop.asked
+            return len(view) >= wanted or stop.asked or bool(self.membership.differing())
 
-        if not self.membership.wait(enough, timeout_s=self._settings.meet_s):
+        met = self.membership.wait(enough, timeout_s=self._settings.meet_s)
+        self._check_terms(stop)
+        if not met:
             there = len(self.membership.view())
             raise PeerError(
                 f"{there} of {wanted} agents were there after {self._settings.meet_s:g} s "
@@ -179,15 +187,34 @@ class Node:
             self._lockstep.catch_up()
         self._exchanger.prepare(self.learner)
 
+    def _check_terms(self, stop: Stop) -> None:
+        """Before its first round an agent that differs from anybody begins nothing.
+
+        Once it runs it goes on, and it is for the newcomer to end.
+        """
+        found = self.membership.differing()
+        if not found:
+            return
+        self.linger(stop, seconds=REFUSAL_STAY_S)
+        told = "; ".join(in_a_sentence(each) for each in found.values())
+        raise PeerError(
+            f"sites of {self._identity.federation} differ: {told}; make them the same at every "
+            "site, in the same order where they are lists"
+        )
+
+    def _known(self) -> set[str]:
+        return set(self.membership.view())
+
     def _rounds_of_others(self) -> list[int]:
         """How far the living say that they are; those that do not answer in time are left out."""
+        living = self.membership.view().keys() - {self.name}
         others = ask_all(
             self._transport,
             self._identity.federation,
             self._authority,
             timeout_s=STATUS_TIMEOUT_S,
+            wanted=living,
         )
-        living = self.membership.view().keys() - {self.name}
         return [round_of(told) for name, told in others.items() if name in living]
 
     def _round(self) -> None:
@@ -220,6 +247,11 @@ class Node:
             if self._strange.get(name) != why:
                 self._reporter.note(f"{name} {why}: they will not exchange it")
         self._strange = found
+        for name, differing in self.membership.differing().items():
+            why = in_a_sentence(differing)
+            if self._ignored.get(name) != why:
+                self._reporter.note(f"{name} is ignored: {why}")
+                self._ignored[name] = why
 
     def _card(self) -> Card:
         cohort = self.learner.layout.cohorts[0]
@@ -232,6 +264,7 @@ class Node:
             samples=int(cohort.data.sizes[0]),
             branches=tuple(branches),
             born=0,
+            terms=self._settings.terms,
         )
 
     def _evaluate_if_due(self) -> dict[str, float] | None:

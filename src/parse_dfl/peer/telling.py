@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from parse_dfl.peer.exchange import PeerExchanger
@@ -11,7 +11,7 @@ from parse_dfl.peer.guard import Guard
 from parse_dfl.peer.identity import Signer
 from parse_dfl.peer.report import Reporter, RoundReport
 from parse_dfl.peer.sealed import seal
-from parse_dfl.peer.status import ABOUT
+from parse_dfl.peer.status import ABOUT, MOST_LIVING
 from parse_dfl.peer.traffic import Traffic
 from parse_dfl.training.learner import Learner
 
@@ -26,9 +26,11 @@ class Telling:
         guard: Guard,
         identity: Signer,
         reporter: Reporter,
+        living: Callable[[], Collection[str]],
     ) -> None:
         self._learner, self._exchanger, self._guard = learner, exchanger, guard
         self._identity, self._reporter = identity, reporter
+        self._living = living
         self._accuracy: float | None = None
         self._status: Mapping[str, Any] = {}
 
@@ -55,7 +57,8 @@ class Telling:
 
     def answer(self, key: str) -> bytes:  # noqa: ARG002
         """The status, signed, to one who asks."""
-        return seal(ABOUT, self._status, self._identity)
+        living = sorted(self._living())[:MOST_LIVING]
+        return seal(ABOUT, {**self._status, "living": living}, self._identity)
 
     def _state(self, traffic: Traffic | None) -> Mapping[str, Any]:
         agent = self._learner.layout.cohorts[0].agents[0]

@@ -36,7 +36,8 @@ class LinkSettings:
 
     ``listen`` and ``connect`` are ``HOST:PORT``; port 0 takes a free one.  A message larger than
     ``limit_bytes`` is dropped before it is read.  A peer silent for ``lease_s`` is taken for
-    gone; a message to a peer that does not read is given up after ``patience_s``.
+    gone; a message to a peer that does not read is given up after ``patience_s``.  Of two peers
+    that hear of each other one dials; a guest, whom the others may not reach, dials everybody.
     """
 
     listen: Sequence[str]
@@ -44,6 +45,7 @@ class LinkSettings:
     limit_bytes: int
     lease_s: float = 10.0
     patience_s: float = 1.0
+    guest: bool = False
 
 
 def largest_message_bytes(learner: Learner) -> int:
@@ -66,7 +68,10 @@ def session_config(settings: LinkSettings, identity: Identity | Insecure) -> zen
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": True,
         "scouting/gossip/autoconnect_strategy": {
-            "peer": {"to_router": "always", "to_peer": "greater-zid"}
+            "peer": {
+                "to_router": "always",
+                "to_peer": "always" if settings.guest else "greater-zid",
+            }
         },
         "transport/shared_memory/enabled": False,  # on by default; a kill leaves segments behind
         "transport/link/protocols": [scheme],
@@ -149,6 +154,11 @@ class Transport:
             )
         )
 
+    def living(self, pattern: str, *, timeout_s: float) -> set[str]:
+        """The keys like ``pattern`` that those who are connected hold alive just now."""
+        replies = self._session.liveliness().get(pattern, timeout=timeout_s)
+        return {str(reply.ok.key_expr) for reply in replies if reply.ok is not None}
+
     def listen(self, keys: Sequence[str], take: Take) -> None:
         """Receive what is sent under exactly these keys, and nothing else any more."""
         for key in keys:
@@ -197,18 +207,13 @@ class Transport:
             if reply.ok is not None:
                 _hand_over(take, reply.ok)
 
-        self._session.get(key, Callback(hand_over, indirect=False), timeout=timeout_s)
-
-    def collect(self, pattern: str, *, timeout_s: float) -> dict[str, bytes]:
-        """All answers to ``pattern``, key by key; waits for everybody who is there."""
-        replies = self._session.get(
-            pattern,
+        self._session.get(
+            key,
+            Callback(hand_over, indirect=False),
             timeout=timeout_s,
             target=zenoh.QueryTarget.ALL,
             consolidation=zenoh.ConsolidationMode.NONE,
         )
-        found = [reply.ok for reply in replies]
-        return {str(ok.key_expr): ok.payload.to_bytes() for ok in found if ok is not None}
 
 
 def _hand_over(take: Take, sample: zenoh.Sample) -> None:

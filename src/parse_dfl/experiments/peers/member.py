@@ -15,6 +15,7 @@ from parse_dfl.experiments.ingredients import Ingredients, some_of
 from parse_dfl.experiments.outcome import peak_memory_bytes
 from parse_dfl.experiments.peers.channel import Channel
 from parse_dfl.experiments.peers.orders import Orders
+from parse_dfl.experiments.peers.terms import terms_of
 from parse_dfl.methods.robust import robust_method
 from parse_dfl.peer.config import NodeSettings
 from parse_dfl.peer.identity import Identity, Insecure
@@ -73,6 +74,7 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
         NodeSettings(
             overlay=found.config.overlay,
             peer=found.config.peer,
+            terms=terms_of(found.config, found.data, lr=found.method.lr),
             wait_for=orders.wait_for,
             meet_s=orders.meet_s,
             eval_every=found.config.eval_every,

@@ -20,6 +20,7 @@ from parse_dfl.experiments.ingredients import (
     torch_device,
 )
 from parse_dfl.experiments.peers.node_config import AgentFile
+from parse_dfl.experiments.peers.terms import terms_of
 from parse_dfl.files import cannot_write
 from parse_dfl.methods.registry import build_method
 from parse_dfl.methods.robust import robust_method
@@ -107,6 +108,7 @@ def _node(
         NodeSettings(
             overlay=run.overlay,
             peer=run.peer,
+            terms=terms_of(run, learner.data.source, lr=learner.method.lr),
             wait_for=settings.wait_for,
             meet_s=settings.meet_s,
             eval_every=run.eval_every,

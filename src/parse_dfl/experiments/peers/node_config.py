@@ -11,6 +11,7 @@ from parse_dfl.experiments.config import RunConfig, from_settings, validate, wit
 from parse_dfl.experiments.typed import from_plain
 from parse_dfl.modalities import key, modality_set
 from parse_dfl.networks.config import AUTO
+from parse_dfl.peer.config import MOST_SEED
 
 PORT = 7447
 
@@ -88,6 +89,16 @@ def load_agent_file(path: Path) -> AgentFile:
     return AgentFile(run=run, node=node, place=path.parent)
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no other peer could read.
+
+    Raises:
+        ConfigError: it is too large.
+    """
+    if seed > MOST_SEED:
+        raise ConfigError(f"seed must be at most {MOST_SEED} over peers, not {seed}")
+
+
 def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
     """The experiment of this agent alone; a data file is looked for beside the agent's."""
     group = key(modality_set(node.modalities))
@@ -110,6 +121,7 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
         host, colon, port = place.rpartition(":")
         if not (host and colon and port.isdecimal() and int(port) < 65536):
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
+    check_seed(run.seed)
     if node.wait_for < 1:
         raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
     if run.training.dtype == "bfloat16":

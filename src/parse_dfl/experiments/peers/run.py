@@ -10,6 +10,7 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.peers.fleet import Fleet
+from parse_dfl.experiments.peers.node_config import check_seed
 from parse_dfl.experiments.records import prepare_output, write_json
 
 
@@ -19,6 +20,7 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
     Raises:
         ConfigError: it is asked for.
     """
+    check_seed(config.seed)
     refused = {
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
