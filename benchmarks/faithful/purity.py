@@ -11,13 +11,13 @@ import numpy as np
 
 from benchmarks.faithful.results import stamp
 from parse_dfl import DataConfig, RunConfig, TrainingConfig, compare, load_agent
+from parse_dfl.analysis.probing.agent_outputs import view
+from parse_dfl.analysis.probing.parts import audit_parts
+from parse_dfl.analysis.probing.probes import read
+from parse_dfl.analysis.probing.purity import is_label_bit, purity
 from parse_dfl.data.splits import split
 from parse_dfl.experiments.trial import deal, load_data, mix_for
 from parse_dfl.methods.registry import build_method
-from parse_dfl.pid.audit.factors import is_label_bit, purity
-from parse_dfl.pid.audit.parts import audit_parts
-from parse_dfl.pid.audit.probes import read
-from parse_dfl.pid.audit.views import view
 
 SEEDS = (0, 1, 2, 3, 4)
 GROUPS = ("a", "b", "a+b")

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmarks.dated import write
+from parse_dfl.analysis.pid import estimate
+from parse_dfl.analysis.pid.exact import solve
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
-from parse_dfl.pid import estimate
-from parse_dfl.pid.exact import solve
 
 RESULTS = Path(__file__).with_name("results")
 SAMPLES = 4000

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.dated import write
 from benchmarks.pid.cone import solve_union
 from benchmarks.pid.dit_solver import union_by_dit
-from parse_dfl.pid.exact import solve
+from parse_dfl.analysis.pid.exact import solve
 
 RESULTS = Path(__file__).with_name("results")
 COUNT = 100

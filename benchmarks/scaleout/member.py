@@ -18,9 +18,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from benchmarks.speed.jobs import Job
-from parse_dfl.distributed.ranks import Ranks
-from parse_dfl.distributed.simulator import ShardedSimulator
 from parse_dfl.experiments.outcome import peak_memory_bytes
+from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.ranks.simulator import ShardedSimulator
 from parse_dfl.simulation.simulator import Simulator
 
 

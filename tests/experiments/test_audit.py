@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.experiments.audit import audit_run
 from parse_dfl.experiments.config import RunConfig, with_values
@@ -15,7 +16,6 @@ from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.run import run
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
-from parse_dfl.pid.audit.config import AuditConfig
 from parse_dfl.report.audits import read_audit
 from parse_dfl.report.figures.audit_bits import audit_bits
 from parse_dfl.report.reading import read_run

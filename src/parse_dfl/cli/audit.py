@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.readers import count_or_all, positive, whole_number
-from parse_dfl.pid.audit.config import AuditConfig
 
 EXAMPLES = (
     "parse-dfl audit runs/synthetic-parse-seed0",

@@ -11,10 +11,10 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
 from parse_dfl.cli.readers import positive
-from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import PLACES
 from parse_dfl.methods.names import check_method
+from parse_dfl.ranks.launch import launch
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
 SEEDS = 3

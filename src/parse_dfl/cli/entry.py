@@ -12,8 +12,8 @@ from parse_dfl import __version__
 from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
-from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ParseDflError, RankError
+from parse_dfl.ranks.launch import launch
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parse_dfl.analysis.pid.methods import AUTO, METHODS
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.files import write_atomically
-from parse_dfl.pid.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from parse_dfl.pid.decomposition import Decomposition
+    from parse_dfl.analysis.pid.decomposition import Decomposition
 
 EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
@@ -63,8 +63,8 @@ def execute(args: argparse.Namespace) -> None:
     config = configuration(args)
     from rich.console import Console
 
+    from parse_dfl.analysis.pid import estimate
     from parse_dfl.data.catalog import load
-    from parse_dfl.pid import estimate
 
     data = load(
         config.data.data,

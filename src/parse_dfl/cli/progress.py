@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from parse_dfl.distributed.launch import launch
 from parse_dfl.experiments.listeners import SILENT, Listener
+from parse_dfl.ranks.launch import launch
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from parse_dfl.distributed.launch import launch
+from parse_dfl.ranks.launch import launch
 
 Value = TypeVar("Value")
 
@@ -15,7 +15,7 @@ def agreed(read: Callable[[], Value]) -> Value:
     an error on all.  One process alone pays nothing for it."""
     if launch().size == 1:
         return read()
-    from parse_dfl.distributed.ranks import launched_ranks
+    from parse_dfl.ranks.ranks import launched_ranks
 
     with launched_ranks().agreeing():
         return read()

@@ -11,9 +11,9 @@ from parse_dfl.cli.output import add_output, default_out, interruptible, list_fi
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
-from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.names import METHODS
+from parse_dfl.ranks.launch import launch
 
 EXAMPLES = (
     "parse-dfl run --data digits --rounds 50",

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from parse_dfl.analysis.probing.config import AuditConfig
+from parse_dfl.analysis.probing.parts import audit_parts
+from parse_dfl.analysis.probing.probe import audit
 from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
@@ -21,9 +24,6 @@ from parse_dfl.experiments.records import read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.pid.audit.audit import audit
-from parse_dfl.pid.audit.config import AuditConfig
-from parse_dfl.pid.audit.parts import audit_parts
 from parse_dfl.training.agent_file import TrainedAgent, load_agent
 
 AUDIT = "audit.json"

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.distributed.ranks import launched_ranks
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
 from parse_dfl.experiments.ingredients import load_data, method_of
@@ -19,6 +18,7 @@ from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
+from parse_dfl.ranks.ranks import launched_ranks
 from parse_dfl.training.checkpoint import read_tensors
 
 COMPARISON = "comparison.json"

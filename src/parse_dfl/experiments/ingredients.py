@@ -17,7 +17,6 @@ from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import Split, split
-from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import ModalityEvent, parse_event
 from parse_dfl.experiments.config import RunConfig
@@ -31,6 +30,7 @@ from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.ranks.launch import launch
 from parse_dfl.training.churn import check_events
 from parse_dfl.training.shards import Shard, TensorData
 

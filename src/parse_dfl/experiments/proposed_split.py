@@ -1,10 +1,10 @@
 """``split = "auto"``: widths of the slices in proportion to the bits that the modalities tell.
 
 The bits are those of the partial information decomposition of each pair of modalities about the
-label (BATCH, :mod:`parse_dfl.pid`), estimated once, before training, on the training samples of
-the agents that own both, pooled; no validation or test sample is looked at.  With b_R, b_U and
-b_S the means over pairs of R, (U1 + U2)/2 and S (a modality's latent holds its own unique slice
-only), a slice's share of the latent is
+label (BATCH, :mod:`parse_dfl.analysis.pid`), estimated once, before training, on the training
+samples of the agents that own both, pooled; no validation or test sample is looked at.  With b_R,
+b_U and b_S the means over pairs of R, (U1 + U2)/2 and S (a modality's latent holds its own unique
+slice only), a slice's share of the latent is
 
     share_k = LEAST_SHARE + (1 - 3 LEAST_SHARE) · b_k / (b_R + b_U + b_S)
 
@@ -98,7 +98,7 @@ def _pools(shards: Sequence[Shard]) -> dict[tuple[str, str], NDArray[np.int64]]:
 def _decompose(
     data: MultimodalData, pair: tuple[str, str], pool: NDArray[np.int64]
 ) -> dict[str, Any]:
-    from parse_dfl.pid import estimate
+    from parse_dfl.analysis.pid import estimate
 
     chosen = np.random.default_rng(0).permutation(pool)[:MOST_SAMPLES]
     first, second = (data.modalities[name][chosen] for name in pair)

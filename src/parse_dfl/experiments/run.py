@@ -40,10 +40,10 @@ def run(
         check_alone()
         check_engine(config, own=own is not None)
         return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
-    from parse_dfl.distributed.ranks import launched_ranks
     from parse_dfl.experiments.own import NOTHING_OWN
     from parse_dfl.experiments.session import CHECKPOINT, Session
     from parse_dfl.experiments.trial import build_trial
+    from parse_dfl.ranks.ranks import launched_ranks
 
     ranks = launched_ranks()
     with ranks.agreeing():
@@ -66,7 +66,7 @@ def resume_run(
     Raises:
         CheckpointError: the folder holds no run, or its checkpoint is damaged.
     """
-    from parse_dfl.distributed.ranks import launched_ranks
+    from parse_dfl.ranks.ranks import launched_ranks
 
     directory = Path(directory)
     ranks = launched_ranks()

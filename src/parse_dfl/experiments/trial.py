@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentMix, AgentSpec
 from parse_dfl.data.splits import Split, split
-from parse_dfl.distributed.ranks import ALONE, Ranks
-from parse_dfl.distributed.simulator import ShardedSimulator, check_method
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.ingredients import deal, gather, load_data, method_of, proposals_for
@@ -22,6 +20,8 @@ from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.sharing import nothing
+from parse_dfl.ranks.ranks import ALONE, Ranks
+from parse_dfl.ranks.simulator import ShardedSimulator, check_method
 from parse_dfl.simulation.agreement import agree
 from parse_dfl.simulation.exchange import Payload
 from parse_dfl.simulation.simulator import Simulator

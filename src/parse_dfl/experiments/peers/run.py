@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.peers.node_config import check_seed
 from parse_dfl.experiments.records import prepare_output, write_json
+from parse_dfl.ranks.launch import launch
 
 
 def check_engine(config: RunConfig, *, own: bool) -> None:

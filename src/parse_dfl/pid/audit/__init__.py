@@ -1,4 +1,0 @@
-"""The audit: what the slices of trained agents hold, measured on samples that no agent learnt from.
-
-:mod:`parse_dfl.pid.audit.audit` puts the measures together; each has a file of its own.
-"""

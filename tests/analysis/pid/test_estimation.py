@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from parse_dfl.analysis.pid import estimate
+from parse_dfl.errors import ConfigError, DataError
+
+RNG = np.random.default_rng(7)
+BITS = RNG.integers(0, 2, (4, 800))
+COARSE = {"bootstrap": 50}
+
+
+def close(found, redundant, first, second, synergistic):
+    """Within 0.15 of the total information of the truth, atom by atom."""
+    truth = np.array([redundant, first, second, synergistic])
+    bits = [found.bits.redundant, *found.bits.unique.values(), found.bits.synergistic]
+    return np.abs(np.array(bits) - truth).max() <= 0.15 * truth.sum()
+
+
+def test_few_whole_numbers_are_counted():
+    found = estimate(BITS[0], BITS[1], BITS[0] & BITS[1], names=("left", "right"))
+    assert found.method == "exact"
+    assert (found.samples, found.classes, found.warnings) == (800, 2, ())
+    assert close(found, 0.311, 0, 0, 0.5)
+    assert found.bits.of("left") == pytest.approx(0.311, abs=0.05)
+    low, high = found.ci95["synergistic"]
+    assert low < found.bits.synergistic < high < low + 0.2
+
+
+def test_the_file_format():
+    found = estimate(BITS[0], BITS[1], BITS[0] ^ BITS[1], names=("l", "r"), **COARSE).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert list(found) == ["method", "bits", "ci95", "samples", "classes", "warnings"]
+    for part in ("bits", "ci95"):
+        assert list(found[part]) == ["redundant", "unique", "synergistic", "total"]
+        assert list(found[part]["unique"]) == ["l", "r"]
+    assert found["bits"]["total"] == pytest.approx(1, abs=0.02)
+
+
+def test_without_a_bootstrap_there_are_no_intervals():
+    found = estimate(BITS[0], BITS[1], BITS[0], bootstrap=0)
+    assert found.ci95 == {}
+    assert found.to_dict()["ci95"] is None
+
+
+def test_batch_finds_a_shared_bit(behind_noise):
+    notes = []
+    shared, *others = BITS[:3]
+    a, b = (behind_noise(shared, other, seed=seed) for seed, other in enumerate(others))
+    found = estimate(a, b, shared, **COARSE, note=notes.append)
+    assert found.method == "batch"
+    assert close(found, 1, 0, 0, 0)
+    assert "800 samples" in notes[0]
+
+
+def test_batch_finds_a_unique_and_a_synergistic_bit(behind_noise):
+    key, other = BITS[1], BITS[2]
+    label = 2 * BITS[0] + (key ^ other)
+    a, b = behind_noise(BITS[0], key, seed=1), behind_noise(other, seed=2)
+    found = estimate(a, b, label, method="batch", **COARSE)
+    assert close(found, 0, 1, 0, 1)
+    assert found.warnings == ()
+
+
+def test_lsmi_finds_synergy_and_tells_it_of_every_sample(behind_noise):
+    a, b = behind_noise(BITS[1], seed=1), behind_noise(BITS[2], seed=2)
+    found = estimate(a, b, BITS[1] ^ BITS[2], method="lsmi", **COARSE)
+    assert close(found, 0, 0, 0, 1)
+    assert found.per_sample.shape == (800, 4)
+    means = [found.bits.redundant, *found.bits.unique.values(), found.bits.synergistic]
+    assert found.per_sample.mean(axis=0) == pytest.approx(means, abs=1e-6)
+
+
+def test_tensors_text_labels_and_groups_are_taken_and_seeds_repeat():
+    torch = pytest.importorskip("torch")
+    values = torch.from_numpy(RNG.standard_normal((120, 3)))
+    label = np.where(values[:, 0].numpy() > 0, "up", "down")
+    settings = {"groups": np.arange(120) // 6, "bootstrap": 20, "seed": 3}
+    found = estimate(values, values.flip(1), label, **settings)
+    assert found == estimate(values, values.flip(1), label, **settings)
+    assert "only 120 samples" in found.warnings[0]
+    assert found.bits.redundant > 0.5
+
+
+def test_independent_noise_tells_nothing():
+    a, b = RNG.standard_normal((2, 600, 5))
+    found = estimate(a, b, BITS[0][:600], **COARSE)
+    assert found.bits.total < 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"method": "btch"}, ConfigError, "unknown method 'btch'; did you mean 'batch'"),
+        ({"names": ("a", "a")}, ConfigError, "two different names"),
+        ({"bootstrap": -1}, ConfigError, "bootstrap=-1 must be 0"),
+        ({"method": "exact"}, ConfigError, "at most 20 values, which modality 'b' is not"),
+        ({"a": BITS[0][:5]}, DataError, "'a' has 5 samples, label has 30"),
+        ({}, DataError, "30 samples are too few"),
+    ],
+)
+def test_what_cannot_be_estimated_is_refused(changes, error, message):
+    arguments = {"a": BITS[0][:30], "b": RNG.random(30), "label": BITS[1][:30], **changes}
+    with pytest.raises(error, match=message):
+        estimate(**arguments)

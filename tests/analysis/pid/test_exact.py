@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parse_dfl.analysis.pid.exact import TOLERANCE_BITS, frequencies, pointwise, solve
+from parse_dfl.analysis.pid.information import mutual_information
+
+AND = 1.5 - 0.75 * np.log2(3)  # I(X;Y) of AND, all of it redundant: 0.311 bits
+
+
+def gate(rule, values=2):
+    joint = np.zeros((2, 2, values))
+    for a in (0, 1):
+        for b in (0, 1):
+            joint[a, b, rule(a, b)] = 0.25
+    return joint
+
+
+def redundant_bit():
+    joint = np.zeros((2, 2, 2))
+    joint[0, 0, 0] = joint[1, 1, 1] = 0.5
+    return joint
+
+
+def random_joint(seed, sizes=None, concentration=None):
+    rng = np.random.default_rng(seed)
+    sizes = sizes or rng.integers(2, 6, 3)
+    concentration = concentration or rng.choice([1.0, 0.3, 0.1])
+    return rng.dirichlet(np.full(np.prod(sizes), concentration)).reshape(sizes)
+
+
+@pytest.mark.parametrize(
+    ("joint", "atoms"),
+    [
+        pytest.param(redundant_bit(), (1, 0, 0, 0), id="RDN"),
+        pytest.param(gate(lambda a, b: a), (0, 1, 0, 0), id="UNQ"),
+        pytest.param(gate(lambda a, b: a ^ b), (0, 0, 0, 1), id="XOR"),
+        pytest.param(gate(lambda a, b: a & b), (AND, 0, 0, 0.5), id="AND"),
+        pytest.param(gate(lambda a, b: 2 * a + b, 4), (0, 1, 1, 0), id="COPY"),
+    ],
+)
+def test_closed_forms(joint, atoms):
+    assert solve(joint).information.atoms() == pytest.approx(atoms, abs=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_sums_are_mutual_informations_and_swapping_swaps(seed):
+    joint = random_joint(seed)
+    atoms = solve(joint).information.atoms()
+    assert min(atoms) >= 0
+    first, second = mutual_information(joint.sum(axis=1)), mutual_information(joint.sum(axis=0))
+    total = mutual_information(joint.reshape(-1, joint.shape[2]))
+    assert atoms.redundant + atoms.unique_first == pytest.approx(first, abs=1e-9)
+    assert atoms.redundant + atoms.unique_second == pytest.approx(second, abs=1e-9)
+    assert sum(atoms) == pytest.approx(total, abs=2 * TOLERANCE_BITS)
+    swapped = solve(joint.transpose(1, 0, 2)).information.atoms()
+    expected = (atoms.redundant, atoms.unique_second, atoms.unique_first, atoms.synergistic)
+    assert swapped == pytest.approx(expected, abs=2 * TOLERANCE_BITS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_cone_solver_finds_the_same_optimum(seed):
+    pytest.importorskip("clarabel", reason="the second solver is not installed")
+    from benchmarks.pid.cone import solve_union
+
+    joint = random_joint(seed)
+    found = solve(joint).alignment
+    assert found.gap_bits <= TOLERANCE_BITS
+    assert found.bits == pytest.approx(solve_union(joint).bits, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dit_finds_the_same_optimum(seed):
+    pytest.importorskip("dit", reason="dit is not installed")
+    from benchmarks.pid.dit_solver import union_by_dit
+
+    joint = random_joint(seed, sizes=(3, 3, 3), concentration=1.0)
+    assert solve(joint).alignment.bits == pytest.approx(union_by_dit(joint), abs=1e-4)
+
+
+def test_values_that_never_occur_change_nothing():
+    wide = np.zeros((3, 4, 3))
+    wide[:2, 1:3, :2] = gate(lambda a, b: a & b)
+    assert solve(wide).information.atoms() == pytest.approx((AND, 0, 0, 0.5), abs=1e-5)
+
+
+def test_the_samples_own_information_averages_to_the_whole():
+    rng = np.random.default_rng(0)
+    x1, x2 = rng.integers(0, 3, (2, 400))
+    y = (x1 + x2 + (rng.random(400) < 0.2)) % 3
+    joint = frequencies(x1, x2, y)
+    assert joint.sum() == pytest.approx(1)
+    exact = solve(joint)
+    each = pointwise(exact, joint, (x1, x2, y))
+    assert each.mean(axis=0) == pytest.approx(tuple(exact.information), abs=1e-9)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parse_dfl.analysis.pid.folds import FOLDS, make_folds
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_every_sample_is_judged_once_by_a_network_that_has_not_seen_it(grouped):
+    label = np.arange(200) % 4
+    groups = np.arange(200) // 10 if grouped else None
+    folds = make_folds(label, groups, seed=0)
+    assert len(folds) == FOLDS
+    assert sorted(np.concatenate([fold.judged for fold in folds])) == list(range(200))
+    for fold in folds:
+        assert sorted([*fold.train, *fold.stop, *fold.judged]) == list(range(200))
+        if groups is not None:
+            seen = groups[np.concatenate([fold.train, fold.stop])]
+            assert not set(seen) & set(groups[fold.judged])
+
+
+def test_classes_are_dealt_evenly():
+    label = np.repeat([0, 1], [150, 50])
+    counts = [np.bincount(label[fold.judged]) for fold in make_folds(label, None, seed=0)]
+    assert all(tuple(count) == (30, 10) for count in counts)

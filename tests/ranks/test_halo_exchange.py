@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.weights import metropolis
+from parse_dfl.ranks.halo_exchange import Halo
+
+TOPOLOGIES = ("ring", "full", "chordal-ring", "exponential", "one-peer-exponential")
+
+
+def mixing_of(topology, size, absent=()):
+    members = [f"m{i}" for i in range(size)]
+    edges = parse_topology(topology).edges(members, round=1, seed=0, label="x")
+    away = np.isin(np.arange(size), list(absent))
+    return metropolis(edges).without(away)
+
+
+def halos_of(mixing, home):
+    return [Halo(mixing, home, rank) for rank in range(int(home.max()) + 1)]
+
+
+def delivered(matrix, home, halos, rank):
+    """What arrives at a rank, from each of the others."""
+    return {
+        other: matrix[np.flatnonzero(home == other)[halos[other].sent_rows[rank]]]
+        for other in halos[rank].arriving_rows
+    }
+
+
+@given(
+    st.sampled_from(TOPOLOGIES),
+    st.lists(st.integers(0, 3), min_size=2, max_size=12),
+    st.sets(st.integers(0, 11), max_size=3),
+    st.sampled_from([torch.float32, torch.float64, torch.bfloat16]),
+)
+def test_ranks_mix_to_the_same_bits_as_one_process(topology, home, absent, dtype):
+    home, mixing = np.array(home), mixing_of(topology, len(home), absent)
+    noise = torch.Generator().manual_seed(0)
+    matrix = torch.randn(len(home), 37, generator=noise, dtype=dtype)
+    whole, halos = mixing.apply(matrix), halos_of(mixing, home)
+    for rank, halo in enumerate(halos):
+        own = matrix[home == rank].clone()
+        halo.mix_in_place(own, delivered(matrix, home, halos, rank))
+        assert torch.equal(own, whole[home == rank])
+
+
+@given(st.sampled_from(TOPOLOGIES), st.lists(st.integers(0, 3), min_size=2, max_size=12))
+def test_what_one_rank_sends_another_awaits(topology, home):
+    home = np.array(home)
+    halos = halos_of(mixing_of(topology, len(home)), home)
+    for rank, halo in enumerate(halos):
+        for other in range(len(halos)):
+            for sent, arriving in (
+                ("sent_rows", "arriving_rows"),
+                ("sent_edges", "arriving_edges"),
+            ):
+                leaves = getattr(halo, sent).get(other, [])
+                comes = getattr(halos[other], arriving).get(rank, [])
+                assert len(leaves) == len(comes)
+
+
+def test_only_the_rows_at_the_border_cross():
+    home = np.repeat([0, 1], 10)
+    source = np.concatenate([np.arange(20), np.roll(np.arange(20), -1)])
+    target = np.concatenate([np.roll(np.arange(20), -1), np.arange(20)])
+    mixing = Mixing.of(source, target, np.full(40, 1 / 3), size=20)
+    first, second = halos_of(mixing, home)
+    assert first.sent_rows[1].tolist() == [0, 9]
+    assert first.rows[first.arriving_rows[1]].tolist() == [10, 19]
+    assert second.rows[second.arriving_rows[0]].tolist() == [0, 9]
+
+
+@pytest.mark.parametrize("topology", ["ring", "full"])
+def test_local_mixings_have_the_rows_of_the_whole(topology):
+    home = np.array([0, 1, 0, 2, 1, 0])
+    mixing = mixing_of(topology, 6)
+    for halo in halos_of(mixing, home):
+        dense = mixing.dense()[np.ix_(halo.rows, halo.rows)]
+        for local in (halo.inward(), halo.both_ways()):
+            assert np.array_equal(local.dense()[halo.own], dense[halo.own])
+            assert np.allclose(local.dense().sum(1), 1)
