@@ -62,7 +62,7 @@ BASE = '[node]\nname = "a"\nmodalities = "top"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks name; parse-dfl node init writes a whole file"),
+        ("", "lacks name; parse-dfl node init AGENT.toml writes a whole file"),
         ('[node]\nname = "a"\n', "lacks modalities"),
         (BASE, "certificates and insecure = true: neither given"),
         (BASE + 'certificates = "x"\n[peer]\ninsecure = true\n', "insecure = true: both given"),
@@ -105,19 +105,14 @@ def test_another_agents_certificate_is_refused(tmp_path):
 
 
 def test_the_first_signal_is_remembered_a_second_ends(capsys):
-    from parse_dfl.cli.node import _stop_on_signals
+    from parse_dfl.cli.node import _stopping_on_signals
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     stop = Stop()
-    try:
-        _stop_on_signals(stop)
-        signal.raise_signal(signal.SIGTERM)
+    with _stopping_on_signals(stop):
+        signal.raise_signal(signal.SIGHUP)
         assert stop.due(0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def test_a_line_a_round():

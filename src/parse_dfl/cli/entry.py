@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from signal import SIGINT, Signals
 from typing import Any
 
 from parse_dfl import __version__
@@ -14,27 +15,32 @@ from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ParseDflError, RankError
+from parse_dfl.experiments.interrupt import interrupt_at_once
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2
-INTERRUPTED = 130
+SIGNALLED = 128
+"""Added to the number of the signal that ended the program: 130 is Ctrl-C, 143 SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 on bad input, 130 after Ctrl-C."""
+    """Run the command line; returns the exit status: 0, 2 on bad input, 128 + N after signal N (130
+    after Ctrl-C)."""
     parser, commands = build()
     try:
         args = parse(parser, commands, sys.argv[1:] if argv is None else argv)
-        with _warnings_in_a_line():
+        with interrupt_at_once(), _warnings_in_a_line():
             args.execute(args)
     except ParseDflError as error:
         if launch().leads if not isinstance(error, RankError) else error.first:
             _say(str(error))
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stop:
+        number = Signals(getattr(stop, "number", SIGINT))
+        what = "interrupted" if number == SIGINT else f"stopped by {number.name}"
         if launch().leads:
-            _say(f"interrupted; {stop}" if str(stop) else "interrupted")
-        return INTERRUPTED
+            _say(f"{what}; {stop}" if str(stop) else what)
+        return SIGNALLED + number
     return 0
 
 
@@ -53,7 +59,8 @@ def build() -> tuple[Parser, Commands]:
 
 
 def _say(text: str) -> None:
-    print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
+    with suppress(OSError):  # the terminal may be gone: the status tells all the same
+        print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
 
 
 @contextmanager

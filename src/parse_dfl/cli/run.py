@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from parse_dfl.cli.options import add_options, configuration, given
@@ -13,6 +12,7 @@ from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
+from parse_dfl.invocation import command
 from parse_dfl.methods.names import METHODS
 
 EXAMPLES = (
@@ -83,4 +83,4 @@ def _resume(args: argparse.Namespace) -> Path:
 
 
 def _how_to_resume(out: Path) -> str:
-    return f"go on with {shlex.join(['parse-dfl', 'run', '--resume', str(out)])}"
+    return f"go on with {command('run', '--resume', str(out))}"

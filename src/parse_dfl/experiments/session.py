@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Mapping
 from math import isfinite
@@ -35,8 +34,6 @@ from parse_dfl.simulation.best_rows import BestRows
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
-STOPS = (signal.SIGINT, signal.SIGTERM)
-"""What stops a session after a round; the second only where a launcher ends several ranks by it."""
 
 
 class Session:
@@ -80,7 +77,8 @@ class Session:
 
         Raises:
             OutputError: what the run must leave cannot be written.
-            KeyboardInterrupt: Ctrl-C; the round under way was finished and a checkpoint written.
+            KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP (:class:`Stopped`); the round under way was
+                finished and a checkpoint written.
             RankError: another rank was lost; the message says which round is safe.
         """
         try:
@@ -99,7 +97,7 @@ class Session:
         simulator, config = self.trial.simulator, self.trial.config
         rounds = config.training.rounds
         self._listener.start(simulator.method.name, rounds, simulator.round)
-        with interrupt_after_round(STOPS[: self._ranks.size]) as stop:
+        with interrupt_after_round(echoes=self._ranks.size > 1) as stop:
             while simulator.round < rounds:
                 self._round()
                 due = simulator.round % config.checkpoint_every == 0 and simulator.round < rounds
@@ -107,7 +105,7 @@ class Session:
                 if due or asked:
                     self._save()
                 if asked:
-                    raise KeyboardInterrupt
+                    raise stop.error()
         summaries = self._finish()
         self._listener.finish()
         return summaries

@@ -123,6 +123,26 @@ def test_whoever_kills_the_command_kills_its_peers(tmp_path):
         assert time.monotonic() < give_up
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks processes up in /proc")
+def test_a_scheduler_that_ends_every_process_ends_the_run_with_checkpoints(tmp_path):
+    source = str(Path(parse_dfl.__file__).parents[1])
+    command = ["run", "--engine", "peers", "--agents", "top=2", "--rounds", "100000", "--out", "x"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parse_dfl", *command, "--eval-every", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": source},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert any("round 1/" in line for line in process.stderr)
+    for pid in [*_family(process.pid), process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "parse-dfl: stopped by SIGTERM; go on with" in err
+    assert len(list((tmp_path / "x" / "peers").glob("*/checkpoint.safetensors"))) == 2
+
+
 def _family(pid):
     """All processes below one."""
     children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -70,7 +70,8 @@ class PeerSession:
         Raises:
             PeerError: a peer ended before its time.
             OutputError: what the run must leave cannot be written.
-            KeyboardInterrupt: Ctrl-C; the peers have written their checkpoints.
+            KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP (:class:`Stopped`); the peers have written
+                their checkpoints.
         """
         config = self._found.config
         if self._folder:
@@ -92,7 +93,7 @@ class PeerSession:
             self._seconds += time.perf_counter() - begin
             self._save_progress()
         if any("scores" not in done for done in self._done.values()):
-            raise KeyboardInterrupt
+            raise stop.error()
         return self._finish()
 
     def _take(self, name: str, message: Told) -> None:
