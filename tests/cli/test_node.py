@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from parse_dfl.cli import main
 from parse_dfl.cli.node_status import status_table
 from parse_dfl.errors import ConfigError, IdentityError
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.peers.node import identity_of
 from parse_dfl.experiments.peers.node_config import load_agent_file
 from parse_dfl.peer.certificates import create_ca, issue
@@ -113,6 +115,14 @@ def test_the_first_signal_is_remembered_a_second_ends(capsys):
         assert stop.due(0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_an_agent_that_runs_already_is_not_started_again(tmp_path, capsys):
+    assert main(["node", "init", "a.toml", *DEFAULTS, "--insecure"]) == 0
+    (tmp_path / "a").mkdir()
+    with locked(tmp_path / "a"):
+        assert main(["node", "a.toml"]) == 2
+    assert f"a is in use by process {os.getpid()} on" in capsys.readouterr().err
 
 
 def test_a_line_a_round():

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 import parse_dfl
+from parse_dfl.cli import main
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
 from parse_dfl.experiments.config import from_dict, load_toml, to_dict
-from parse_dfl.experiments.records import read_json
+from parse_dfl.experiments.records import read_json, read_jsonl
 from parse_dfl.experiments.run import resume_run, run
 
 SUMMARY = {
@@ -186,3 +187,20 @@ def test_a_terminal_that_is_closed_ends_a_run_with_a_checkpoint(tmp_path):
     os.close(ours)
     assert process.wait(PATIENCE_S) == 128 + signal.SIGHUP
     assert (tmp_path / "x" / "checkpoint.safetensors").exists()
+
+
+def test_two_commands_do_not_write_to_one_folder(tmp_path, monkeypatch, capsys):
+    process = start(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    same = ["--config", "long.toml", "--out", "x"]
+    for words in (["run", *same], ["run", *same, "--overwrite"], ["run", "--resume", "x"]):
+        assert main([*words, "--quiet"]) == 2
+        assert f"x is in use by process {process.pid} on " in capsys.readouterr().err
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+    assert main(["run", *same, "--overwrite", "--quiet", "--rounds", "1"]) == 0
+    rows = [
+        json.loads(line) for line in (tmp_path / "x" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert {row["round"] for row in rows} == {1}

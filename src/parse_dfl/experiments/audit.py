@@ -15,6 +15,7 @@ from parse_dfl.data.splits import split
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.experiments.config import RunConfig, from_dict
 from parse_dfl.experiments.ingredients import deal, load_data, options_of
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import read_json, write_json
@@ -51,10 +52,17 @@ def audit_run(
         CheckpointError: the folder holds no finished run, or an agent file that does not fit.
         ConfigError: the method's networks have no slices.
         DataError: the data are missing, or are not what the agents were trained on.
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or another process writes there.
     """
     directory = Path(directory)
     run = _config(directory)
+    with locked(directory):
+        return _audit(directory, run, config, note, own)
+
+
+def _audit(
+    directory: Path, run: RunConfig, config: AuditConfig, note: Callable[[str], None], own: Own
+) -> dict[str, Any]:
     data = own.data or load_data(run)
     agents = _chosen(_agents(directory, run, data, own), config)
     parts = split(data, run.data.test)

@@ -19,6 +19,7 @@ from parse_dfl.experiments.ingredients import (
     some_of,
     torch_device,
 )
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.peers.node_config import AgentFile
 from parse_dfl.files import cannot_write
 from parse_dfl.methods.registry import build_method
@@ -68,6 +69,11 @@ def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
     """
     identity = identity_of(file)
     _make(file.folder)
+    with locked(file.folder):
+        _live(file, identity, reporter, stop)
+
+
+def _live(file: AgentFile, identity: Identity | Insecure, reporter: Reporter, stop: Stop) -> None:
     learner, parts = _learner(file)
     reporter.note(
         f"{identity.name} of {identity.federation}: {len(parts.train)} samples to train on, "
