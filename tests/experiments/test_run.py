@@ -18,7 +18,7 @@ import parse_dfl
 from parse_dfl.cli import main
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
 from parse_dfl.experiments.config import from_dict, load_toml, to_dict
-from parse_dfl.experiments.records import read_json, read_jsonl
+from parse_dfl.experiments.records import read_json
 from parse_dfl.experiments.run import resume_run, run
 
 SUMMARY = {

@@ -11,7 +11,7 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
 from parse_dfl.distributed.launch import launch
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.invocation import command
 from parse_dfl.methods.names import METHODS
 
@@ -57,6 +57,10 @@ def execute(args: argparse.Namespace) -> None:
     assert summary is not None
     Console().print(run_table(summary))
     print(list_files(out))
+    if summary.diverged:
+        raise DivergenceError(
+            f"{out}: {summary.diverged.sentence}; try a lower --lr than {summary.lr:g}"
+        )
 
 
 def _start(args: argparse.Namespace) -> Path:

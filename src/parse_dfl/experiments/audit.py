@@ -12,6 +12,7 @@ import numpy as np
 from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
+from parse_dfl.divergence import sentence
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.experiments.config import RunConfig, from_dict
 from parse_dfl.experiments.ingredients import deal, load_data, options_of
@@ -49,7 +50,8 @@ def audit_run(
         The audit, as in ``audit.json``.
 
     Raises:
-        CheckpointError: the folder holds no finished run, or an agent file that does not fit.
+        CheckpointError: the folder holds no finished run, one that diverged, or an agent file that
+            does not fit.
         ConfigError: the method's networks have no slices.
         DataError: the data are missing, or are not what the agents were trained on.
         OutputError: the folder cannot be written to, or another process writes there.
@@ -90,6 +92,13 @@ def _audit(
 def _config(directory: Path) -> RunConfig:
     if not (directory / CONFIG).is_file():
         raise CheckpointError(f"{directory} is no run's folder: it holds no {CONFIG}")
+    summary = directory / "summary.json"
+    found = read_json(summary).get("diverged") if summary.is_file() else None
+    if found:
+        raise CheckpointError(
+            f"{directory} cannot be audited: {sentence(found['round'], found['agents'])}, so that "
+            "its slices hold nothing; run it again at a lower learning rate"
+        )
     return from_dict(read_json(directory / CONFIG))
 
 

@@ -198,6 +198,8 @@ def _method(rows: Sequence[Summary]) -> dict[str, Any]:
         },
         "seconds": sum(row["wall_seconds"] for row in rows),
         "lr": rows[0]["lr"],
+        "diverged": {str(row["seed"]): row["diverged"] for row in rows if row.get("diverged")}
+        or None,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from parse_dfl.errors import CheckpointError, OutputError, RankError
+from parse_dfl.experiments.divergence import DivergenceLog, note_of
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import some_of
 from parse_dfl.experiments.interrupt import interrupt_after_round
@@ -57,6 +57,7 @@ class Session:
         self._payload = PayloadMeter(trial.simulator)
         self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
+        self._diverged = DivergenceLog()
         self._conflict = self._recorder()
         samples = trial.evaluation_samples
         self._all = torch.from_numpy(samples)
@@ -130,12 +131,10 @@ class Session:
         """Evaluate and record; the scores, and the accuracy of every group."""
         simulator = self.trial.simulator
         scores = of_all_ranks(self.trial, agent_scores(self.trial, simulator.evaluate(samples)))
-        lost = [score.agent.name for score in scores if not isfinite(score.values["loss"])]
-        if lost:
+        if new := self._diverged.update(simulator.round, scores):
+            method, lr = simulator.method.name, simulator.lr
             self._listener.note(
-                f"{simulator.method.name}: round {simulator.round} leaves {len(lost)} agents "
-                f"({lost[0]} first) with a loss that is not finite; "
-                f"try a lower --lr than {simulator.lr:g}"
+                note_of(new, len(scores), method=method, round=simulator.round, lr=lr)
             )
         self._record(simulator.round, scores)
         return scores, _accuracies(scores)
@@ -158,13 +157,22 @@ class Session:
         self._seconds += time.perf_counter() - begin
         self._listener.round(simulator.round, accuracy)
         peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
+        lost = self._ranks.tell([seed for seed in self.trial.seeds if self._diverged.of(seed)])
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
-            save_slices(self.trial, seed, folder)
+            if seed not in lost:
+                save_slices(self.trial, seed, folder)
         summaries = {}
         if self._ranks.leads:
             for seed in self.trial.seeds:
-                summaries[seed] = summarise(self.trial, seed, scores, self._spent(), peak=peak)
+                summaries[seed] = summarise(
+                    self.trial,
+                    seed,
+                    scores,
+                    self._spent(),
+                    peak=peak,
+                    diverged=self._diverged.of(seed),
+                )
             for seed, folder in self._written.items():
                 write_json(folder / "summary.json", summaries[seed])
             if self._checkpoint:
@@ -199,6 +207,7 @@ class Session:
             "seconds": self._seconds,
             "clock": vars(self.trial.simulator.clock),
             "payload": self._payload.state(),
+            "diverged": self._diverged.state(),
         }
         try:
             write_tensors(self._checkpoint, tensors, header)
@@ -249,6 +258,7 @@ class Session:
         self._seconds = header["seconds"]
         vars(simulator.clock).update(header["clock"])
         self._payload.restore(header["payload"])
+        self._diverged.restore(header.get("diverged", ()))
         self._saved = simulator.round
 
 

@@ -46,6 +46,8 @@ class NodeSettings:
 
     ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
     It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
+    goes on by itself.
     """
 
     overlay: OverlayConfig
@@ -54,3 +56,4 @@ class NodeSettings:
     meet_s: float = 60.0
     eval_every: int = 10
     checkpoint_every: int = 10
+    ends_diverged: bool = True

@@ -15,6 +15,7 @@ import pytest
 import parse_dfl
 from parse_dfl.errors import ConfigError, DataError, PeerError
 from parse_dfl.experiments.compare import compare
+from parse_dfl.experiments.listeners import SILENT
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.peers import run as peers_run
 from parse_dfl.experiments.peers.fleet import Fleet
@@ -152,6 +153,24 @@ def _family(pid):
 def _alive(pid):
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_peers_that_diverge_leave_and_the_run_says_so(tmp_path):
+    class Notes(type(SILENT)):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    heard = Notes()
+    settings = {"training__lr": 1e30, "training__optimizer": "sgd"}
+    found = run(config(**settings, engine="peers"), out=tmp_path / "x", listener=heard)
+    names = sorted(path.stem for path in (tmp_path / "x" / "agents").iterdir())
+    assert found["diverged"]["agents"] == names
+    left = [text for text in heard.notes if "leaves the others and sends nothing more" in text]
+    assert len(left) == len(names)
+    assert not (tmp_path / "x" / "slices.npz").exists()
 
 
 @pytest.mark.parametrize(

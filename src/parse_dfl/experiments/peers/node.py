@@ -9,7 +9,7 @@ import torch
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.splits import Split, split
-from parse_dfl.errors import IdentityError
+from parse_dfl.errors import DivergenceError, IdentityError
 from parse_dfl.events import parse_event
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import (
@@ -82,6 +82,11 @@ def _live(file: AgentFile, identity: Identity | Insecure, reporter: Reporter, st
     node = _node(file, identity, learner, parts, reporter, stop)
     try:
         node.run(stop)
+        if node.diverged:
+            raise DivergenceError(
+                f"{identity.name} diverged in round {learner.round} and has left the others; "
+                f"start all sites anew, in other folders, at a lower lr than {learner.lr:g}"
+            )
         if learner.round == learner.training.rounds:
             _finish(file, learner, parts, reporter)
             node.linger(stop, seconds=min(MOST_LINGER_S, file.run.peer.deadline_s))
