@@ -8,10 +8,12 @@
     ├── RecordError        a run record that is missing or cannot be read
     ├── OutputError        a folder that cannot be written to
     ├── IdentityError      a certificate or key that cannot be used
+    ├── DivergenceError    what was trained is no number of use any more (exit status 3)
     ├── PeerError          other peers that cannot be reached, or that are refused
     └── RankError          another process of the same run that is lost, or that cannot go on
 
-The command line turns each into one line on stderr and exit status 2.  A message names the
+The command line turns each into one line on stderr and exit status 2, or 3 where it
+is said.  A message names the
 offending value, the allowed ones and, for names, the nearest valid one.
 """
 
@@ -51,6 +53,10 @@ class OutputError(ParseDflError):
 
 class IdentityError(ParseDflError):
     """A certificate or key that cannot be used."""
+
+
+class DivergenceError(ParseDflError):
+    """What was trained is no number of use any more; records say so, and are whole."""
 
 
 class PeerError(ParseDflError):

@@ -7,6 +7,10 @@ import pytest
 from parse_dfl.cli import main
 
 
+class Read(type(Path())):
+    diverged = ()
+
+
 @pytest.fixture
 def engine(stand_in, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -23,7 +27,7 @@ def engine(stand_in, tmp_path, monkeypatch):
         return directory / "report.html"
 
     stand_in("parse_dfl.experiments.compare", compare=compare)
-    stand_in("parse_dfl.report.reading", read_comparison=str)
+    stand_in("parse_dfl.report.reading", read_comparison=Read)
     stand_in("parse_dfl.report.tables", comparison_table=lambda read: f"table of {read}")
     stand_in("parse_dfl.report.page", write_report=write_report)
     return calls

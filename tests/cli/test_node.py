@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from io import StringIO
 
@@ -11,6 +12,7 @@ from parse_dfl.cli.node import _Log
 from parse_dfl.cli.node_status import show, status_table
 from parse_dfl.errors import ConfigError, IdentityError
 from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.peers.node import identity_of
 from parse_dfl.experiments.peers.node_config import load_agent_file
 from parse_dfl.experiments.peers.run import check_engine
@@ -67,7 +69,7 @@ BASE = '[node]\nname = "a"\nmodalities = "top"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks name; parse-dfl node init writes a whole file"),
+        ("", "lacks name; parse-dfl node init AGENT.toml writes a whole file"),
         ('[node]\nname = "a"\n', "lacks modalities"),
         (BASE, "certificates and insecure = true: neither given"),
         (BASE + 'certificates = "x"\n[peer]\ninsecure = true\n', "insecure = true: both given"),
@@ -110,19 +112,22 @@ def test_another_agents_certificate_is_refused(tmp_path):
 
 
 def test_the_first_signal_is_remembered_a_second_ends(capsys):
-    from parse_dfl.cli.node import _stop_on_signals
+    from parse_dfl.cli.node import _stopping_on_signals
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     stop = Stop()
-    try:
-        _stop_on_signals(stop)
-        signal.raise_signal(signal.SIGTERM)
+    with _stopping_on_signals(stop):
+        signal.raise_signal(signal.SIGHUP)
         assert stop.due(0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def test_an_agent_that_runs_already_is_not_started_again(tmp_path, capsys):
+    assert main(["node", "init", "a.toml", *DEFAULTS, "--insecure"]) == 0
+    (tmp_path / "a").mkdir()
+    with locked(tmp_path / "a"):
+        assert main(["node", "a.toml"]) == 2
+    assert f"a is in use by process {os.getpid()} on" in capsys.readouterr().err
 
 
 def test_a_line_a_round():

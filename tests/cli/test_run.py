@@ -25,9 +25,10 @@ def engine(stand_in, tmp_path, monkeypatch):
     def resume_run(directory, listener):
         calls.append(directory)
 
+    summary = SimpleNamespace(name="x", diverged=None)
     stand_in("parse_dfl.experiments.run", run=run, resume_run=resume_run)
-    stand_in("parse_dfl.report.reading", read_run=lambda out: SimpleNamespace(summary=str(out)))
-    stand_in("parse_dfl.report.tables", run_table=lambda summary: f"table of {summary}")
+    stand_in("parse_dfl.report.reading", read_run=lambda out: SimpleNamespace(summary=summary))
+    stand_in("parse_dfl.report.tables", run_table=lambda summary: f"table of {summary.name}")
     return calls
 
 

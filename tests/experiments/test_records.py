@@ -8,7 +8,7 @@ import pytest
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
 from parse_dfl.experiments.records import (
     append_jsonl,
-    prepare_output,
+    output_folder,
     read_json,
     read_jsonl,
     rewrite_jsonl,
@@ -26,7 +26,8 @@ def old_run(tmp_path):
 
 
 def prepare(out, *, overwrite=False, resume=False):
-    return prepare_output(out, overwrite=overwrite, resume=resume)
+    with output_folder(out, overwrite=overwrite, resume=resume) as folder:
+        return folder
 
 
 def test_a_new_folder_is_made_and_an_empty_one_taken(tmp_path):

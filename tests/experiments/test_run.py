@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import parse_dfl
+from parse_dfl.cli import main
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
 from parse_dfl.experiments.config import from_dict, load_toml, to_dict
 from parse_dfl.experiments.records import read_json
@@ -134,14 +138,25 @@ def start(tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+STOPS = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "stopped by SIGTERM",
+    signal.SIGHUP: "stopped by SIGHUP",
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, *STOPS])
 def test_a_run_that_was_killed_is_resumed_with_the_same_numbers(number, whole, tmp_path):
     process = start(tmp_path)
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_S)
-    if number == signal.SIGINT:
-        assert process.returncode == 130
-        assert err == "parse-dfl: interrupted; go on with parse-dfl run --resume x\n"
+    if number in STOPS:
+        assert process.returncode == 128 + number
+        told, _, hint = err.partition("; go on with ")
+        assert told == f"parse-dfl: {STOPS[number]}"
+        python, *words = shlex.split(hint)
+        assert words == ["-m", "parse_dfl", "run", "--resume", "x"]
+        assert shutil.which(python), "the hint names a command that is there"
     else:
         assert process.returncode == -signal.SIGKILL
     resumed, expected = resume_run(tmp_path / "x"), read_json(whole / "summary.json")
@@ -149,3 +164,43 @@ def test_a_run_that_was_killed_is_resumed_with_the_same_numbers(number, whole, t
     assert resumed["groups"] == expected["groups"]
     rows = [(folder / "metrics.jsonl").read_text() for folder in (tmp_path / "x", whole)]
     assert rows[0] == rows[1]
+
+
+def test_a_terminal_that_is_closed_ends_a_run_with_a_checkpoint(tmp_path):
+    (tmp_path / "long.toml").write_text(LONG.replace("checkpoint_every = 20", ""))
+    words = [sys.executable, "-m", "parse_dfl", "run", "--config", "long.toml", "--out", "x"]
+    take = f"import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({words[0]!r}"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{take}, {[*words, '--rounds', '100000']!r})"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(parse_dfl.__file__).parents[1])},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"top" not in shown:  # the bar shows accuracies once rounds are being done
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGHUP
+    assert (tmp_path / "x" / "checkpoint.safetensors").exists()
+
+
+def test_two_commands_do_not_write_to_one_folder(tmp_path, monkeypatch, capsys):
+    process = start(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    same = ["--config", "long.toml", "--out", "x"]
+    for words in (["run", *same], ["run", *same, "--overwrite"], ["run", "--resume", "x"]):
+        assert main([*words, "--quiet"]) == 2
+        assert f"x is in use by process {process.pid} on " in capsys.readouterr().err
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+    assert main(["run", *same, "--overwrite", "--quiet", "--rounds", "1"]) == 0
+    rows = [
+        json.loads(line) for line in (tmp_path / "x" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert {row["round"] for row in rows} == {1}

@@ -191,7 +191,8 @@ def test_a_run_that_diverges_says_so(small):
     heard = Notes()
     run(small(**{"training.lr": 1e30, "training.optimizer": "sgd"}), listener=heard)
     assert heard.notes
-    assert "with a loss that is not finite; try a lower --lr than 1e+30" in heard.notes[-1]
+    assert "6 of 6 agents (top-0 first) have diverged by round 2" in heard.notes[0]
+    assert heard.notes[0].endswith("try a lower --lr than 1e+30")
 
 
 def test_bfloat16_halves_the_state_and_resumes_with_the_same_numbers(

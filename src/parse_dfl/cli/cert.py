@@ -8,6 +8,7 @@ from pathlib import Path
 
 from parse_dfl.cli.parser import Commands, Parser, add_command
 from parse_dfl.cli.readers import positive
+from parse_dfl.invocation import command
 
 EXAMPLES = (
     "parse-dfl cert ca --federation demo --out ca",
@@ -103,7 +104,7 @@ def _action(
 def _no_action(args: argparse.Namespace) -> None:  # noqa: ARG001
     from parse_dfl.errors import ConfigError
 
-    raise ConfigError("say what to do: ca, issue or show; see parse-dfl cert --help")
+    raise ConfigError(f"say what to do: ca, issue or show; see {command('cert', '--help')}")
 
 
 def _ca(args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
 from parse_dfl.cli.readers import positive
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.experiments.config import PLACES
 from parse_dfl.methods.names import check_method
 from parse_dfl.ranks.launch import launch
@@ -92,13 +92,17 @@ def _methods(text: str) -> list[str]:
 def _show(out: Path) -> None:
     from rich.console import Console
 
+    from parse_dfl.report.diverged import sentences
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_comparison
     from parse_dfl.report.tables import comparison_table
 
-    Console().print(comparison_table(read_comparison(out)))
+    found = read_comparison(out)
+    Console().print(comparison_table(found))
     page = write_report(out)
     print(list_files(out))
     print(f"report: {page}")
     for picture in sorted((out / "figures").glob("*.png")):
         print(f"picture: {picture}")
+    if found.diverged:
+        raise DivergenceError(f"{out}: {'; '.join(sentences(found))}")

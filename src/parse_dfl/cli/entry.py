@@ -5,36 +5,51 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from signal import SIGINT, Signals
 from typing import Any
 
 from parse_dfl import __version__
 from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
-from parse_dfl.errors import ParseDflError, RankError
+from parse_dfl.errors import DivergenceError, ParseDflError, RankError
+from parse_dfl.experiments.interrupt import interrupt_at_once
 from parse_dfl.ranks.launch import launch
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
-BAD_INPUT = 2
-INTERRUPTED = 130
+BAD_INPUT, DIVERGED = 2, 3
+SIGNALLED = 128
+"""Added to the number of the signal that ended the program: 130 is Ctrl-C, 143 SIGTERM."""
+
+EXIT_STATUS = """exit status:
+  0        done
+  2        something that was given cannot be used; one line says what
+  3        trained and written, but agents have diverged
+  128 + N  ended by signal N: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; run and compare finish the round
+           and write a checkpoint first"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 on bad input, 130 after Ctrl-C."""
+    """Run the command line; returns the exit status (``EXIT_STATUS``)."""
     parser, commands = build()
     try:
         args = parse(parser, commands, sys.argv[1:] if argv is None else argv)
-        with _warnings_in_a_line():
+        with interrupt_at_once(), _warnings_in_a_line():
             args.execute(args)
+    except DivergenceError as error:
+        _say(str(error))
+        return DIVERGED
     except ParseDflError as error:
         if launch().leads if not isinstance(error, RankError) else error.first:
             _say(str(error))
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stop:
+        number = Signals(getattr(stop, "number", SIGINT))
+        what = "interrupted" if number == SIGINT else f"stopped by {number.name}"
         if launch().leads:
-            _say(f"interrupted; {stop}" if str(stop) else "interrupted")
-        return INTERRUPTED
+            _say(f"{what}; {stop}" if str(stop) else what)
+        return SIGNALLED + number
     return 0
 
 
@@ -43,7 +58,7 @@ def build() -> tuple[Parser, Commands]:
     parser = Parser(
         prog="parse-dfl",
         description="Multimodal decentralized federated learning: PARSE and its rivals.",
-        epilog="Each command teaches its own options: parse-dfl run --help",
+        epilog=f"Each command teaches its own options: parse-dfl run --help\n\n{EXIT_STATUS}",
     )
     parser.add_argument("--version", action="version", version=f"parse-dfl {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -53,7 +68,8 @@ def build() -> tuple[Parser, Commands]:
 
 
 def _say(text: str) -> None:
-    print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
+    with suppress(OSError):  # the terminal may be gone: the status tells all the same
+        print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
 
 
 @contextmanager

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parse_dfl.cli.node_init import add_init, init
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError
+from parse_dfl.experiments.interrupt import end_at_once, handled
+from parse_dfl.invocation import command
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -57,7 +59,8 @@ def execute(args: argparse.Namespace) -> None:
         show_status(Path(path))
     elif verb or path in ("init", "status"):
         raise ConfigError(
-            f"cannot read {' '.join(args.words)!r}; write parse-dfl node [init | status] AGENT.toml"
+            f"cannot read {' '.join(args.words)!r}; write {command('node')} [init | status] "
+            "AGENT.toml"
         )
     else:
         _run(Path(path))
@@ -74,21 +77,22 @@ def _run(path: Path) -> None:
 
     torch.set_num_threads(1)  # peers of one machine would fight for its cores
     stop = Stop()
-    _stop_on_signals(stop)
-    run_node(file, _Log(), stop)
+    with _stopping_on_signals(stop):
+        run_node(file, _Log(), stop)
 
 
-def _stop_on_signals(stop: Stop) -> None:
+@contextmanager
+def _stopping_on_signals(stop: Stop) -> Iterator[None]:
     """The first signal ends after the round under way, with a checkpoint; a second at once."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.asked:
-            signal.default_int_handler(number, frame)
-        _say("stops after this round; once more to stop at once")
+            end_at_once(number, frame)
         stop.ask()
+        _say("stops after this round; once more to stop at once")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
+    with handled(ask):
+        yield
 
 
 class _Log:

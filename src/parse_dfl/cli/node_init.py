@@ -10,6 +10,7 @@ from parse_dfl.cli.parser import Parser
 from parse_dfl.errors import ConfigError, OutputError
 from parse_dfl.experiments.peers.node_config import PORT, load_agent_file
 from parse_dfl.files import write_atomically
+from parse_dfl.invocation import command
 
 QUESTIONS = {
     "name": ("this agent's name, as in its certificate", ""),
@@ -95,7 +96,7 @@ def init(path: Path, args: argparse.Namespace) -> str:
     answers = {name: _answer(name, args) for name in QUESTIONS}
     write_atomically(path, _file(path, answers).encode())
     load_agent_file(path)
-    return f"{path} written; start the agent with: parse-dfl node {path}"
+    return f"{path} written; start the agent with: {command('node', str(path))}"
 
 
 def _answer(name: str, args: argparse.Namespace) -> str:

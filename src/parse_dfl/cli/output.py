@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGINT
 
 from parse_dfl.errors import RankError
 from parse_dfl.experiments.config import RunConfig
@@ -15,7 +16,11 @@ RUNS = Path("runs")
 
 
 class Interrupted(Exception):
-    """Ctrl-C; its text says how to go on."""
+    """A signal asked to stop, 2 is Ctrl-C; the text says how to go on."""
+
+    def __init__(self, text: str, number: int = SIGINT) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) -> None:
@@ -38,8 +43,8 @@ def default_out(config: RunConfig, what: str) -> Path:
 
 @contextmanager
 def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
-    """Turn Ctrl-C into :class:`Interrupted` with a line that says how to go on; the loss of a rank
-    is told with the same line."""
+    """Turn a signal into :class:`Interrupted` with a line that says how to go on; the loss of a
+    rank is told with the same line."""
     try:
         yield
     except RankError as lost:
@@ -47,7 +52,8 @@ def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
             raise
         raise RankError(f"{lost}; {how_to_go_on}, on any number of ranks") from lost
     except KeyboardInterrupt as stop:
-        raise Interrupted(how_to_go_on if is_ours(out) else "nothing was written") from stop
+        number = getattr(stop, "number", SIGINT)
+        raise Interrupted(how_to_go_on if is_ours(out) else "nothing was written", number) from stop
 
 
 def list_files(folder: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from parse_dfl.errors import ConfigError, nearest, unknown
+from parse_dfl.invocation import command
 
 Execute = Callable[[argparse.Namespace], None]
 Commands = Any
@@ -26,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        raise ConfigError(f"{message}; see {self.prog} --help")
+        raise ConfigError(f"{message}; see {_help(self)}")
 
 
 def add_command(
@@ -65,14 +66,19 @@ def parse(parser: Parser, commands: Commands, argv: Sequence[str]) -> argparse.N
     if rest:
         raise _surplus(rest[0], commands.choices.get(first, parser), first)
     if not hasattr(args, "execute"):
-        raise ConfigError(f"give a command: {', '.join(commands.choices)}; see parse-dfl --help")
+        raise ConfigError(f"give a command: {', '.join(commands.choices)}; see {command('--help')}")
     return args
 
 
-def _surplus(text: str, parser: argparse.ArgumentParser, command: str) -> ConfigError:
+def _surplus(text: str, parser: argparse.ArgumentParser, after: str) -> ConfigError:
     if not text.startswith("-"):
-        return ConfigError(f"unexpected {text!r} after {command!r}; see {parser.prog} --help")
+        return ConfigError(f"unexpected {text!r} after {after!r}; see {_help(parser)}")
     option = text.partition("=")[0]
     known = set(re.findall(r"--[a-z][a-z-]+", parser.format_help()))
     hint, _, _ = nearest(option, known).partition(" known:")
-    return ConfigError(f"unknown option {option!r}{hint} see {parser.prog} --help")
+    return ConfigError(f"unknown option {option!r}{hint} see {_help(parser)}")
+
+
+def _help(parser: argparse.ArgumentParser) -> str:
+    """The command that shows a parser's help."""
+    return command(*parser.prog.split()[1:], "--help")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from parse_dfl.experiments.listeners import SILENT, Listener
@@ -46,8 +46,9 @@ class QuietListener:
         """Nothing is left to do."""
 
     def note(self, text: str) -> None:
-        """Print it."""
-        print(text, file=sys.stderr, flush=True)
+        """Print it; a terminal that is gone is no reason to end."""
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 class PlainListener(QuietListener):
@@ -105,13 +106,15 @@ class ProgressListener:
 
     def finish(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self._bar.stop()
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
 
     def note(self, text: str) -> None:
         """Print it above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        with suppress(OSError):
+            self._bar.console.print(text, markup=False, highlight=False)
 
 
 def accuracies(accuracy: Mapping[str, float]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from parse_dfl.cli.options import add_options, configuration, given
@@ -11,7 +10,8 @@ from parse_dfl.cli.output import add_output, default_out, interruptible, list_fi
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import ConfigError, DivergenceError
+from parse_dfl.invocation import command
 from parse_dfl.methods.names import METHODS
 from parse_dfl.ranks.launch import launch
 
@@ -57,6 +57,10 @@ def execute(args: argparse.Namespace) -> None:
     assert summary is not None
     Console().print(run_table(summary))
     print(list_files(out))
+    if summary.diverged:
+        raise DivergenceError(
+            f"{out}: {summary.diverged.sentence}; try a lower --lr than {summary.lr:g}"
+        )
 
 
 def _start(args: argparse.Namespace) -> Path:
@@ -83,4 +87,4 @@ def _resume(args: argparse.Namespace) -> Path:
 
 
 def _how_to_resume(out: Path) -> str:
-    return f"go on with {shlex.join(['parse-dfl', 'run', '--resume', str(out)])}"
+    return f"go on with {command('run', '--resume', str(out))}"

@@ -15,9 +15,11 @@ from parse_dfl.analysis.probing.probe import audit
 from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
+from parse_dfl.divergence import sentence
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.experiments.config import RunConfig, from_dict
 from parse_dfl.experiments.ingredients import deal, load_data, options_of
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import read_json, write_json
@@ -48,13 +50,21 @@ def audit_run(
         The audit, as in ``audit.json``.
 
     Raises:
-        CheckpointError: the folder holds no finished run, or an agent file that does not fit.
+        CheckpointError: the folder holds no finished run, one that diverged, or an agent file that
+            does not fit.
         ConfigError: the method's networks have no slices.
         DataError: the data are missing, or are not what the agents were trained on.
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or another process writes there.
     """
     directory = Path(directory)
     run = _config(directory)
+    with locked(directory):
+        return _audit(directory, run, config, note, own)
+
+
+def _audit(
+    directory: Path, run: RunConfig, config: AuditConfig, note: Callable[[str], None], own: Own
+) -> dict[str, Any]:
     data = own.data or load_data(run)
     agents = _chosen(_agents(directory, run, data, own), config)
     parts = split(data, run.data.test)
@@ -82,6 +92,13 @@ def audit_run(
 def _config(directory: Path) -> RunConfig:
     if not (directory / CONFIG).is_file():
         raise CheckpointError(f"{directory} is no run's folder: it holds no {CONFIG}")
+    summary = directory / "summary.json"
+    found = read_json(summary).get("diverged") if summary.is_file() else None
+    if found:
+        raise CheckpointError(
+            f"{directory} cannot be audited: {sentence(found['round'], found['agents'])}, so that "
+            "its slices hold nothing; run it again at a lower learning rate"
+        )
     return from_dict(read_json(directory / CONFIG))
 
 

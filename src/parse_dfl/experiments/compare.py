@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from parse_dfl.experiments.config import RunConfig, to_dict, validate
 from parse_dfl.experiments.ingredients import load_data, method_of
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
+from parse_dfl.experiments.records import is_ours, output_folder, read_json, write_json
 from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
@@ -62,17 +63,18 @@ def compare(
             "cannot; use engine 'simulate', or run each method and seed on its own"
         )
     base = None if out is None else Path(out)
-    with ranks.agreeing():
-        own = replace(own, data=own.data or load_data(config))
-        if base is not None and ranks.leads:
-            prepare_output(base, overwrite=overwrite, resume=resume)
-            _claim(base, config)
-    summaries: dict[str, list[Summary]] = {}
-    for name, (single, ingredients) in entries.items():
-        folder = base / name if base else None
-        summaries[name] = _run_seeds(single, seeds, folder, listener, ingredients)
-        if base is not None and ranks.leads:
-            write_json(base / COMPARISON, comparison(config, summaries))
+    with ExitStack() as held:
+        with ranks.agreeing():
+            own = replace(own, data=own.data or load_data(config))
+            if base is not None and ranks.leads:
+                held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
+                _claim(base, config)
+        summaries: dict[str, list[Summary]] = {}
+        for name, (single, ingredients) in entries.items():
+            folder = base / name if base else None
+            summaries[name] = _run_seeds(single, seeds, folder, listener, ingredients)
+            if base is not None and ranks.leads:
+                write_json(base / COMPARISON, comparison(config, summaries))
     return comparison(config, summaries)
 
 
@@ -158,14 +160,15 @@ def _run_together(
     """Run seeds side by side, from the checkpoint if there is one, and write their records."""
     ranks = launched_ranks()
     folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    with ranks.agreeing():
-        trial = build_trial(config, seeds, own, ranks)
-        for seed, place in folders.items() if ranks.leads else ():
-            prepare_output(place, overwrite=False, resume=is_ours(place))
-            write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
-    session = Session(trial, folders, folder / CHECKPOINT, listener)
-    session.resume()
-    session.run()
+    with ExitStack() as held:
+        with ranks.agreeing():
+            trial = build_trial(config, seeds, own, ranks)
+            for seed, place in folders.items() if ranks.leads else ():
+                held.enter_context(output_folder(place, overwrite=False, resume=is_ours(place)))
+                write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
+        session = Session(trial, folders, folder / CHECKPOINT, listener)
+        session.resume()
+        session.run()
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
@@ -195,6 +198,8 @@ def _method(rows: Sequence[Summary]) -> dict[str, Any]:
         },
         "seconds": sum(row["wall_seconds"] for row in rows),
         "lr": rows[0]["lr"],
+        "diverged": {str(row["seed"]): row["diverged"] for row in rows if row.get("diverged")}
+        or None,
     }
 
 

@@ -21,6 +21,8 @@ from parse_dfl.training.evaluation import Scores
 from parse_dfl.training.overlays import OverlayBook, OverlayKey, Owned
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
+DIVERGED = "diverged"
+"""Beside an agent's scores: whether they mean nothing."""
 MOST_EDGES = 2000
 """Overlays of more edges are not written into the summary: nobody could draw them."""
 
@@ -34,13 +36,18 @@ class AgentScore:
     weight: int
     values: Mapping[str, float]
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the scores mean nothing, because the agent has diverged."""
+        return bool(self.values.get(DIVERGED, False))
+
 
 def agent_scores(trial: Trial, scores: Sequence[tuple[Cohort, Scores]]) -> list[AgentScore]:
     """The scores agent by agent."""
     listed = []
     for cohort, score in scores:
         for row, agent in enumerate(cohort.agents):
-            values = {name: float(getattr(score, name)[row]) for name in SCORES}
+            values = {name: float(getattr(score, name)[row]) for name in (*SCORES, DIVERGED)}
             weight = trial.weights.get(agent, 1)
             listed.append(AgentScore(agent, int(cohort.data.sizes[row]), weight, values))
     return listed
@@ -82,9 +89,15 @@ def weighted_mean(scores: Sequence[AgentScore], name: str) -> float:
 
 
 def metric_rows(round: int, seed: int, scores: Sequence[AgentScore]) -> list[dict[str, Any]]:
-    """The lines of ``metrics.jsonl`` for one evaluated round."""
+    """The lines of ``metrics.jsonl`` for one evaluated round; ``diverged`` counts, where there are
+    any, a group's agents that have."""
+    lost: dict[str, int] = {}
+    for score in scores:
+        if score.diverged:
+            lost[score.agent.group] = lost.get(score.agent.group, 0) + 1
     return [
         {"round": round, "group": key, "seed": seed, **values}
+        | ({DIVERGED: lost[key]} if key in lost else {})
         for key, values in group_means(scores).items()
     ]
 
@@ -94,7 +107,8 @@ class Facts:
     """What a summary tells of a run beside its scores.
 
     ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
-    ``proposal`` is the split that was proposed, where one was asked for.
+    ``proposal`` is the split that was proposed, where one was asked for; ``diverged`` the agents
+    that have, and since when (:class:`~parse_dfl.experiments.divergence.DivergenceLog`).
     """
 
     method: str
@@ -107,10 +121,17 @@ class Facts:
     proposal: Proposal | None
     seeds_side_by_side: int = 1
     ranks: int = 1
+    diverged: Mapping[str, Any] | None = None
 
 
 def summarise(
-    trial: Trial, seed: int, scores: Sequence[AgentScore], spent: Mapping[str, Any], *, peak: int
+    trial: Trial,
+    seed: int,
+    scores: Sequence[AgentScore],
+    spent: Mapping[str, Any],
+    *,
+    peak: int,
+    diverged: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``summary.json`` of one seed of a trial; ``peak`` are bytes of memory."""
     simulator = trial.simulator
@@ -125,6 +146,7 @@ def summarise(
         proposal=trial.proposals.get(seed),
         seeds_side_by_side=len(trial.seeds),
         ranks=trial.ranks.size,
+        diverged=diverged,
     )
     own = [score for score in scores if score.agent.seed == seed]
     return summary(trial.config, seed, own, spent, facts)
@@ -154,6 +176,7 @@ def summary(
         "rounds": config.training.rounds,
         "groups": _groups(scores, facts.parameters),
         "mean_accuracy": weighted_mean(scores, "accuracy"),
+        DIVERGED: facts.diverged,
         **_honest(config, scores),
         **spent,
         "seeds_side_by_side": facts.seeds_side_by_side,
@@ -191,7 +214,8 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
         "name": score.agent.name,
         "group": score.agent.group,
         "samples": score.samples,
-        **score.values,
+        **{name: score.values[name] for name in SCORES},
+        **({DIVERGED: True} if score.diverged else {}),
     }
 
 

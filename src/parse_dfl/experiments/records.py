@@ -7,11 +7,13 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
+from parse_dfl.experiments.lock import LOCK, check_free, locked
 from parse_dfl.files import cannot_write, write_atomically
 
 MARKS = ("config.json", "summary.json", "comparison.json", "metrics.jsonl")
@@ -20,13 +22,15 @@ MARKS = ("config.json", "summary.json", "comparison.json", "metrics.jsonl")
 Row = dict[str, Any]
 
 
-def prepare_output(out: Path, *, overwrite: bool, resume: bool) -> Path:
-    """Make ``out`` a folder that can be written to, and return it.
+@contextmanager
+def output_folder(out: Path, *, overwrite: bool, resume: bool) -> Iterator[Path]:
+    """Make ``out`` a folder that can be written to, and hold its lock while it is.
 
     ``overwrite`` empties a folder that holds a run or comparison, ``resume`` keeps it.
 
     Raises:
-        OutputError: it is a file, is not empty, holds something else, or cannot be written.
+        OutputError: it is a file, is not empty, is in use by another process, holds something
+            else, or cannot be written.
         CheckpointError: there is nothing to resume.
         ConfigError: both ``overwrite`` and ``resume`` are asked for.
     """
@@ -34,17 +38,37 @@ def prepare_output(out: Path, *, overwrite: bool, resume: bool) -> Path:
         raise ConfigError("--overwrite and --resume exclude each other; give one of them")
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; name a folder for the output")
+    check_free(out)
     if resume:
         _check_resumable(out)
-    elif out.is_dir() and any(out.iterdir()):
-        if not overwrite:
-            raise OutputError(
-                f"{out} is not empty; add --overwrite to replace what is there, "
-                "--resume to go on with it, or name another --out"
-            )
-        _empty(out)
+    else:
+        _check_replaceable(out, overwrite=overwrite)
     _check_writable(out)
-    return out
+    with locked(out):
+        if not resume:  # another one may have ended here meanwhile
+            _check_replaceable(out, overwrite=overwrite)
+            _empty(out)
+        yield out
+
+
+def _check_replaceable(out: Path, *, overwrite: bool) -> None:
+    if not _entries(out):
+        return
+    if not overwrite:
+        raise OutputError(
+            f"{out} is not empty; add --overwrite to replace what is there, "
+            "--resume to go on with it, or name another --out"
+        )
+    if not is_ours(out) or Path.cwd().is_relative_to(out.resolve()):
+        raise OutputError(
+            f"{out} is no run or comparison of this program's; it is not deleted, "
+            "name another --out or empty it yourself"
+        )
+
+
+def _entries(out: Path) -> list[Path]:
+    """What a folder holds beside its lock."""
+    return [entry for entry in out.iterdir() if entry.name != LOCK] if out.is_dir() else []
 
 
 def _check_resumable(out: Path) -> None:
@@ -58,19 +82,18 @@ def is_ours(folder: Path) -> bool:
 
 
 def _empty(out: Path) -> None:
-    if not is_ours(out) or Path.cwd().is_relative_to(out.resolve()):
-        raise OutputError(
-            f"{out} is no run or comparison of this program's; it is not deleted, "
-            "name another --out or empty it yourself"
-        )
-    try:
-        for entry in out.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-    except OSError as error:
-        raise cannot_write(out, error) from error
+    """Delete what a folder holds, unless a run in one of its sub-folders is under way."""
+    with ExitStack() as inner:
+        for lock in sorted(out.rglob(f"*/{LOCK}")):
+            inner.enter_context(locked(lock.parent))
+        try:
+            for entry in _entries(out):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+        except OSError as error:
+            raise cannot_write(out, error) from error
 
 
 def _check_writable(out: Path) -> None:

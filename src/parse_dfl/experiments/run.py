@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from parse_dfl.errors import CheckpointError
 from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.peers.run import check_alone, check_engine, run_peers
-from parse_dfl.experiments.records import prepare_output, read_json, write_json
+from parse_dfl.experiments.records import output_folder, read_json, write_json
 
 if TYPE_CHECKING:
     from parse_dfl.experiments.own import Own
@@ -46,16 +47,17 @@ def run(
     from parse_dfl.ranks.ranks import launched_ranks
 
     ranks = launched_ranks()
-    with ranks.agreeing():
-        trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
-        if folder is not None and ranks.leads:
-            prepare_output(folder, overwrite=overwrite, resume=resume)
-            write_json(folder / CONFIG, to_dict(config))
-    folders = {config.seed: folder} if folder else {}
-    session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
-    if resume:
-        session.resume()
-    return session.run()[config.seed]
+    with ExitStack() as held:
+        with ranks.agreeing():
+            trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
+            if folder is not None and ranks.leads:
+                held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
+                write_json(folder / CONFIG, to_dict(config))
+        folders = {config.seed: folder} if folder else {}
+        session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
+        if resume:
+            session.resume()
+        return session.run()[config.seed]
 
 
 def resume_run(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from parse_dfl.errors import CheckpointError, OutputError, RankError
+from parse_dfl.experiments.divergence import DivergenceLog, note_of
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import some_of
 from parse_dfl.experiments.interrupt import interrupt_after_round
@@ -35,8 +34,6 @@ from parse_dfl.simulation.best_rows import BestRows
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
-STOPS = (signal.SIGINT, signal.SIGTERM)
-"""What stops a session after a round; the second only where a launcher ends several ranks by it."""
 
 
 class Session:
@@ -60,6 +57,7 @@ class Session:
         self._payload = PayloadMeter(trial.simulator)
         self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
+        self._diverged = DivergenceLog()
         self._conflict = self._recorder()
         samples = trial.evaluation_samples
         self._all = torch.from_numpy(samples)
@@ -80,7 +78,8 @@ class Session:
 
         Raises:
             OutputError: what the run must leave cannot be written.
-            KeyboardInterrupt: Ctrl-C; the round under way was finished and a checkpoint written.
+            KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP (:class:`Stopped`); the round under way was
+                finished and a checkpoint written.
             RankError: another rank was lost; the message says which round is safe.
         """
         try:
@@ -99,7 +98,7 @@ class Session:
         simulator, config = self.trial.simulator, self.trial.config
         rounds = config.training.rounds
         self._listener.start(simulator.method.name, rounds, simulator.round)
-        with interrupt_after_round(STOPS[: self._ranks.size]) as stop:
+        with interrupt_after_round(echoes=self._ranks.size > 1) as stop:
             while simulator.round < rounds:
                 self._round()
                 due = simulator.round % config.checkpoint_every == 0 and simulator.round < rounds
@@ -107,7 +106,7 @@ class Session:
                 if due or asked:
                     self._save()
                 if asked:
-                    raise KeyboardInterrupt
+                    raise stop.error()
         summaries = self._finish()
         self._listener.finish()
         return summaries
@@ -132,12 +131,10 @@ class Session:
         """Evaluate and record; the scores, and the accuracy of every group."""
         simulator = self.trial.simulator
         scores = of_all_ranks(self.trial, agent_scores(self.trial, simulator.evaluate(samples)))
-        lost = [score.agent.name for score in scores if not isfinite(score.values["loss"])]
-        if lost:
+        if new := self._diverged.update(simulator.round, scores):
+            method, lr = simulator.method.name, simulator.lr
             self._listener.note(
-                f"{simulator.method.name}: round {simulator.round} leaves {len(lost)} agents "
-                f"({lost[0]} first) with a loss that is not finite; "
-                f"try a lower --lr than {simulator.lr:g}"
+                note_of(new, len(scores), method=method, round=simulator.round, lr=lr)
             )
         self._record(simulator.round, scores)
         return scores, _accuracies(scores)
@@ -160,13 +157,22 @@ class Session:
         self._seconds += time.perf_counter() - begin
         self._listener.round(simulator.round, accuracy)
         peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
+        lost = self._ranks.tell([seed for seed in self.trial.seeds if self._diverged.of(seed)])
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
-            save_slices(self.trial, seed, folder)
+            if seed not in lost:
+                save_slices(self.trial, seed, folder)
         summaries = {}
         if self._ranks.leads:
             for seed in self.trial.seeds:
-                summaries[seed] = summarise(self.trial, seed, scores, self._spent(), peak=peak)
+                summaries[seed] = summarise(
+                    self.trial,
+                    seed,
+                    scores,
+                    self._spent(),
+                    peak=peak,
+                    diverged=self._diverged.of(seed),
+                )
             for seed, folder in self._written.items():
                 write_json(folder / "summary.json", summaries[seed])
             if self._checkpoint:
@@ -201,6 +207,7 @@ class Session:
             "seconds": self._seconds,
             "clock": vars(self.trial.simulator.clock),
             "payload": self._payload.state(),
+            "diverged": self._diverged.state(),
         }
         try:
             write_tensors(self._checkpoint, tensors, header)
@@ -251,6 +258,7 @@ class Session:
         self._seconds = header["seconds"]
         vars(simulator.clock).update(header["clock"])
         self._payload.restore(header["payload"])
+        self._diverged.restore(header.get("diverged", ()))
         self._saved = simulator.round
 
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from parse_dfl.errors import ConfigError, IdentityError, OutputError
 from parse_dfl.files import cannot_write, write_atomically
+from parse_dfl.invocation import command
 from parse_dfl.peer.names import check_name, is_address
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -94,7 +95,7 @@ def issue(folder: Path, name: str, *, hosts: Sequence[str], days: int, out: Path
     if authority.not_valid_after_utc <= now:
         raise IdentityError(
             f"the authority in {folder} expired on {authority.not_valid_after_utc:%Y-%m-%d}; "
-            "make a new one in another folder: parse-dfl cert ca"
+            f"make a new one in another folder: {command('cert', 'ca')}"
         )
     own = ec.generate_private_key(ec.SECP256R1())
     federation = federation_of(authority)
@@ -180,7 +181,8 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
 def _read_ca(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     if not (folder / CA_KEY).exists():
         raise IdentityError(
-            f"{folder} holds no {CA_KEY}; make an authority first: parse-dfl cert ca {folder}"
+            f"{folder} holds no {CA_KEY}; make an authority first: "
+            f"{command('cert', 'ca', '--federation', 'NAME', '--out', str(folder))}"
         )
     certificate, key = read_certificate(folder / CA_CERTIFICATE), read_key(folder / CA_KEY)
     if certificate.public_key() != key.public_key():

@@ -51,6 +51,8 @@ class NodeSettings:
     ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
     ``terms`` are announced, and must be the same at every site.
     It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
+    goes on by itself.
     """
 
     overlay: OverlayConfig
@@ -60,3 +62,4 @@ class NodeSettings:
     meet_s: float = 60.0
     eval_every: int = 10
     checkpoint_every: int = 10
+    ends_diverged: bool = True

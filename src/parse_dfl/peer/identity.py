@@ -10,6 +10,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parse_dfl.errors import IdentityError
+from parse_dfl.invocation import command
 from parse_dfl.peer.authority import Authority, Certified
 from parse_dfl.peer.certificates import CA_CERTIFICATE, CERTIFICATE, KEY, read, read_key
 from parse_dfl.peer.names import check_name
@@ -102,12 +103,12 @@ class Identity:
         except Refusal as refusal:
             raise IdentityError(
                 f"{folder / CERTIFICATE} cannot be used: {refusal.detail}; "
-                "issue another: parse-dfl cert issue"
+                f"issue another: {command('cert', 'issue')}"
             ) from refusal
         if certified.key != key.public_key():
             raise IdentityError(
                 f"{KEY} in {folder} is not the key of {CERTIFICATE}; "
-                f"issue both again: parse-dfl cert issue {certified.name}"
+                f"issue both again: {command('cert', 'issue', certified.name)}"
             )
         return cls(certified, certificate, folder, key)
 
@@ -136,8 +137,9 @@ class Identity:
             self.certified.check_validity(now)
         except Refusal as refusal:
             raise IdentityError(
-                f"{refusal.detail}, others refuse what this agent sends; issue another (parse-dfl "
-                f"cert issue {self.name}) and start again: it goes on from its checkpoint"
+                f"{refusal.detail}, others refuse what this agent sends; issue another "
+                f"({command('cert', 'issue', self.name)}) and start again: it goes on from its "
+                "checkpoint"
             ) from refusal
 
     def authority(self) -> Authority:

@@ -28,8 +28,10 @@ from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.strangers import strangers
 from parse_dfl.peer.telling import Telling
 from parse_dfl.peer.tempo import Tempo
+from parse_dfl.peer.traffic import Traffic
 from parse_dfl.peer.transport import Transport
 from parse_dfl.peer.windows import rounds_for
+from parse_dfl.training.divergence import parameters_are_finite
 from parse_dfl.training.learner import Learner
 
 STATUS_TIMEOUT_S = 2.0
@@ -100,6 +102,8 @@ class Node:
         self._announced: tuple[str, ...] = ()
         self._strange: dict[str, str] = {}
         self._ignored: dict[str, str] = {}
+        self.diverged = False
+        """Whether the agent's parameters are no longer finite: it has left the others."""
 
     @property
     def name(self) -> str:
@@ -131,6 +135,8 @@ class Node:
         ):
             self._check_certificate()
             self._round()
+            if self.diverged and self._settings.ends_diverged:
+                return
         if self.learner.round % self._settings.checkpoint_every:
             self._save()
 
@@ -224,8 +230,9 @@ class Node:
         self._note_strangers()
         if not self._exchanger.is_absent(self.learner):
             self.learner.train(set())
+        self._leave_if_diverged()
         mixing = time.perf_counter()
-        traffic = self._exchanger.exchange(self.learner)
+        traffic = self._no_traffic() if self.diverged else self._exchanger.exchange(self.learner)
         self._tempo.exchanged(trained_s=mixing - begin)
         self.learner.clock.mix += time.perf_counter() - mixing
         scores = self._evaluate_if_due()
@@ -235,8 +242,26 @@ class Node:
         if self._in_lockstep:
             self._lockstep.keep(traffic)
 
+    def _leave_if_diverged(self) -> None:
+        """Send nothing that all others refuse; to them the agent is gone, so that none waits."""
+        if self.diverged or parameters_are_finite(self.learner.layout.cohorts[0]):
+            return
+        self.diverged = True
+        self.membership.leave()
+        self._reporter.note(
+            f"diverged in round {self.learner.round}: parameters are not finite; leaves the others "
+            f"and sends nothing more (learning rate {self.learner.lr:g})"
+        )
+
+    def _no_traffic(self) -> Traffic:
+        return Traffic(
+            round=self.learner.round, payload_bytes={}, neighbours={}, rounds={}, lockstep_lead=0
+        )
+
     def _announce_changes(self) -> None:
         card = self._card()
+        if self.diverged:
+            return
         if card.modalities != self._announced:
             self._announced = card.modalities
             self.membership.announce(card)
@@ -275,6 +300,9 @@ class Node:
         return self.learner.evaluate(self._evaluation)[0][1].first()
 
     def _save(self) -> None:
+        """Write a checkpoint; one who has diverged keeps the last of before."""
+        if self.diverged:
+            return
         more = {"born": self._exchanger.outbox.born}
         problem = self._state.save(self.learner, more) if self._state else None
         if problem:

@@ -59,6 +59,6 @@ def _row(standing: Standing, names: list[str]) -> list[Cell]:
             best=is_ranked(name) and means[name] == best,
         )
         if name in means
-        else Cell(text=MISSING)
+        else Cell(text="diverged" if name in standing.diverged else MISSING)
         for name in names
     ]

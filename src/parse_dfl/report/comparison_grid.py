@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from parse_dfl.report.grid import Cell, Grid, accuracy_column, plain
+from parse_dfl.report.diverged import converged, sentences
+from parse_dfl.report.grid import MISSING, Cell, Grid, accuracy_column, plain
 from parse_dfl.report.ranking import best_rival_sentence, ranked
 from parse_dfl.report.records import Comparison
-from parse_dfl.report.statistics import UPPER_BOUND, Interval, gap_closed, interval, is_ranked
+from parse_dfl.report.statistics import UPPER_BOUND, Interval, gap_closed, interval
 from parse_dfl.report.units import duration, file_size, seeds
 
 
 def comparison_grid(comparison: Comparison) -> Grid:
     """A row per method: accuracy per group and mean with intervals, gap closed, cost."""
-    names = [*ranked(comparison), *(name for name in comparison.methods if not is_ranked(name))]
+    order = ranked(comparison)
+    names = [*order, *(name for name in comparison.methods if name not in order)]
     accuracies = [
         *(
             accuracy_column(names, _group_accuracy(comparison, group))
             for group in comparison.groups
         ),
-        accuracy_column(names, lambda name: interval(comparison.methods[name].mean_accuracy)),
+        accuracy_column(names, _mean_accuracy(comparison)),
     ]
+    accuracies = [_marked(names, column, comparison) for column in accuracies]
     gaps = _gaps_closed(comparison, names)
     results = [comparison.methods[name] for name in names]
     costs = [
@@ -37,23 +40,41 @@ def comparison_grid(comparison: Comparison) -> Grid:
     )
 
 
+def _marked(names: Sequence[str], column: list[Cell], comparison: Comparison) -> list[Cell]:
+    """A column whose cells of methods that diverged say so in place of a number."""
+    return [
+        Cell(text="diverged") if name in comparison.diverged else cell
+        for name, cell in zip(names, column, strict=True)
+    ]
+
+
+def _mean_accuracy(comparison: Comparison) -> Callable[[str], Interval | None]:
+    def accuracy(name: str) -> Interval | None:
+        result = comparison.methods[name]
+        return None if result.diverged else interval(result.mean_accuracy)
+
+    return accuracy
+
+
 def _group_accuracy(comparison: Comparison, group: str) -> Callable[[str], Interval | None]:
     def accuracy(name: str) -> Interval | None:
-        values = comparison.methods[name].groups.get(group)
-        return interval(values) if values else None
+        result = comparison.methods[name]
+        values = result.groups.get(group)
+        return interval(values) if values and not result.diverged else None
 
     return accuracy
 
 
 def _gaps_closed(comparison: Comparison, names: Sequence[str]) -> list[Cell]:
-    means = {name: interval(comparison.methods[name].mean_accuracy).mean for name in names}
+    results = converged(comparison).methods
+    means = {name: interval(result.mean_accuracy).mean for name, result in results.items()}
     if "local" not in means or UPPER_BOUND not in means:
         return []
-    closed = [
-        gap_closed(means[name], local=means["local"], oracle=means[UPPER_BOUND]) for name in names
-    ]
-    found = [value for value in closed if value is not None]
-    return plain([f"{value:.2f}" for value in found])
+    local, oracle = means["local"], means[UPPER_BOUND]
+    closed = {name: gap_closed(mean, local=local, oracle=oracle) for name, mean in means.items()}
+    if None in closed.values():
+        return []
+    return plain([f"{closed[name]:.2f}" if name in closed else MISSING for name in names])
 
 
 def _comparison_notes(comparison: Comparison, *, has_gaps: bool) -> tuple[str, ...]:
@@ -68,6 +89,7 @@ def _comparison_notes(comparison: Comparison, *, has_gaps: bool) -> tuple[str, .
     against_rival = best_rival_sentence(comparison)
     if against_rival:
         notes.append(against_rival)
+    notes += [f"{text}." for text in sentences(comparison)]
     unfinished = [
         f"{name}/{run.directory.name}"
         for name, runs in comparison.runs.items()

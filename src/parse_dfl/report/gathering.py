@@ -64,4 +64,5 @@ def _result(summaries: Sequence[Summary]) -> MethodResult:
         mean_accuracy=tuple(summary.mean_accuracy for summary in ordered),
         payload_bytes_per_link=sum(s.payload_bytes_per_link for s in ordered) / len(ordered),
         seconds=sum(summary.wall_seconds for summary in ordered),
+        diverged={summary.seed: summary.diverged for summary in ordered if summary.diverged},
     )

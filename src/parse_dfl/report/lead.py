@@ -17,6 +17,8 @@ def lead_of(record: Record) -> str | None:
             return None
         case Run(summary=summary):
             assert summary
+            if summary.diverged:
+                return f"Diverged, so the numbers mean nothing: {summary.diverged.sentence}."
             return (
                 f"{percent(summary.mean_accuracy)} % mean accuracy over all agents after "
                 f"{summary.rounds} rounds."

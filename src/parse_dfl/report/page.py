@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parse_dfl.files import write_atomically
+from parse_dfl.report.diverged import diverged_sentences
 from parse_dfl.report.finding import read_record
 from parse_dfl.report.grid import Grid
 from parse_dfl.report.inline import dark_rules, inline_svg
@@ -70,6 +71,7 @@ def _page(
         title=_title(record),
         lead=lead_of(record),
         problems=problems,
+        diverged=diverged_sentences(record),
         tables=tables,
         figures=[
             {

@@ -21,17 +21,19 @@ from parse_dfl.report.units import percent_interval, points_interval, seeds
 
 
 def ranked(comparison: Comparison) -> list[str]:
-    """The methods but for the oracle, the highest mean accuracy first."""
+    """The methods but for the oracle and those that diverged, the highest mean accuracy first."""
     means = {
         name: interval(result.mean_accuracy).mean
         for name, result in comparison.methods.items()
-        if is_ranked(name)
+        if is_ranked(name) and not result.diverged
     }
     return sorted(means, key=lambda name: -means[name])
 
 
 def best_rival_sentence(comparison: Comparison) -> str | None:
     """``parse`` against the best method that is neither it nor a control on its network."""
+    if OURS in comparison.diverged:
+        return f"{OURS} diverged, so nothing can be said of it."
     rivals = [name for name in ranked(comparison) if is_rival(name)]
     if OURS not in comparison.methods or not rivals:
         return None
@@ -42,6 +44,8 @@ def best_sentence(comparison: Comparison) -> str:
     """Names the best method, and says whether it can be told from the runner-up."""
     order = ranked(comparison)
     if not order:
+        if comparison.diverged:
+            return "Every method diverged, so there is nothing to compare."
         return "Only the oracle was run, so there is nothing to compare."
     accuracy = percent_interval(interval(comparison.methods[order[0]].mean_accuracy))
     text = f"{order[0]} has the highest mean accuracy, {accuracy} %."

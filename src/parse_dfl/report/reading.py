@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from parse_dfl.errors import RecordError
@@ -12,6 +13,7 @@ from parse_dfl.report.records import (
     SUMMARY,
     AgentResult,
     Comparison,
+    Divergence,
     Evaluation,
     GroupResult,
     MethodResult,
@@ -93,7 +95,13 @@ def _summary(top: Fields) -> Summary:
         config=top.child("config").values,
         overlays=tuple(map(_overlay, top.items("overlays"))),
         agents=tuple(map(_agent, top.items("agents"))),
+        diverged=_divergence(top.child("diverged")) if top.values.get("diverged") else None,
+        lr=top.number("lr") if "lr" in top.values else math.nan,
     )
+
+
+def _divergence(fields: Fields) -> Divergence:
+    return Divergence(round=fields.integer("round"), agents=fields.texts("agents"))
 
 
 def _group(fields: Fields) -> GroupResult:
@@ -141,6 +149,10 @@ def _method(fields: Fields, seeds: tuple[int, ...] | None) -> MethodResult:
         mean_accuracy=mean_accuracy,
         payload_bytes_per_link=fields.mean("payload_bytes_per_link"),
         seconds=fields.mean("seconds"),
+        diverged={
+            int(seed): _divergence(own)
+            for seed, own in (fields.children("diverged") if fields.values.get("diverged") else ())
+        },
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from parse_dfl.divergence import sentence
 
 SUMMARY = "summary.json"
 METRICS = "metrics.jsonl"
@@ -56,6 +59,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """Agents whose scores mean nothing, and the first evaluated round in which that was seen."""
+
+    round: int
+    agents: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """It in words."""
+        return sentence(self.round, self.agents)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """``summary.json``: how a finished run ended."""
 
@@ -73,6 +89,8 @@ class Summary:
     config: Mapping[str, Any]
     overlays: tuple[Overlay, ...] = ()
     agents: tuple[AgentResult, ...] = ()
+    diverged: Divergence | None = None
+    lr: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +114,14 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """One method's final accuracies, 0 to 1, in the order of ``seeds``."""
+    """One method's final accuracies, 0 to 1, in the order of ``seeds``; ``diverged`` by seed."""
 
     seeds: tuple[int, ...]
     groups: Mapping[str, tuple[float, ...]]
     mean_accuracy: tuple[float, ...]
     payload_bytes_per_link: float
     seconds: float
+    diverged: Mapping[int, Divergence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +139,11 @@ class Comparison:
     config: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def diverged(self) -> tuple[str, ...]:
+        """The methods that have diverged in a seed."""
+        return tuple(name for name, result in self.methods.items() if result.diverged)
 
     @property
     def groups(self) -> tuple[str, ...]:

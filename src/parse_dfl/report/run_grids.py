@@ -26,10 +26,12 @@ def run_grid(summary: Summary) -> Grid:
     rows.append(("all agents", str(agents), "", percent(summary.mean_accuracy), "", ""))
     stages = ", ".join(f"{name} {duration(t)}" for name, t in summary.seconds_per_round.items())
     return Grid(
-        title=f"{summary.method} on {summary.data}, seed {summary.seed}, in percent",
+        title=f"{summary.method} on {summary.data}, seed {summary.seed}, in percent"
+        + (" (diverged)" if summary.diverged else ""),
         header=("modality set", "agents", "parameters", "accuracy", "macro F1", "local accuracy"),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
         notes=(
+            *([f"Diverged: {summary.diverged.sentence}."] if summary.diverged else []),
             f"{summary.rounds} rounds in {duration(summary.wall_seconds)} (per round: {stages}).",
             f"Payload {file_size(summary.payload_bytes_per_link)} per link, "
             f"{file_size(summary.payload_bytes_per_round)} per round; "

@@ -18,6 +18,7 @@ from parse_dfl.report.audits import Audit, read_audit
 from parse_dfl.report.collection_grid import collection_grid
 from parse_dfl.report.comparison_grid import comparison_grid
 from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
+from parse_dfl.report.diverged import converged, converged_record
 from parse_dfl.report.figures.ablations import ablations
 from parse_dfl.report.figures.audit_bits import audit_bits
 from parse_dfl.report.figures.collection_curves import collection_curves
@@ -88,7 +89,7 @@ def tables_of(record: Record, levels: Sequence[float] = LEVELS) -> tuple[list[Gr
     """
     grids, problems = _built(TABLES[type(record)], record)
     if isinstance(record, Comparison):
-        grids += filter(None, [reach_grid(record, levels)])
+        grids += filter(None, [reach_grid(converged(record), levels)])
     if isinstance(record, Run):
         found, more = _built((audit_tables,), record)
         grids += [grid for tables in found for grid in tables]
@@ -101,7 +102,8 @@ def pictures_of(record: Record) -> tuple[list[Picture], list[str]]:
 
     Figures are left out for which it holds nothing.
     """
-    return _built(FIGURES[type(record)], record)
+    drawn = converged_record(record)
+    return _built(FIGURES[type(record)], drawn) if drawn else ([], [])
 
 
 def _built(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from parse_dfl.report.diverged import converged
 from parse_dfl.report.labels import labels_of
 from parse_dfl.report.records import Collection, Comparison
 from parse_dfl.report.statistics import UPPER_BOUND, gap_closed, is_rival
@@ -25,6 +26,7 @@ class Standing:
     scope: str
     values: Mapping[str, tuple[float, ...]]
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    diverged: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -75,6 +77,8 @@ def of_kind(standings: Sequence[Standing], kind: str) -> list[Standing]:
 
 
 def _standings(comparison: Comparison, label: str) -> list[Standing]:
+    """Methods that have diverged are named; their values are no values."""
+    lost, comparison = comparison.diverged, converged(comparison)
     means = {name: result.mean_accuracy for name, result in comparison.methods.items()}
     seeds = {name: result.seeds for name, result in comparison.methods.items()}
     groups = [
@@ -82,6 +86,7 @@ def _standings(comparison: Comparison, label: str) -> list[Standing]:
             comparison=label,
             scope=group,
             seeds=seeds,
+            diverged=lost,
             values={
                 name: result.groups[group]
                 for name, result in comparison.methods.items()
@@ -90,4 +95,5 @@ def _standings(comparison: Comparison, label: str) -> list[Standing]:
         )
         for group in comparison.groups
     ]
-    return [Standing(comparison=label, scope=MEAN, values=means, seeds=seeds), *groups]
+    mean = Standing(comparison=label, scope=MEAN, values=means, seeds=seeds, diverged=lost)
+    return [mean, *groups]

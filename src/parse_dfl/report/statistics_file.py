@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from parse_dfl.files import write_atomically
+from parse_dfl.report.diverged import diverged_sentences
 from parse_dfl.report.duels import Duel, duels_of_kind, duels_with_all, duels_with_best, tally
 from parse_dfl.report.labels import labels_of
 from parse_dfl.report.ranking import mean_ranks
@@ -53,7 +54,7 @@ def statistics_of(
             for standing in standings
         ],
         "reached": list(_reached(record, levels)),
-        "problems": list(record.problems),
+        "problems": [*record.problems, *diverged_sentences(record)],
     }
 
 
@@ -107,6 +108,7 @@ def _cell(standing: Standing, duel: Duel | None) -> dict[str, Any]:
             }
             for name, values in standing.values.items()
         },
+        "diverged": list(standing.diverged),
         "against_best_rival": None
         if duel is None
         else {

@@ -176,7 +176,7 @@ def load_agent(
 
     Raises:
         CheckpointError: the file is damaged or of another kind, or its parameters do not fit
-            the network (an own encoder that is missing or has changed).
+            the network (an own encoder that is missing or has changed) or are not finite.
         ConfigError: it names an encoder that is not given.
     """
     tensors, header = read_tensors(Path(path))
@@ -234,6 +234,11 @@ def _load(network: Network, tensors: Mapping[str, Tensor], path: str | Path) -> 
             if not parameter.requires_grad:
                 continue
             value = tensors.get(f"{label}|{name}")
+            if value is not None and not value.isfinite().all():
+                raise CheckpointError(
+                    f"{path}: parameter {name} of {label} is not finite: the agent diverged while "
+                    "it was trained; train it again at a lower learning rate"
+                )
             if value is None or value.shape != parameter.shape:
                 found = "is missing" if value is None else f"has shape {tuple(value.shape)}"
                 raise CheckpointError(

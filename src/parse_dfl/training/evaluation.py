@@ -12,6 +12,7 @@ from torch.nn import functional
 from parse_dfl.networks.network import Outputs
 from parse_dfl.training.chunks import even_part
 from parse_dfl.training.cohort import Cohort
+from parse_dfl.training.divergence import diverged
 from parse_dfl.training.samples import take
 from parse_dfl.training.shards import TensorData
 
@@ -29,12 +30,16 @@ COPIES = 8
 
 @dataclass(frozen=True)
 class Scores:
-    """What n agents reach on the same samples; every tensor shape=(n,), on the CPU."""
+    """What n agents reach on the same samples; every tensor shape=(n,), on the CPU.
+
+    ``diverged`` says whose scores mean nothing (:mod:`parse_dfl.training.divergence`).
+    """
 
     accuracy: Tensor
     macro_f1: Tensor
     local_accuracy: Tensor
     loss: Tensor
+    diverged: Tensor  # dtype=bool
 
     def first(self) -> dict[str, float]:
         """Those of the first agent: a peer has no other."""
@@ -63,6 +68,7 @@ def evaluate(
         macro_f1=((f1 * present).sum(1) / present.sum(1)).cpu(),
         local_accuracy=own.cpu(),
         loss=loss.cpu(),
+        diverged=diverged(cohort, loss),
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 import parse_dfl
 from parse_dfl.errors import ConfigError, DataError, PeerError
 from parse_dfl.experiments.compare import compare
+from parse_dfl.experiments.listeners import SILENT
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.peers import run as peers_run
 from parse_dfl.experiments.peers.fleet import Fleet
@@ -123,6 +124,26 @@ def test_whoever_kills_the_command_kills_its_peers(tmp_path):
         assert time.monotonic() < give_up
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks processes up in /proc")
+def test_a_scheduler_that_ends_every_process_ends_the_run_with_checkpoints(tmp_path):
+    source = str(Path(parse_dfl.__file__).parents[1])
+    command = ["run", "--engine", "peers", "--agents", "top=2", "--rounds", "100000", "--out", "x"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parse_dfl", *command, "--eval-every", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": source},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert any("round 1/" in line for line in process.stderr)
+    for pid in [*_family(process.pid), process.pid]:
+        os.kill(pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "parse-dfl: stopped by SIGTERM; go on with" in err
+    assert len(list((tmp_path / "x" / "peers").glob("*/checkpoint.safetensors"))) == 2
+
+
 def _family(pid):
     """All processes below one."""
     children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -132,6 +153,24 @@ def _family(pid):
 def _alive(pid):
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_peers_that_diverge_leave_and_the_run_says_so(tmp_path):
+    class Notes(type(SILENT)):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    heard = Notes()
+    settings = {"training__lr": 1e30, "training__optimizer": "sgd"}
+    found = run(config(**settings, engine="peers"), out=tmp_path / "x", listener=heard)
+    names = sorted(path.stem for path in (tmp_path / "x" / "agents").iterdir())
+    assert found["diverged"]["agents"] == names
+    left = [text for text in heard.notes if "leaves the others and sends nothing more" in text]
+    assert len(left) == len(names)
+    assert not (tmp_path / "x" / "slices.npz").exists()
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def live(found: Ingredients, data: TensorData, orders: Orders, channel: Channel)
             meet_s=orders.meet_s,
             eval_every=found.config.eval_every,
             checkpoint_every=found.config.checkpoint_every,
+            ends_diverged=False,
         ),
         state=_state(found, orders),
         evaluation=torch.from_numpy(some_of(found.evaluation_samples, found.config.eval_samples)),

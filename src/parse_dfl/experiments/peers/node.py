@@ -9,7 +9,7 @@ import torch
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.splits import Split, split
-from parse_dfl.errors import IdentityError
+from parse_dfl.errors import DivergenceError, IdentityError
 from parse_dfl.events import parse_event
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import (
@@ -19,6 +19,7 @@ from parse_dfl.experiments.ingredients import (
     some_of,
     torch_device,
 )
+from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.peers.node_config import AgentFile
 from parse_dfl.experiments.peers.terms import terms_of
 from parse_dfl.files import cannot_write
@@ -69,6 +70,11 @@ def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
     """
     identity = identity_of(file)
     _make(file.folder)
+    with locked(file.folder):
+        _live(file, identity, reporter, stop)
+
+
+def _live(file: AgentFile, identity: Identity | Insecure, reporter: Reporter, stop: Stop) -> None:
     learner, parts = _learner(file)
     reporter.note(
         f"{identity.name} of {identity.federation}: {len(parts.train)} samples to train on, "
@@ -77,6 +83,11 @@ def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
     node = _node(file, identity, learner, parts, reporter, stop)
     try:
         node.run(stop)
+        if node.diverged:
+            raise DivergenceError(
+                f"{identity.name} diverged in round {learner.round} and has left the others; "
+                f"start all sites anew, in other folders, at a lower lr than {learner.lr:g}"
+            )
         if learner.round == learner.training.rounds:
             _finish(file, learner, parts, reporter)
             node.linger(stop, seconds=min(MOST_LINGER_S, file.run.peer.deadline_s))

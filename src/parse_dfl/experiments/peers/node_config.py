@@ -9,6 +9,7 @@ from pathlib import Path
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import RunConfig, from_settings, validate, with_values
 from parse_dfl.experiments.typed import from_plain
+from parse_dfl.invocation import command
 from parse_dfl.modalities import key, modality_set
 from parse_dfl.networks.config import AUTO
 from parse_dfl.peer.config import MOST_SEED
@@ -110,12 +111,15 @@ def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
 def _check(node: NodeConfig, run: RunConfig) -> None:
     for name in ("name", "modalities"):
         if not getattr(node, name):
-            raise ConfigError(f"[node] lacks {name}; parse-dfl node init writes a whole file")
+            raise ConfigError(
+                f"[node] lacks {name}; {command('node', 'init', 'AGENT.toml')} writes a whole file"
+            )
     if run.peer.insecure == bool(node.certificates):
         told = "both" if node.certificates else "neither"
         raise ConfigError(
             f"[node] certificates and insecure = true: {told} given; name the folder that "
-            "parse-dfl cert issue wrote, or, for trials on one machine only, set insecure = true"
+            f"{command('cert', 'issue')} wrote, or, for trials on one machine only, set insecure = "
+            "true"
         )
     for place in (*node.listen, *node.connect):
         host, colon, port = place.rpartition(":")

@@ -20,6 +20,7 @@ import torch
 from parse_dfl.errors import ParseDflError
 from parse_dfl.experiments.config import from_dict
 from parse_dfl.experiments.ingredients import Ingredients, gather
+from parse_dfl.experiments.interrupt import STOPS
 from parse_dfl.experiments.peers.channel import Channel
 from parse_dfl.experiments.peers.member import live
 from parse_dfl.experiments.peers.orders import Orders
@@ -33,7 +34,8 @@ def main(argv: list[str]) -> None:
     """Answer the fleet's orders until it closes the socket."""
     number, parent = map(int, argv)
     die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the fleet's to handle
+    for each in STOPS:  # a scheduler may send one to every process; the fleet handles it
+        signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     torch.set_num_threads(1)
     control = socket.socket(fileno=number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.peers.node_config import check_seed
-from parse_dfl.experiments.records import prepare_output, write_json
+from parse_dfl.experiments.records import output_folder, write_json
 from parse_dfl.ranks.launch import launch
 
 
@@ -57,14 +58,14 @@ def run_peers(
     Raises:
         ParseDflError: bad settings, data or folder, or a peer that ended before its time.
     """
-    with Fleet(config, folder) as fleet:
+    with Fleet(config, folder) as fleet, ExitStack() as held:
         # The fleet's nursery is loading by now, so that these imports cost no time of their own.
         from parse_dfl.experiments.ingredients import gather
         from parse_dfl.experiments.peers.session import PeerSession
 
         found = gather(config, [config.seed])
         if folder is not None:
-            prepare_output(folder, overwrite=overwrite, resume=resume)
+            held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
             write_json(folder / "config.json", to_dict(config))
         session = PeerSession(found, folder, listener)
         if resume:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 from parse_dfl.branches import Branch
 from parse_dfl.errors import PeerError
+from parse_dfl.experiments.divergence import DivergenceLog, note_of
 from parse_dfl.experiments.ingredients import Ingredients
 from parse_dfl.experiments.interrupt import interrupt_after_round
 from parse_dfl.experiments.keepsakes import write_slices
@@ -52,6 +52,7 @@ class PeerSession:
         self._done: dict[str, Told] = {}
         self._held: dict[str, int] | None = None
         self._counted = 0
+        self._diverged = DivergenceLog()
 
     def resume(self) -> None:
         """Go on from the peers' checkpoints, if there are any."""
@@ -62,6 +63,7 @@ class PeerSession:
             kept = read_json(path)
             self._counted, self._seconds = kept["round"], kept["seconds"]
             self._payload.restore(kept["payload"])
+            self._diverged.restore(kept.get("diverged", ()))
         rewrite_jsonl(self._folder / "metrics.jsonl", lambda row: row["round"] <= self._counted)
 
     def run(self, fleet: Fleet) -> dict[str, Any]:
@@ -70,7 +72,8 @@ class PeerSession:
         Raises:
             PeerError: a peer ended before its time.
             OutputError: what the run must leave cannot be written.
-            KeyboardInterrupt: Ctrl-C; the peers have written their checkpoints.
+            KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP (:class:`Stopped`); the peers have written
+                their checkpoints.
         """
         config = self._found.config
         if self._folder:
@@ -92,7 +95,7 @@ class PeerSession:
             self._seconds += time.perf_counter() - begin
             self._save_progress()
         if any("scores" not in done for done in self._done.values()):
-            raise KeyboardInterrupt
+            raise stop.error()
         return self._finish()
 
     def _take(self, name: str, message: Told) -> None:
@@ -146,17 +149,17 @@ class PeerSession:
                 "round": self._counted,
                 "seconds": self._seconds,
                 "payload": self._payload.state(),
+                "diverged": self._diverged.state(),
             }
             write_json(self._folder / PEERS / PROGRESS, content)
 
     def _record(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         """Write a line a group; the accuracy of each."""
         listed = self._scores(scores)
-        lost = [score.agent.name for score in listed if not isfinite(score.values["loss"])]
-        if lost:
+        if new := self._diverged.update(self._counted, listed):
+            method, lr = self._found.method.name, self._lr
             self._listener.note(
-                f"round {self._counted} leaves {len(lost)} agents ({lost[0]} first) with a loss "
-                "that is not finite; try a lower --lr"
+                note_of(new, len(listed), method=method, round=self._counted, lr=lr)
             )
         if self._folder:
             rows = metric_rows(self._counted, self._found.config.seed, listed)
@@ -188,7 +191,8 @@ class PeerSession:
         if self._folder:
             files = [self._folder / "agents" / f"{name}.safetensors" for name in self._shards]
             samples = found.evaluation_samples
-            write_slices(map(load_agent, files), found.data, samples, self._folder)
+            if not told["diverged"]:
+                write_slices(map(load_agent, files), found.data, samples, self._folder)
             write_json(self._folder / "summary.json", told)
             rmtree(self._folder / PEERS)
         self._listener.finish()
@@ -218,17 +222,22 @@ class PeerSession:
         book = OverlayBook(found.config.overlay, found.topology, {})
         rounds = found.config.training.rounds
         stage = found.method.stages[found.method.stage_at(rounds, rounds)]
-        lr = found.config.training.lr
         return Facts(
             method=found.method.name,
             data=found.data.name,
-            lr=found.method.lr if lr is None else lr,
+            lr=self._lr,
             evaluated_samples=len(found.evaluation_samples),
             parameters={done["group"]: done["parameters"] for done in self._done.values()},
             overlays=list(overlays_of(book, owned, stage, rounds).values()),
             peak_memory_bytes=max(done["peak_memory_bytes"] for done in self._done.values()),
             proposal=found.proposals.get(found.config.seed),
+            diverged=self._diverged.of(found.config.seed),
         )
+
+    @property
+    def _lr(self) -> float:
+        lr = self._found.config.training.lr
+        return self._found.method.lr if lr is None else lr
 
 
 def payload_of(reports: Mapping[str, Told]) -> Payload:
