@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from parse_dfl.data.standardise import ROUNDING, mean_and_deviation
+from parse_dfl.modalities import Kind
 from parse_dfl.pid.audit.parts import Places
 from parse_dfl.pid.audit.stacked import (
     Descent,
@@ -85,9 +87,11 @@ def predictability(
 
 def _centred(values: Array, places: Places) -> Array:
     """Mean 0 over the fitted samples, and overall scale 1; a slice without variance is 0."""
-    centred = values - values[places.fit].mean(axis=0)
-    scale = float(np.sqrt((centred[places.fit] ** 2).mean()))
-    return np.asarray(centred / scale if scale > 1e-6 else np.zeros_like(centred))
+    mean, deviation = mean_and_deviation(values[places.fit], Kind.VECTOR)
+    scale = float(np.sqrt(np.square(deviation).mean()))
+    rounding = ROUNDING * float(np.finfo(values.dtype).eps) * float(np.abs(mean).max())
+    centred = (values - mean) / scale if scale > rounding else np.zeros_like(values)
+    return np.asarray(centred, dtype=np.float32)
 
 
 def _without_classes(values: Array, label: NDArray[np.int64], places: Places) -> Wide:
