@@ -48,6 +48,11 @@ def test_time_stamps_in_seconds_keep_what_differs(type_):
     np.testing.assert_allclose(standardised(numbers), standardised(STEPS), atol=1e-6)
 
 
+def test_codes_stay_apart_that_float32_would_merge():
+    codes = np.array([[0], [2**25], [2**25 + 1], [2**26]])
+    assert len(np.unique(as_numbers("a", codes))) == 4
+
+
 def test_large_integers_that_differ_by_enough_are_kept():
     stamps = 1_700_000_000_000_000_000 + STEPS * 1_000_000_000
     np.testing.assert_allclose(

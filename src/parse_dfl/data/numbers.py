@@ -37,9 +37,19 @@ def as_numbers(modality: str, values: NDArray[Any]) -> NDArray[Any]:
         _check_range(modality, places)
         # The kind may be declared later: entries are pooled by place or by channel.
         channels = values.reshape(-1, values.shape[-1])
-        if any(needs_float64(each, Kind.VECTOR) for each in (places, channels)):
+        if _are_merged(values) or any(
+            needs_float64(each, Kind.VECTOR) for each in (places, channels)
+        ):
             return np.ascontiguousarray(values, dtype=np.float64)
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _are_merged(values: NDArray[Any]) -> bool:
+    """Return whether they are integers, perhaps codes, some of which float32 would make equal."""
+    if values.dtype.kind not in "iu":
+        return False
+    exact = values.astype(np.float64)
+    return bool((exact != exact.astype(np.float32)).any())
 
 
 def _check_integers(modality: str, places: NDArray[Any]) -> None:
