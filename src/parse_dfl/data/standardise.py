@@ -77,11 +77,16 @@ def mean_and_deviation(
         centred = values - mean
         # What a long sum rounded away, which would be all that varies in a constant.
         shift = centred.mean(axis=axes, keepdims=True)
-        mean, centred = mean + shift, centred - shift
-        reach = np.abs(centred).max(axis=axes, keepdims=True)
+        mean += shift
+        centred -= shift  # in place: whole data sets pass through here
+        reach = np.maximum(
+            centred.max(axis=axes, keepdims=True), -centred.min(axis=axes, keepdims=True)
+        )
         # Squares of 1e200 or 1e-200 leave float64's range; a power of two rounds nothing.
         unit = np.ldexp(1.0, np.frexp(reach)[1])
-        deviation = unit * np.sqrt(np.square(centred / unit).mean(axis=axes, keepdims=True))
+        centred /= unit
+        np.square(centred, out=centred)
+        deviation = unit * np.sqrt(centred.mean(axis=axes, keepdims=True))
     return mean[0], deviation[0]
 
 
