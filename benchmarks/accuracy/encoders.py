@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from parse_dfl import RunConfig
 from parse_dfl.data.splits import split
+from parse_dfl.data.standardise import fit
 from parse_dfl.experiments.ingredients import load_data
+from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
 
 EPOCHS = 200
@@ -56,9 +58,9 @@ class Pretrained:
         """The modality's samples of the training part, every number standardised over them."""
         data = load_data(self._config)
         taken = split(data, self._config.data.test).train
-        values = torch.from_numpy(data.modalities[modality][taken]).float()
-        deviation = values.std(0)
-        return (values - values.mean(0)) / deviation.where(deviation > 0, 1.0)
+        values = data.modalities[modality][taken]
+        places = values.reshape(len(values), -1)
+        return torch.from_numpy(fit(places, Kind.VECTOR).apply(places).reshape(values.shape))
 
 
 def rebuild(trunk: nn.Module, inputs: Tensor, hidden: int) -> list[float]:

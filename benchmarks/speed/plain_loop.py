@@ -7,8 +7,10 @@ at once; gossip averages neighbours' flattened parameters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -16,6 +18,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from benchmarks.speed.jobs import CLASSES, Job
 from benchmarks.speed.mlp import LR as SGD_LR
 from benchmarks.speed.plain_networks import PLAIN, PlainMlp, PlainMonolithic, PlainParse
+from parse_dfl.data.standardise import LIMIT, fit
 from parse_dfl.modalities import Kind
 
 LR = 0.01
@@ -28,7 +31,7 @@ class PlainAgent:
     network: PlainParse | PlainMonolithic | PlainMlp
     optimizer: torch.optim.Optimizer
     inputs: dict[str, Tensor]  # each shape=(S, *shape), channels first, standardised
-    standardisation: dict[str, tuple[Tensor, Tensor]]  # mean and scale, each shape=(*shape)
+    standardisation: dict[str, tuple[Tensor, Tensor]]  # mean and scale, broadcast to a sample
     label: Tensor  # shape=(S,)
     log_prior: Tensor  # shape=(C,)
 
@@ -50,22 +53,31 @@ class PlainLoop:
             rows = torch.from_numpy(shard.indices).to(device)
             counts = torch.bincount(label[rows], minlength=CLASSES) + 0.5
             own = {name: self._modalities[name][rows] for name in shard.agent.modalities}
-            statistics = {name: (x.mean(0), x.std(0) + 1e-6) for name, x in own.items()}
+            statistics = {
+                name: self._statistics(data.modalities[name][shard.indices], job.kind)
+                for name in own
+            }
             network = PLAIN[job.method](job, shard.agent.modalities).to(device)
             self.agents.append(
                 PlainAgent(
                     network,
                     _optimizer(job, network),
-                    {
-                        name: (x - statistics[name][0]) / statistics[name][1]
-                        for name, x in own.items()
-                    },
+                    {name: standardised(x, *statistics[name]) for name, x in own.items()},
                     statistics,
                     label[rows],
                     (counts / counts.sum()).log(),
                 )
             )
         self._rings = self._overlays()
+
+    def _statistics(self, values: NDArray[Any], kind: Kind) -> tuple[Tensor, Tensor]:
+        """Mean and scale as the simulator has them."""
+        own = fit(values, kind)
+        mean, scale = (
+            channels_first(torch.from_numpy(part[None]).to(self._device, torch.float32), kind)[0]
+            for part in (own.mean, own.scale)
+        )
+        return mean, scale
 
     def _overlays(self) -> list[list[list[nn.Parameter]]]:
         """Per overlay and member the parameters that it exchanges."""
@@ -121,7 +133,7 @@ class PlainLoop:
     ) -> tuple[float, float]:
         agent.network.eval()
         own = {
-            name: (inputs[name] - mean) / scale
+            name: standardised(inputs[name], mean, scale)
             for name, (mean, scale) in agent.standardisation.items()
         }
         logits = agent.network(own)
@@ -133,6 +145,11 @@ def _optimizer(job: Job, network: nn.Module) -> torch.optim.Optimizer:
     if job.training.optimizer == "sgd":
         return torch.optim.SGD(network.parameters(), lr=SGD_LR, fused=True)
     return torch.optim.Adam(network.parameters(), lr=LR, fused=True)
+
+
+def standardised(values: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Standardised and clipped, as the simulator does."""
+    return ((values - mean) / scale).clamp_(-LIMIT, LIMIT)
 
 
 def channels_first(values: Tensor, kind: Kind) -> Tensor:

@@ -14,7 +14,7 @@ from benchmarks.speed.ceilings import Ceilings
 from benchmarks.speed.growth import Cost, exponent
 from benchmarks.speed.jobs import INPUTS, METHODS, Job
 from benchmarks.speed.machine import Others
-from benchmarks.speed.plain_loop import PlainLoop
+from benchmarks.speed.plain_loop import PlainLoop, channels_first
 from benchmarks.speed.roofline import work
 from benchmarks.speed.store import Store
 from benchmarks.speed.timing import Effort, compare_rounds
@@ -66,6 +66,21 @@ def test_the_loop_trains_as_many_parameters_as_the_simulator(inputs: str, method
     count = sum(value.numel() for agent in agents for value in agent.network.parameters())
     assert count == sum(rows.theta.numel() for rows in branches)
     assert count == work(job).parameters
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_the_loop_standardises_as_the_simulator_does(inputs: str) -> None:
+    job = Job(inputs=inputs, method="parse", agents=3)
+    cohorts = job.simulator().layout.cohorts
+    theirs = {
+        agent.name: {name: values[row] for name, values in cohort.data.inputs.items()}
+        for cohort in cohorts
+        for row, agent in enumerate(cohort.agents)
+    }
+    for shard, agent in zip(job.shards(), PlainLoop(job).agents, strict=True):
+        for name, values in agent.inputs.items():
+            expected = channels_first(theirs[shard.agent.name][name], job.kind)
+            assert torch.allclose(values, expected, atol=1e-5)
 
 
 def test_the_work_of_plain_dsgd_is_what_a_pencil_says() -> None:

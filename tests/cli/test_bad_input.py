@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.cli import main
-from parse_dfl.training.checkpoint import write_tensors
+from parse_dfl.training.checkpoint import FORMAT, write_tensors
 
 FAST = ["--rounds", "2", "--latent", "3", "--hidden", "4", "--samples-per-agent", "8", "--quiet"]
 SMALL = ["--agents", "a=1,b=1,a+b=1"]
@@ -156,7 +156,10 @@ def test_the_checkpoint_of_another_experiment(capsys):
     Path("x/summary.json").unlink()
     checkpoint = Path("x/checkpoint.safetensors")
     capsys.readouterr()
-    write_tensors(checkpoint, {}, {"round": 1, "experiment": "another"})
+    header = {"round": 1, "experiment": "another"}
+    write_tensors(checkpoint, {}, header)
+    assert "is of another version of the program" in refused(["run", "--resume", "x"], capsys)
+    write_tensors(checkpoint, {}, header | {"format": FORMAT})
     line = refused(["run", "--resume", "x", "--quiet"], capsys)
     assert f"{checkpoint} is the checkpoint of another experiment" in line
     checkpoint.write_bytes(b"garbage")

@@ -93,6 +93,14 @@ def test_the_checkpoint_of_another_experiment_is_refused(stopped, small, change)
     assert (stopped / CHECKPOINT).exists()
 
 
+def test_the_checkpoint_of_a_program_that_standardised_otherwise_is_refused(stopped):
+    tensors, header = module.read_tensors(stopped / CHECKPOINT)
+    del header["format"]
+    module.write_tensors(stopped / CHECKPOINT, tensors, header)
+    with pytest.raises(CheckpointError, match=r"is of another version .* or with --overwrite"):
+        resume_run(stopped)
+
+
 def test_what_the_numbers_do_not_depend_on_may_change(stopped, small):
     config = with_values(small(), {"eval_every": 3, "checkpoint_every": 1})
     (stopped / "config.json").write_text(json.dumps(to_dict(config)))

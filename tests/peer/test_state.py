@@ -7,6 +7,7 @@ import torch
 
 from parse_dfl.errors import CheckpointError
 from parse_dfl.peer.state import CHECKPOINT, StateFile
+from parse_dfl.training.checkpoint import write_tensors
 
 
 class Learner:
@@ -48,3 +49,10 @@ def test_the_checkpoint_of_another_is_refused(agent, experiment, tmp_path):
     StateFile(tmp_path, "acc-0", "x").save(Learner(5), {})
     with pytest.raises(CheckpointError, match="is the checkpoint of another"):
         StateFile(tmp_path, agent, experiment).load(Learner(0))
+
+
+def test_the_checkpoint_of_a_program_that_standardised_otherwise_is_refused(tmp_path):
+    header = {"agent": "acc-0", "experiment": "x", "round": 5}
+    write_tensors(tmp_path / CHECKPOINT, Learner(5).tensors(), header)
+    with pytest.raises(CheckpointError, match=r"is of another version .* standardised its inputs"):
+        StateFile(tmp_path, "acc-0", "x").load(Learner(0))

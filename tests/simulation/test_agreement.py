@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parse_dfl.agents import parse_mix
-from parse_dfl.data.standardise import fit
+from parse_dfl.data.standardise import Moments, fit
+from parse_dfl.modalities import Kind
 from parse_dfl.overlays.topologies import parse_topology
-from parse_dfl.simulation.agreement import STEPS, agree
+from parse_dfl.overlays.weights import metropolis
+from parse_dfl.simulation.agreement import STEPS, agree, merge_rows
 from parse_dfl.simulation.exchange import BYTES_PER_NUMBER
 from tests.small import small_data, small_shards
 
@@ -60,3 +64,19 @@ def test_a_lone_owner_has_its_own():
     (lone,) = (shard for shard in agreed if "b" in shard.agent.modalities)
     own = fit(data.modalities["b"][lone.indices], data.kinds["b"])
     assert np.allclose(lone.agreed["b"].mean, own.mean, atol=1e-5)
+
+
+def sums(row):
+    count, mean, deviations = row[0], *np.split(row[1:], 2)
+    return np.concatenate([[count], count * mean, deviations + count * mean**2])
+
+
+@given(st.integers(2, 9), st.integers(0, 2**32 - 1))
+def test_merging_moments_is_mixing_their_sums(members, seed):
+    rng = np.random.default_rng(seed)
+    values = [rng.normal(rng.normal(), 1, (rng.integers(1, 9), 3)) for _ in range(members)]
+    rows = np.stack([Moments.of(own, Kind.VECTOR).row() for own in values])
+    names = [str(number) for number in range(members)]
+    mixing = metropolis(parse_topology("ring").edges(names, round=1, seed=0, label="a"))
+    mixed_sums = mixing.dense() @ np.stack([sums(row) for row in rows])
+    np.testing.assert_allclose([sums(row) for row in merge_rows(rows, mixing)], mixed_sums)

@@ -116,6 +116,13 @@ def test_a_checkpoint_is_no_agent(tmp_path):
         load_agent(tmp_path / "x.safetensors")
 
 
+def test_an_agent_that_standardised_otherwise_is_refused(path, tmp_path):
+    tensors, header = read_tensors(path)
+    write_tensors(tmp_path / "x.safetensors", tensors, header | {"format": "parse-dfl agent 1"})
+    with pytest.raises(CheckpointError, match=r"is of another version .* standardised its inputs"):
+        load_agent(tmp_path / "x.safetensors")
+
+
 @pytest.mark.parametrize("lacking", ["agent", "samples", "classes", "network", "label_names"])
 def test_a_header_that_lacks_something_is_damaged(path, tmp_path, lacking):
     tensors, header = read_tensors(path)

@@ -7,6 +7,7 @@ import torch
 from parse_dfl.agents import parse_mix
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.data.standardise import fit
+from parse_dfl.modalities import Kind
 from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.simulation.agreement import agree
 from parse_dfl.training.cohort import log_prior
@@ -58,9 +59,9 @@ def two_owners():
 
 
 @pytest.mark.parametrize(
-    ("rule", "unit", "offset"),
-    [("own", 1, 1.7e9 / 20), ("own", 1e6, 0), ("agreed", 1e6, 0), ("agreed", 1, 1.7e9 / 20)],
+    ("unit", "offset"), [(1, 1.7e9 / 20), (1e6, 0), (1e-40, 0), (1e-44, 5.0), (1e60, 0)]
 )
+@pytest.mark.parametrize("rule", ["own", "agreed"])
 def test_a_unit_or_an_offset_changes_nothing_of_what_is_trained_on(rule, unit, offset):
     found = []
     for data in (columns(), columns(unit, offset)):
@@ -70,3 +71,18 @@ def test_a_unit_or_an_offset_changes_nothing_of_what_is_trained_on(rule, unit, o
         tensors = TensorData(data, torch.device("cpu"), torch.float32)
         found.append(CohortData(tensors, shards).inputs["a"])
     assert torch.allclose(found[0], found[1], atol=1e-5)
+
+
+def test_float32_beside_the_smallest_numbers_stays_finite():
+    values = np.zeros((40, 3), np.float32)
+    values[:, 0] = np.arange(40)
+    values[0, 1] = np.finfo(np.float32).smallest_subnormal
+    values[1, 2] = 1e-37
+    values[25, 2] = 1.0
+    data = from_mapping("mine", {"a": values}, np.arange(40) % 2)
+    tensors = TensorData(data, torch.device("cpu"), torch.float32)
+    inputs = CohortData(tensors, two_owners()).inputs["a"]
+    assert inputs.isfinite().all()
+    for row, shard in enumerate(two_owners()):
+        own = fit(values[shard.indices], Kind.VECTOR).apply(values[shard.indices])
+        assert np.allclose(inputs[row], own, atol=1e-4)

@@ -20,9 +20,9 @@ from parse_dfl.data.columns import (
 )
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
-from parse_dfl.data.standardise import far_offset
+from parse_dfl.data.numbers import as_numbers
 from parse_dfl.errors import ConfigError, DataError, nearest
-from parse_dfl.modalities import Kind, modality_set
+from parse_dfl.modalities import modality_set
 
 
 def from_mapping(
@@ -42,7 +42,8 @@ def from_mapping(
     Args:
         name: what to call the set in results.
         modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
-            or as float64 where float32 would lose a feature that lies far from zero.
+            or as float64 where float32 would lose a feature that lies far from zero or whose
+            unit is huge or tiny.
         label: shape (samples,), integers or text, mapped to 0 … C-1.
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.
@@ -126,10 +127,7 @@ def _check_names(modalities: Mapping[str, Any], kinds: Mapping[str, str]) -> Non
 
 
 def _values(modality: str, values: object, samples: int) -> NDArray[Any]:
-    """The modality's numbers, finite, shape (samples, ...) with at least two axes.
-
-    As float32, but float64 where a feature is so far from zero that float32 would lose it.
-    """
+    """The modality's numbers, finite, shape (samples, ...) with at least two axes."""
     array = as_array(values)
     if array.dtype.kind not in "biuf":
         raise DataError(f"modality {modality!r} has type {array.dtype}; real numbers are needed")
@@ -138,24 +136,7 @@ def _values(modality: str, values: object, samples: int) -> NDArray[Any]:
         raise DataError(f"modality {modality!r} has {length} samples, label has {samples}")
     if array.size == 0:
         raise DataError(f"modality {modality!r} is empty: its samples have shape {array.shape[1:]}")
-    with np.errstate(over="ignore"):
-        numbers = np.ascontiguousarray(array, dtype=np.float32)
-    if bad := numbers.size - int(np.isfinite(numbers).sum()):
-        raise DataError(
-            f"modality {modality!r} has {bad} NaN or infinite values (as float32); "
-            "clean or impute them first"
-        )
-    if array.ndim == 1:
-        array, numbers = array[:, None], numbers[:, None]
-    if array.dtype.itemsize > 2 and array.dtype != np.float32 and _is_far(array):
-        return np.ascontiguousarray(array, dtype=np.float64)
-    return numbers
-
-
-def _is_far(array: NDArray[Any]) -> bool:
-    """Whether the entries of some place, or of some channel, lie far from zero for their spread."""
-    by_place, by_channel = array.reshape(len(array), -1), array.reshape(-1, array.shape[-1])
-    return any(far_offset(each, Kind.VECTOR).any() for each in (by_place, by_channel))
+    return as_numbers(modality, array[:, None] if array.ndim == 1 else array)
 
 
 def _item(index: int, item: Any, modalities: Sequence[str] | None) -> tuple[Mapping[str, Any], Any]:

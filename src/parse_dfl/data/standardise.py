@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.modalities import Kind
-from parse_dfl.overlays.mixing import Mixing
 
 LIMIT = 10.0
 """Standardised values are clipped here: a feature that hardly varies in an agent's few samples may
@@ -26,6 +25,9 @@ then infinite, so that it reads 0 everywhere, whatever its unit."""
 FAR = 2.0**10
 """A feature whose mean is more than so many scales away from zero is far: float32 would keep too
 little of it."""
+
+FLOAT32_POWER, FLOAT64_POWER = 100, 400
+"""Scales of 2**-power to 2**power leave room to standardise in each type."""
 
 AGREED_ROUNDING = 1e-13
 """Of a mean: what a hundred steps of merging may leave of a scale that was none."""
@@ -48,7 +50,8 @@ class Standardiser:
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Standardised ``values`` of any type, shape (samples, ...)."""
-        standard = (values.astype(np.float64) - self.mean) / self.scale
+        with np.errstate(over="ignore"):  # clipped below
+            standard = (values.astype(np.float64) - self.mean) / self.scale
         return np.clip(standard, -LIMIT, LIMIT).astype(np.float32)
 
 
@@ -58,24 +61,42 @@ def fit(values: NDArray[Any], kind: Kind) -> Standardiser:
     One mean and scale per feature of a vector, per channel of a series, per channel of an image
     or video that has a channel axis, and one for all pixels of one that has not.
     """
-    axes = _POOLED_AXES[kind]
-    mean = values.mean(axis=axes, keepdims=True, dtype=np.float64)[0]
-    scale = values.std(axis=axes, keepdims=True, dtype=np.float64)[0]
-    rounding = np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).eps
-    return _of(mean, scale, ROUNDING * float(rounding))
+    return _of(*mean_and_deviation(values, kind), _rounding(values))
 
 
-def far_offset(values: NDArray[Any], kind: Kind) -> NDArray[np.float64]:
-    """What to take off each feature before a cast to float32: 0, but the mean of one that is far.
+def mean_and_deviation(
+    values: NDArray[Any], kind: Kind
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and standard deviation of each feature, in float64, whatever its unit.
 
-    Shape as a :class:`Standardiser`'s mean.  Found over all samples of a set; every statistic is
-    shifted alike, so that it changes rounding and nothing else.
+    Not finite where float64 cannot hold a difference of two values.
     """
     axes = _POOLED_AXES[kind]
-    mean = values.mean(axis=axes, keepdims=True, dtype=np.float64)[0]
-    scale = values.std(axis=axes, keepdims=True, dtype=np.float64)[0]
-    varies = scale > ROUNDING * np.finfo(np.float64).eps * np.abs(mean)
-    return np.where(varies & (np.abs(mean) > FAR * scale), mean, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = values.mean(axis=axes, keepdims=True, dtype=np.float64)
+        centred = values - mean
+        # What a long sum rounded away, which would be all that varies in a constant.
+        shift = centred.mean(axis=axes, keepdims=True)
+        mean += shift
+        centred -= shift  # in place: whole data sets pass through here
+        reach = np.maximum(
+            centred.max(axis=axes, keepdims=True), -centred.min(axis=axes, keepdims=True)
+        )
+        # Squares of 1e200 or 1e-200 leave float64's range; a power of two rounds nothing.
+        unit = np.ldexp(1.0, np.frexp(reach)[1])
+        centred /= unit
+        np.square(centred, out=centred)
+        deviation = unit * np.sqrt(centred.mean(axis=axes, keepdims=True))
+    return mean[0], deviation[0]
+
+
+def needs_float64(values: NDArray[Any], kind: Kind) -> bool:
+    """Return whether float32 would lose a feature: far from zero, of huge or of tiny unit."""
+    mean, scale = mean_and_deviation(values, kind)
+    size = np.abs(mean)
+    varies = scale > _rounding(values) * size
+    lost = varies & ((size > FAR * scale) | (scale < 2.0**-FLOAT32_POWER))
+    return bool((lost | (np.maximum(size, scale) > 2.0**FLOAT32_POWER)).any())
 
 
 @dataclass(frozen=True)
@@ -89,14 +110,16 @@ class Moments:
     count: float
     mean: NDArray[np.float64]
     deviations: NDArray[np.float64]
+    rounding: float
+    """The share of the mean below which a scale is rounding, of the type of the values."""
 
     @classmethod
     def of(cls, values: NDArray[Any], kind: Kind) -> Moments:
         """Return the moments of one agent's ``values``, shape (samples, ...)."""
-        axes, exact = _POOLED_AXES[kind], values.astype(np.float64)
-        mean = exact.mean(axis=axes, keepdims=True)
-        deviations = np.square(exact - mean).sum(axis=axes, keepdims=True)[0]
-        return cls(exact.size / deviations.size, mean[0], deviations)
+        mean, deviation = mean_and_deviation(values, kind)
+        count = values.size / mean.size
+        rounding = max(_rounding(values), AGREED_ROUNDING)
+        return cls(count, mean, count * np.square(deviation), rounding)
 
     def row(self) -> NDArray[np.float64]:
         """Return all numbers in one row, as they travel, shape=(1 + 2F,)."""
@@ -105,33 +128,13 @@ class Moments:
     def standardiser(self, row: NDArray[np.float64]) -> Standardiser:
         """Return what a ``row`` of moments of this shape standardises by."""
         mean, deviations = (part.reshape(self.mean.shape) for part in np.split(row[1:], 2))
-        return _of(mean, np.sqrt(deviations / row[0]), AGREED_ROUNDING)
+        return _of(mean, np.sqrt(deviations / row[0]), self.rounding)
 
 
-def merge_rows(rows: NDArray[np.float64], mixing: Mixing) -> NDArray[np.float64]:
-    """Average the moments in ``rows``, shape=(n, 1 + 2F), with those of the neighbours.
-
-    Equal to ``W @`` (count, Σ x, Σ x²) in exact arithmetic, but about the means, by the rule for
-    merging parts of a sample (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
-    Variance", The American Statistician 37, 1983):
-
-        n = Σ_j w_j n_j,   m = Σ_j w_j n_j m_j / n,   d = Σ_j w_j (d_j + n_j (m_j − m)²)
-    """
-    own = np.arange(mixing.size)
-    source = np.concatenate([own, mixing.source])
-    target = np.concatenate([own, mixing.target])
-    weight = np.concatenate([mixing.self_weight, mixing.weight])[:, None]
-    count, (mean, deviations) = rows[:, :1], np.split(rows[:, 1:], 2, axis=1)
-    merged = np.zeros_like(rows)
-    new_count, (new_mean, new_deviations) = merged[:, :1], np.split(merged[:, 1:], 2, axis=1)
-    np.add.at(new_count, target, weight * count[source])
-    # Taken about the own mean: what all have in common, as an offset, is never rounded.
-    share = weight * count[source] / new_count[target]
-    np.add.at(new_mean, target, share * (mean[source] - mean[target]))
-    new_mean += mean
-    apart = np.square(mean[source] - new_mean[target])
-    np.add.at(new_deviations, target, weight * (deviations[source] + count[source] * apart))
-    return merged
+def _rounding(values: NDArray[Any]) -> float:
+    """Return the share of a mean below which a scale is rounding, for the type of ``values``."""
+    type_ = values.dtype if values.dtype.kind == "f" else np.float64
+    return ROUNDING * float(np.finfo(type_).eps)
 
 
 def _of(mean: NDArray[np.float64], scale: NDArray[np.float64], rounding: float) -> Standardiser:

@@ -31,7 +31,7 @@ from parse_dfl.experiments.recordings import ConflictRecorder
 from parse_dfl.experiments.records import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.simulation.best_rows import BestRows
-from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from parse_dfl.training.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -201,6 +201,7 @@ class Session:
         if not self._ranks.leads:
             return
         header = {
+            "format": FORMAT,
             "round": self.trial.simulator.round,
             "experiment": self._fingerprint(),
             "seeds": list(self.trial.seeds),
@@ -241,6 +242,7 @@ class Session:
         if not self._ranks.leads or not self._checkpoint or not self._checkpoint.exists():
             return None
         tensors, header = read_tensors(self._checkpoint)
+        check_format(self._checkpoint, header, FORMAT)
         if header.get("experiment") != self._fingerprint():
             raise CheckpointError(
                 f"{self._checkpoint} is the checkpoint of another experiment; resume it with the "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.errors import CheckpointError, OutputError
-from parse_dfl.training.checkpoint import read_tensors, write_tensors
+from parse_dfl.training.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.training.learner import Learner
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -28,7 +28,7 @@ class StateFile:
 
         A full disk stops the checkpoint, not the training; the last good file is still there.
         """
-        header = {**self._who, "round": learner.round, **more}
+        header = {"format": FORMAT, **self._who, "round": learner.round, **more}
         try:
             write_tensors(self._path, learner.tensors(), header)
         except OutputError as reason:
@@ -44,6 +44,7 @@ class StateFile:
         if not self._path.exists():
             return None
         tensors, header = read_tensors(self._path)
+        check_format(self._path, header, FORMAT)
         for name, value in self._who.items():
             if header.get(name) != value:
                 raise CheckpointError(

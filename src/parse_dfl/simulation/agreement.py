@@ -2,7 +2,7 @@
 
 Each sums up its own training samples, how many entries, Σ x and Σ x² per feature or channel, and
 averages these sums with its neighbours, on the overlay of the modality, with Metropolis weights
-(:func:`~parse_dfl.data.standardise.merge_rows` does so about the means, where no digit is lost):
+(:func:`merge_rows` does so about the means, where no digit is lost):
 
     s_i ← Σ_j W_ij s_j,    :data:`STEPS` times
 
@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.standardise import Moments, Standardiser, merge_rows
+from parse_dfl.data.standardise import Moments, Standardiser
+from parse_dfl.overlays.mixing import Mixing
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.overlays.weights import metropolis
 from parse_dfl.simulation.exchange import BYTES_PER_NUMBER, Payload
@@ -90,3 +91,29 @@ def _gossip(
         for link in zip(mixing.source.tolist(), mixing.target.tolist(), strict=True):
             links[link] = links.get(link, 0) + 1
     return rows, links
+
+
+def merge_rows(rows: NDArray[np.float64], mixing: Mixing) -> NDArray[np.float64]:
+    """Average the moments in ``rows``, shape=(n, 1 + 2F), with those of the neighbours.
+
+    Equal to ``W @`` (count, Σ x, Σ x²) in exact arithmetic, but about the means, by the rule for
+    merging parts of a sample (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
+    Variance", The American Statistician 37, 1983):
+
+        n = Σ_j w_j n_j,   m = Σ_j w_j n_j m_j / n,   d = Σ_j w_j (d_j + n_j (m_j − m)²)
+    """
+    own = np.arange(mixing.size)
+    source = np.concatenate([own, mixing.source])
+    target = np.concatenate([own, mixing.target])
+    weight = np.concatenate([mixing.self_weight, mixing.weight])[:, None]
+    count, (mean, deviations) = rows[:, :1], np.split(rows[:, 1:], 2, axis=1)
+    merged = np.zeros_like(rows)
+    new_count, (new_mean, new_deviations) = merged[:, :1], np.split(merged[:, 1:], 2, axis=1)
+    np.add.at(new_count, target, weight * count[source])
+    # Taken about the own mean: what all have in common, as an offset, is never rounded.
+    share = weight * count[source] / new_count[target]
+    np.add.at(new_mean, target, share * (mean[source] - mean[target]))
+    new_mean += mean
+    apart = np.square(mean[source] - new_mean[target])
+    np.add.at(new_deviations, target, weight * (deviations[source] + count[source] * apart))
+    return merged

@@ -23,10 +23,11 @@ from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.training.checkpoint import packed, read_tensors
+from parse_dfl.training.checkpoint import check_format, packed, read_tensors
 from parse_dfl.training.cohort import Cohort
 
-FORMAT = "parse-dfl agent 1"
+FORMAT = "parse-dfl agent 2"
+"""2: no feature's scale depends on others', standardised values are clipped."""
 
 
 class TrainedAgent:
@@ -180,10 +181,7 @@ def load_agent(
         ConfigError: it names an encoder that is not given.
     """
     tensors, header = read_tensors(Path(path))
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} is no agent file ({FORMAT!r}); it says {header.get('format')!r}"
-        )
+    check_format(path, header, FORMAT)
     try:
         spec, blueprint = _spec(header), _blueprint(header, encoders or {})
         label_names = tuple(str(name) for name in header["label_names"])

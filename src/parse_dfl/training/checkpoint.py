@@ -14,6 +14,32 @@ from torch import Tensor
 from parse_dfl.errors import CheckpointError
 from parse_dfl.files import write_atomically
 
+FORMAT = "parse-dfl checkpoint 2"
+"""What a checkpoint says it is.  Its number grows when the same numbers would train otherwise.
+
+2: no feature's scale depends on others', standardised values are clipped.
+"""
+
+
+def check_format(path: str | Path, header: Mapping[str, Any], expected: str) -> None:
+    """Refuse a file of another kind, or of another version of the program.
+
+    Raises:
+        CheckpointError: its ``format`` is not the ``expected`` one.
+    """
+    found, (kind, _, _) = header.get("format"), expected.rpartition(" ")
+    if found == expected:
+        return
+    if kind == "parse-dfl checkpoint" and found is None:  # the first had no name
+        found = f"{kind} 1"
+    if str(found).startswith(f"{kind} "):
+        raise CheckpointError(
+            f"{path} is of another version of the program ({found!r}, not {expected!r}), which "
+            "standardised its inputs otherwise; train anew, in another folder or with --overwrite"
+        )
+    wanted = kind.removeprefix("parse-dfl ")
+    raise CheckpointError(f"{path} is no {wanted} file ({expected!r}); it says {found!r}")
+
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write the tensors and the header, whole or not at all.

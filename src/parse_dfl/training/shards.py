@@ -13,7 +13,8 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.standardise import LIMIT, Standardiser, far_offset, fit
+from parse_dfl.data.standardise import LIMIT, Standardiser, fit, needs_float64
+from parse_dfl.modalities import Kind
 from parse_dfl.training.minibatches import Samples
 from parse_dfl.training.samples import arranged, take
 
@@ -39,21 +40,20 @@ class TensorData:
     def __init__(self, data: MultimodalData, device: torch.device, dtype: torch.dtype) -> None:
         self.source = data
         self.device, self.dtype = device, dtype
-        self.offsets = {
-            name: far_offset(values, data.kinds[name]) for name, values in data.modalities.items()
-        }
-        """What was taken off before the cast to ``dtype``, by modality."""
-        # Rounded once standardised, not before: of 1000 ± 1 bfloat16 would keep nothing.
-        self.wide = torch.promote_types(dtype, torch.float32)
         self.modalities = {
-            name: arranged(self._moved(name, values).to(device, self.wide), data.kinds[name])
+            name: arranged(self._raw(values, data.kinds[name]), data.kinds[name])
             for name, values in data.modalities.items()
         }
         self.label = torch.from_numpy(data.label).to(device)
 
-    def _moved(self, name: str, values: NDArray[Any]) -> Tensor:
-        moves = self.offsets[name].any()
-        return torch.from_numpy(values - self.offsets[name] if moves else values)
+    def _raw(self, values: NDArray[Any], kind: Kind) -> Tensor:
+        """Return ``values`` in a type that loses nothing before they are standardised.
+
+        They are rounded to the run's type after it: of 1000 ± 1 bfloat16 would keep nothing, of
+        1.7e9 ± 20 float32.
+        """
+        least = torch.float64 if needs_float64(values, kind) else torch.float32
+        return torch.from_numpy(values).to(self.device, torch.promote_types(self.dtype, least))
 
     @property
     def classes(self) -> int:
@@ -78,11 +78,11 @@ class CohortData:
         self.sizes = np.array(sizes)
         self.standardisers = [standardisers(data.source, shard) for shard in shards]
         self.mean = {
-            name: self._stack([own[name].mean - data.offsets[name] for own in self.standardisers])
+            name: self._stack(name, [own[name].mean for own in self.standardisers])
             for name in modalities
         }
         self.scale = {
-            name: self._stack([own[name].scale for own in self.standardisers])
+            name: _above_zero(self._stack(name, [own[name].scale for own in self.standardisers]))
             for name in modalities
         }
         rows = torch.from_numpy(index).to(data.device)
@@ -92,8 +92,8 @@ class CohortData:
         self.label = data.label[rows]  # shape=(n, S)
         self.label_counts = label_counts(data, shards)  # shape=(n, C)
 
-    def _stack(self, values: Sequence[NDArray[np.float64]]) -> Tensor:
-        return torch.from_numpy(np.stack(values)).to(self._data.device, self._data.wide)[:, None]
+    def _stack(self, modality: str, values: Sequence[NDArray[np.float64]]) -> Tensor:
+        return torch.from_numpy(np.stack(values)).to(self._data.modalities[modality])[:, None]
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
         """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
@@ -105,6 +105,11 @@ class CohortData:
         """The samples of the rows of ``block``."""
         inputs = {name: values[block] for name, values in self.inputs.items()}
         return Samples(inputs, self.label[block])
+
+
+def _above_zero(scale: Tensor) -> Tensor:
+    """Return ``scale`` where an agent's own lies below the type's range and was cast to 0."""
+    return scale.clamp_(min=torch.finfo(scale.dtype).tiny)
 
 
 def standardisers(data: MultimodalData, shard: Shard) -> dict[str, Standardiser]:

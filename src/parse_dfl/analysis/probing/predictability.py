@@ -30,6 +30,8 @@ from parse_dfl.analysis.probing.stacked_mlp import (
     stacked,
     standardised,
 )
+from parse_dfl.data.standardise import ROUNDING, mean_and_deviation
+from parse_dfl.modalities import Kind
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -85,9 +87,11 @@ def predictability(
 
 def _centred(values: Array, places: Places) -> Array:
     """Mean 0 over the fitted samples, and overall scale 1; a slice without variance is 0."""
-    centred = values - values[places.fit].mean(axis=0)
-    scale = float(np.sqrt((centred[places.fit] ** 2).mean()))
-    return np.asarray(centred / scale if scale > 1e-6 else np.zeros_like(centred))
+    mean, deviation = mean_and_deviation(values[places.fit], Kind.VECTOR)
+    scale = float(np.sqrt(np.square(deviation).mean()))
+    rounding = ROUNDING * float(np.finfo(values.dtype).eps) * float(np.abs(mean).max())
+    centred = (values - mean) / scale if scale > rounding else np.zeros_like(values)
+    return np.asarray(centred, dtype=np.float32)
 
 
 def _without_classes(values: Array, label: NDArray[np.int64], places: Places) -> Wide:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from parse_dfl.data.standardise import fit
+from parse_dfl.modalities import Kind
+
 Array = NDArray[np.float32]
 
 LAYERS = 2
@@ -29,10 +32,9 @@ def stacked(values: Sequence[Array]) -> Tensor:
 
 
 def standardised(values: Array, fitted: slice) -> Array:
-    """Mean 0 and standard deviation 1 over the fitted samples; a constant feature stays 0."""
-    own = values[fitted]
-    spread = own.std(axis=0)
-    return np.asarray((values - own.mean(axis=0)) / np.where(spread > 1e-6, spread, 1.0))
+    """Mean 0 and standard deviation 1 over the fitted samples; a constant feature is 0."""
+    own = fit(values[fitted], Kind.VECTOR)
+    return np.asarray((values - own.mean) / own.scale, dtype=np.float32)
 
 
 def network(
