@@ -14,6 +14,7 @@ from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ParseDflError, RankError
+from parse_dfl.safe_names import as_given
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2
@@ -62,7 +63,7 @@ def _warnings_in_a_line() -> Iterator[None]:
     seen: set[str] = set()
 
     def show(message: Warning | str, *_place: Any, **_more: Any) -> None:
-        text = " ".join(str(message).split())
+        text = as_given(" ".join(str(message).split()))
         if text not in seen and launch().leads:
             seen.add(text)
             print(f"warning: {text}", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from parse_dfl.cli.node_init import add_init, init
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError
+from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -103,4 +104,4 @@ class _Log:
 
 
 def _say(text: str) -> None:
-    print(time.strftime("%Y-%m-%dT%H:%M:%S"), text, file=sys.stderr, flush=True)
+    print(time.strftime("%Y-%m-%dT%H:%M:%S"), as_given(text), file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from typing import Any
 from parse_dfl.distributed.ranks import launched_ranks
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
-from parse_dfl.experiments.ingredients import load_data, method_of
+from parse_dfl.experiments.ingredients import load_data, method_of, tell_notes
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, prepare_output, read_json, write_json
@@ -67,6 +67,8 @@ def compare(
         if base is not None and ranks.leads:
             prepare_output(base, overwrite=overwrite, resume=resume)
             _claim(base, config)
+    if ranks.leads and own.data is not None:
+        tell_notes(own.data, config.agents, listener)
     summaries: dict[str, list[Summary]] = {}
     for name, (single, ingredients) in entries.items():
         folder = base / name if base else None
