@@ -76,7 +76,8 @@ def arrange(name: str, values: NDArray[Any], declared: str | None = None) -> Arr
         layout = Layout.as_it_is(shape, (shape[0], prod(shape[1:])))
         if len(shape) == 2 and shape[0] <= LONGEST_CHANNEL_AXIS < shape[1]:
             other = _declarations(name, ("series:ct",))
-            note = f"modality {name!r} is read as {shape[0]} steps of {shape[1]} channels; else {other}"
+            steps = f"{shape[0]} steps of {shape[1]} channels"
+            note = f"modality {name!r} is read as {steps}; if it is not: {other}"
     else:
         letters = letters or _letters_of(name, kind, shape)
         if len(letters) != len(shape):

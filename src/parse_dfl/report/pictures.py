@@ -80,5 +80,5 @@ def _show_names(picture: Picture) -> None:
             if isinstance(formatter, FixedFormatter):
                 formatter.seq = [as_given(text) for text in formatter.seq]
     for text in picture.figure.findobj(Text):
-        if (shown := as_given(text.get_text())) != text.get_text():  # type: ignore[attr-defined]
-            text.set_text(shown)  # type: ignore[attr-defined]
+        if (shown := as_given(text.get_text())) != text.get_text():
+            text.set_text(shown)
