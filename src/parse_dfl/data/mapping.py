@@ -80,10 +80,10 @@ def from_mapping(
         subject=numbers,
         subject_names=subject_names,
         is_test=None if is_test is None else test_column(is_test, samples),
-        keys={key: column(key, values, samples) for key, values in _once(keys or {}, "column")},
+        keys={key: column(key, values, samples) for key, values in _once(keys, "column")},
         factors={
             key: column(key, values, samples).astype(np.int64)
-            for key, values in _once(factors or {}, "factor")
+            for key, values in _once(factors, "factor")
         },
     )
 
@@ -154,9 +154,9 @@ def _keyed(entries: Iterable[tuple[str, T]], what: str) -> dict[str, T]:
     return found
 
 
-def _once(entries: Mapping[str, Any], what: str) -> list[tuple[str, Any]]:
+def _once(entries: Mapping[str, Any] | None, what: str) -> list[tuple[str, Any]]:
     """The entries of a mapping, or of a table that may name a column twice."""
-    listed = list(entries.items())
+    listed = [] if entries is None else list(entries.items())
     names = [name for name, _ in listed]
     for name in names:
         if names.count(name) > 1:

@@ -51,7 +51,11 @@ def compare(
             f"own.method {own.method.name!r} would take the place of every method; give it among "
             "the methods to compare"
         )
-    entries = dict(_entry(config, method, own) for method in methods)
+    listed = [_entry(config, method, own) for method in methods]
+    entries = dict(listed)
+    if len(entries) < len(listed):
+        names = ", ".join(name for name, _ in listed)
+        raise ConfigError(f"a method stands twice in {names}; name each once")
     ranks = launched_ranks()
     for single, ingredients in entries.values():
         validate(single)
