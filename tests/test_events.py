@@ -20,5 +20,10 @@ def test_anything_else_is_refused_with_an_example(text):
 
 
 def test_the_modality_must_be_a_name():
-    with pytest.raises(ConfigError, match="'b c' is no modality name"):
-        parse_event("4:a:+b c")
+    with pytest.raises(ConfigError, match="'b=c' is no modality name"):
+        parse_event("4:a:+b=c")
+
+
+def test_names_as_given_are_known_by_their_keys():
+    event = parse_event("4:left wrist-0:+puls.ohr")
+    assert (event.agent, event.modality) == ("left-u20-wrist-0", "puls-u2e-ohr")

@@ -22,9 +22,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from parse_dfl.safe_names import as_given
+
 
 class ParseDflError(Exception):
-    """The root of all errors that a user can cause."""
+    """The root of all errors that a user can cause; it shows modalities by their given names."""
+
+    def __str__(self) -> str:
+        return as_given(super().__str__())
 
 
 class ConfigError(ParseDflError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import modality_set
+from parse_dfl.modalities import agent_key, modality_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,11 @@ def parse_event(text: str) -> ModalityEvent:
     if len(parts) == 3:
         number, agent, change = parts
         if number.isdecimal() and int(number) > 0 and agent and change[:1] in ("+", "-"):
-            (modality,) = modality_set([change[1:]])
             return ModalityEvent(
-                round=int(number), agent=agent, modality=modality, gained=change[0] == "+"
+                round=int(number),
+                agent=agent_key(agent),
+                modality=modality_key(change[1:], within=text),
+                gained=change[0] == "+",
             )
     raise ConfigError(
         f"{text!r} is no modality event; write ROUND:AGENT:+MODALITY or ROUND:AGENT:-MODALITY, "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.modalities import agent_key
 
 ATTACKS: Mapping[str, float] = {"random": 1.0, "sign-flip": 1.0, "scale": 10.0}
 """Attack → its usual strength."""
@@ -44,7 +45,8 @@ def parse_liar(text: str) -> Liar:
     attack = rest[0]
     if attack not in ATTACKS:
         raise unknown("attack", attack, ATTACKS)
-    return Liar(agent=agent, attack=attack, strength=_strength(text, rest[1:] or None, attack))
+    strength = _strength(text, rest[1:] or None, attack)
+    return Liar(agent=agent_key(agent), attack=attack, strength=strength)
 
 
 def _strength(text: str, given: list[str] | None, attack: str) -> float:

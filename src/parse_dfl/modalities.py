@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from itertools import combinations
 
 from parse_dfl.errors import ConfigError
+from parse_dfl.safe_names import name_key
 
 
 class Kind(StrEnum):
@@ -20,27 +20,44 @@ class Kind(StrEnum):
 
 
 ModalitySet = tuple[str, ...]
-"""Sorted, distinct modality names, such as ``("acc", "gyro")``."""
-
-_NAME = re.compile(r"[A-Za-z0-9_]+")
+"""Sorted, distinct keys of modality names (:mod:`parse_dfl.safe_names`), as ``("acc", "gyro")``."""
 
 
 def modality_set(names: str | Iterable[str]) -> ModalitySet:
-    """The modality set of ``"acc+gyro"`` or of any iterable of names.
+    """The modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
 
     Raises:
-        ConfigError: a name is empty, repeated, or holds anything but letters, digits and ``_``.
+        ConfigError: a name is empty, repeated, or holds what no name can (``+``, ``=``, ``,``).
     """
-    parts = [part.strip() for part in names.split("+")] if isinstance(names, str) else list(names)
-    for part in parts:
-        if not _NAME.fullmatch(part):
-            raise ConfigError(
-                f"{part!r} is no modality name (in {names!r}); "
-                "use letters, digits and _, joined by +, such as 'acc+gyro'"
-            )
-    if not parts or len(set(parts)) != len(parts):
+    parts = names.split("+") if isinstance(names, str) else list(names)
+    keys = [modality_key(part, within=names) for part in parts]
+    if not parts or len(set(keys)) != len(keys):
         raise ConfigError(f"modality set {names!r} must name at least one modality, each once")
-    return tuple(sorted(parts))
+    return tuple(sorted(keys))
+
+
+def modality_key(name: str, within: object = None) -> str:
+    """The key of one modality's name; ``within`` is the text that it stands in, for messages.
+
+    Raises:
+        ConfigError: it can be no name.
+    """
+    try:
+        return name_key(name)
+    except ValueError as reason:
+        where = "" if within in (None, name) else f" (in {within!r})"
+        raise ConfigError(f"{name!r} is no modality name{where}: {reason}") from None
+
+
+def agent_key(name: str) -> str:
+    """The name of an agent of a mix, written ``left wrist-0`` or by its key; others as they are."""
+    group, dash, number = name.strip().rpartition("-")
+    if not (dash and number.isdecimal()):
+        return name
+    try:
+        return f"{key(modality_set(group))}-{number}"
+    except ConfigError:
+        return name
 
 
 def key(modalities: Iterable[str]) -> str:

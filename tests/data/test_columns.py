@@ -42,7 +42,12 @@ def test_text_labels_keep_the_order_of_their_names():
         (None, None, "no label"),
         ([0.0, 1.0], None, "type float64"),
         (np.array([{}, []], dtype=object), None, "holds objects"),
-        ([[0], [1]], None, r"shape \(2, 1\)"),
+        ([[0, 1], [1, 1]], None, r"shape \(2, 2\).* one-hot"),
+        ([[0.2, 0.8], [1, 0]], None, r"shape \(2, 2\).* one-hot"),
+        ([[[0]], [[1]]], None, r"shape \(2, 1, 1\)"),
+        ([0, 1], np.array("x"), r"label_names has shape \(\)"),
+        ([0, 1], np.array([1.5, 2.5]), "label_names has type float64"),
+        (["x", None], None, "1 missing values"),
         (3, None, r"shape \(\)"),
         ([], None, "type float64"),
         (np.array([], dtype=int), None, "empty"),
@@ -76,3 +81,42 @@ def test_test_mark():
         test_column([0, 2], 2)
     with pytest.raises(DataError, match="'is_test' has 3 values, label has 2"):
         test_column([0, 1, 1], 2)
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_bytes_are_read_whatever_their_coding(coding):
+    texts = np.array([text.encode(coding) for text in ("Fuß", "café", "Fuß")])
+    label, names = label_column(texts, None)
+    assert (label.tolist(), names) == ([0, 1, 0], ("Fuß", "café"))
+    assert label_column([0, 1, 1], texts[:2])[1] == ("Fuß", "café")
+    assert subject_column("subject", texts, 3)[1] == ("Fuß", "café")
+
+
+def test_text_that_no_output_can_hold_is_shown_by_numbers():
+    assert label_column(["\udce9", "b"], None)[1] == ("\\udce9", "b")
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([[0], [1], [1]]), np.eye(2)[[0, 1, 1]], np.eye(2, dtype=bool)[[0, 1, 1]]]
+)
+def test_a_column_as_a_matrix_and_one_hot_rows(values):
+    label, names = label_column(values, ["sit", "walk"])
+    assert (label.tolist(), names) == ([0, 1, 1], ("sit", "walk"))
+
+
+def test_columns_of_tables():
+    pandas = pytest.importorskip("pandas")
+    texts = pandas.Series(["walk", "sit", "walk"], dtype="string")
+    assert label_column(texts, None)[1] == ("sit", "walk")
+    ordered = texts.astype(pandas.CategoricalDtype(["walk", "run", "sit"], ordered=True))
+    label, names = label_column(ordered, None)
+    assert (label.tolist(), names) == ([0, 1, 0], ("walk", "sit"))
+    numbers = pandas.Series([3, 1, 3], dtype="category")
+    assert label_column(numbers, None)[1] == ("1", "3")
+    assert subject_column("who", pandas.Series([7, 8, 7], dtype="Int64"), 3)[0].tolist() == [
+        7,
+        8,
+        7,
+    ]
+    with pytest.raises(DataError, match="1 missing values"):
+        label_column(pandas.Series(["a", None, "b"], dtype="string"), None)

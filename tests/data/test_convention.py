@@ -46,11 +46,68 @@ def test_column_asked_for_as_a_modality(save):
     ("arrays", "message"),
     [
         ({"label": None, "labels": np.arange(SAMPLES)}, "no array 'label'; did you mean 'labels'"),
-        ({"gyro": np.ones((5, 8, 3))}, "'gyro' has 5 samples, label has 6"),
-        ({"trial": np.arange(5)}, "'trial' has 5 values, label has 6"),
-        ({"notes": np.full((SAMPLES, 2), "x")}, "'notes' has type <U1"),
+        ({"acc": np.ones((5, 8, 3))}, r"no array can be a modality; ignored: acc \(5 rows, label"),
+        ({"subject": np.arange(5)}, "'subject' has 5 values, label has 6"),
+        ({"acc": np.full((SAMPLES, 3), np.nan)}, "'acc' has 18 NaN"),
+        ({"a+b": np.ones((SAMPLES, 2))}, r"'a\+b' is no modality name: '\+' cannot be part"),
+        ({"x y": np.ones((SAMPLES, 2)), "x-u20-y": np.ones((SAMPLES, 2))}, "'x y' is there twice"),
     ],
 )
 def test_bad_files_name_file_and_array(save, arrays, message):
     with pytest.raises(DataError, match=rf"mine\.npz.*{message}"):
         read_convention(save(**arrays))
+
+
+EXTRAS = {
+    "gyro": np.ones((5, 8, 3)),
+    "feature_names": np.array(["x", "y", "z"]),
+    "adjacency": np.eye(3),
+    "notes": np.full((SAMPLES, 2), "x"),
+    "objects": np.array([{}] * SAMPLES, dtype=object),
+    "version": np.array(3),
+}
+
+
+def test_what_is_no_modality_is_ignored_and_said(save):
+    data = read_convention(save(**EXTRAS))
+    assert set(data.modalities) == {"acc"}
+    assert set(data.ignored) == set(EXTRAS)
+    (note,) = data.notes()
+    for part in ("gyro (5 rows, label has 6)", "pickled (an object array)", "of type <U1"):
+        assert part in note
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gyro", "5 samples, label has 6"), ("notes", "type <U1"), ("objects", "is pickled")],
+)
+def test_what_is_asked_for_by_its_name_is_refused(save, name, message):
+    with pytest.raises(DataError, match=f"'{name}'.*{message}"):
+        read_convention(save(**EXTRAS), modalities=["acc", name])
+    with pytest.raises(DataError, match=f"'{name}'.*{message}"):
+        read_convention(save(**EXTRAS), kinds={name: "vector"})
+
+
+def test_a_pickled_column_is_refused_where_it_is_asked_for(save):
+    with pytest.raises(DataError, match=r"'objects'.* is pickled"):
+        read_convention(save(**EXTRAS), columns=["objects"])
+
+
+def test_a_shape_that_tells_nothing_is_asked_for_unless_nobody_owns_it(save):
+    path = save(eeg=np.ones((SAMPLES, 6, 128)))
+    with pytest.raises(DataError, match=r"'eeg', 6 × 128 a sample, .* eeg=series:ct"):
+        read_convention(path)
+    assert "eeg" in read_convention(path, modalities=["acc"]).ignored
+    assert read_convention(path, kinds={"eeg": "series:ct"}).shape("eeg") == (128, 6)
+
+
+def test_names_of_any_letters(save):
+    data = read_convention(
+        save(**{"left wrist": np.ones((SAMPLES, 2))}), kinds={"left wrist": "vector"}
+    )
+    assert set(data.modalities) == {"acc", "left-u20-wrist"}
+
+
+def test_a_label_that_is_pickled(save):
+    with pytest.raises(DataError, match=r"array 'label' of .*mine\.npz' is pickled"):
+        read_convention(save(label=np.array([{}] * SAMPLES)))

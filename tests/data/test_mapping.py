@@ -44,7 +44,11 @@ BAD_NUMBERS = np.array([[1.0], [np.nan], [np.inf], [2.0]])
     ("modalities", "message"),
     [
         ({}, "no modality"),
-        ({"left-hand": np.ones((4, 2))}, "'left-hand' is no modality name"),
+        ({"left=hand": np.ones((4, 2))}, "'left=hand' is no modality name"),
+        (
+            {"e\u0301": np.ones((4, 2)), "\u00e9": np.ones((4, 2))},
+            "'\u00e9' is there twice",
+        ),
         ({"acc": np.ones((3, 2))}, "'acc' has 3 samples, label has 4"),
         ({"acc": np.float32(1)}, "'acc' has 0 samples"),
         ({"acc": BAD_NUMBERS}, "'acc' has 2 NaN or infinite"),
@@ -111,3 +115,32 @@ def test_numbers_far_from_zero_keep_what_float32_would_lose(type_):
     data = from_mapping("mine", {"time": stamps, "ones": np.ones((4, 2))}, LABEL)
     assert data.modalities["time"][:, 0].tolist() == stamps.tolist()
     assert data.modalities["ones"].dtype == np.float32
+
+
+def test_a_torch_dataset_of_pictures_with_channels_first_and_one_hot_labels():
+    rows = [({"cam": torch.ones(3, 8, 12) * i}, torch.eye(2)[i % 2]) for i in range(4)]
+    data = from_torch_dataset("cams", rows)
+    assert (data.shape("cam"), data.kinds["cam"]) == ((8, 12, 3), Kind.IMAGE)
+    assert data.label.tolist() == [0, 1, 0, 1]
+    assert "read as image (chw)" in data.notes()[0]
+    assert from_torch_dataset("cams", rows, kinds={"cam": "video"}).shape("cam") == (3, 8, 12)
+
+
+def test_the_names_of_a_torch_dataset_repeat():
+    with pytest.raises(DataError, match="x, x repeat a name"):
+        from_torch_dataset("twice", [((np.ones(2), np.ones(2)), 0)], ["x", "x"])
+
+
+def test_a_table_that_names_a_column_twice():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.ones((4, 2)), columns=["age", "age"])
+    with pytest.raises(DataError, match="modality 'age' is there twice"):
+        from_mapping("twice", table, LABEL)
+    with pytest.raises(DataError, match="column 'age' is there twice"):
+        from_mapping("twice", {"m": np.ones((4, 2))}, LABEL, keys=table)
+
+
+def test_the_notes_are_of_the_modalities_that_are_used():
+    data = from_mapping("two", {"wav": np.ones((4, 1, 99)), "b": np.ones((4, 2))}, LABEL)
+    assert data.shape("wav") == (99, 1)
+    assert (len(data.notes()), data.notes(["b"])) == (1, [])

@@ -1,3 +1,4 @@
+import io
 import zipfile
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ def path(tmp_path):
 
 def test_reads_every_array(path):
     np.savez_compressed(path, a=np.arange(3), names=np.array(["x", "y"]))
-    arrays = read_npz(path)
+    arrays = read_npz(path).arrays
     assert arrays["a"].tolist() == [0, 1, 2]
     assert arrays["names"].tolist() == ["x", "y"]
 
@@ -58,8 +59,10 @@ def test_damaged_array_is_named(path):
 
 def test_pickled_array_is_named_and_never_loaded(path):
     np.savez(path, fine=np.arange(3), evil=np.array([{}, None], dtype=object))
+    archive = read_npz(path)
+    assert set(archive.arrays) == {"fine"}
     with pytest.raises(DataError, match=r"array 'evil' .* pickled"):
-        read_npz(path)
+        archive.require(["evil"])
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,12 +76,34 @@ def test_damage_anywhere_is_read_or_refused(tmp_path_factory, changes):
     path.write_bytes(content)
     arrays = {}
     with suppress(DataError):  # nothing else may come out
-        arrays = read_npz(path)
+        arrays = read_npz(path).arrays
     assert all(isinstance(array, np.ndarray) for array in arrays.values())
 
 
-def test_member_that_is_no_array(path):
+def members(path, **contents):
+    array = io.BytesIO()
+    np.save(array, np.arange(3))
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("readme.txt", "hello")
-    with pytest.raises(DataError, match=r"'readme\.txt' .* not a numpy array"):
+        for name, content in contents.items():
+            archive.writestr(name, array.getvalue() if content is None else content)
+
+
+def test_members_that_are_no_arrays_are_left_aside(path):
+    members(path, **{"a.npy": None, "README.txt": "hi", "__MACOSX/._a.npy": "x", "sub/": ""})
+    archive = read_npz(path)
+    assert set(archive.arrays) == {"a"}
+    assert archive.ignored == {
+        "README.txt": "not a numpy array",
+        "__MACOSX/._a": "a system's own file",
+        "sub/": "a folder",
+    }
+
+
+def test_a_name_that_is_there_twice(path):
+    members(path, **{"acc.npy": None, "acc": None})
+    with pytest.raises(DataError, match=r"two arrays called 'acc' \(as 'acc.npy' and 'acc'\)"):
+        read_npz(path)
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("acc.npy", "")
+    with pytest.raises(DataError, match="two arrays called 'acc'"):
         read_npz(path)

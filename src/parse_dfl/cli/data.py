@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,8 +63,11 @@ def execute(args: argparse.Namespace) -> None:
     from parse_dfl.data.splits import split
 
     data = load(config.data, data_dir=folder, kinds=config.kind, subject_key=config.subject_key)
-    for table in _description(describe(data, split(data, config.test))):
+    facts = describe(data, split(data, config.test))
+    for table in _description(facts):
         Console().print(table)
+    for note in facts.get("notes", ()):
+        print(f"note: {as_given(note)}")
 
 
 def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
@@ -93,5 +97,5 @@ def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(as_given(str(cell))) for cell in row))
     return table

@@ -16,6 +16,7 @@ from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
 from parse_dfl.experiments.interrupt import interrupt_at_once
 from parse_dfl.ranks.launch import launch
+from parse_dfl.safe_names import as_given
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT, DIVERGED = 2, 3
@@ -69,7 +70,7 @@ def build() -> tuple[Parser, Commands]:
 
 def _say(text: str) -> None:
     with suppress(OSError):  # the terminal may be gone: the status tells all the same
-        print(f"parse-dfl: {' '.join(text.split())}", file=sys.stderr)
+        print(f"parse-dfl: {as_given(' '.join(text.split()))}", file=sys.stderr)
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def _warnings_in_a_line() -> Iterator[None]:
     seen: set[str] = set()
 
     def show(message: Warning | str, *_place: Any, **_more: Any) -> None:
-        text = " ".join(str(message).split())
+        text = as_given(" ".join(str(message).split()))
         if text not in seen and launch().leads:
             seen.add(text)
             print(f"warning: {text}", file=sys.stderr)

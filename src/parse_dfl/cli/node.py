@@ -15,6 +15,7 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.interrupt import end_at_once, handled
 from parse_dfl.invocation import command
+from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -109,4 +110,4 @@ class _Log:
 
 def _say(text: str) -> None:
     with suppress(OSError):  # nobody reads the log any more: the agent goes on
-        print(time.strftime("%Y-%m-%dT%H:%M:%S"), text, file=sys.stderr, flush=True)
+        print(time.strftime("%Y-%m-%dT%H:%M:%S"), as_given(text), file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from parse_dfl.peer.meeting import open_transport
 from parse_dfl.peer.status import ask_all, round_of
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.transport import LinkSettings
+from parse_dfl.safe_names import as_given
 
 WAIT_S = 10.0
 ANSWER_S = 3.0
@@ -82,7 +83,7 @@ def status_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row a peer."""
     table = Table(*COLUMNS, title="peers", title_justify="left")
     for name, told in sorted(found.items()):
-        table.add_row(Text(name), *map(Text, _cells(told)))
+        table.add_row(*(Text(as_given(cell)) for cell in (name, *_cells(told))))
     return table
 
 

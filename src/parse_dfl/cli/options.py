@@ -9,6 +9,7 @@ from typing import Any
 
 from parse_dfl.cli.readers import is_repeatable, reader
 from parse_dfl.cli.table import GROUPS, Option
+from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import (
     PLACES,
     RunConfig,
@@ -39,8 +40,8 @@ def configuration(args: argparse.Namespace) -> RunConfig:
         ConfigError: the file cannot be used, or a value is out of its range.
     """
     config = load_toml(args.config) if args.config else RunConfig()
-    values = {place: getattr(args, place) for place in given(args).values()}
-    config = with_values(config, {place: _joined(value) for place, value in values.items()})
+    values = {place: _joined(flag, getattr(args, place)) for flag, place in given(args).items()}
+    config = with_values(config, values)
     validate(config)
     return config
 
@@ -63,10 +64,19 @@ def _add(group: Any, option: Option, default: str) -> None:
     group.add_argument(option.flag, type=reader(hint), metavar=option.metavar, **settings)
 
 
-def _joined(value: Any) -> Any:
-    """Pairs given one option at a time become a table."""
-    is_pairs = isinstance(value, list) and all(isinstance(entry, tuple) for entry in value)
-    return dict(value) if is_pairs else value
+def _joined(flag: str, value: Any) -> Any:
+    """Pairs given one option at a time become a table, each name once.
+
+    Raises:
+        ConfigError: a name is given twice.
+    """
+    if not (isinstance(value, list) and all(isinstance(entry, tuple) for entry in value)):
+        return value
+    names = [name for name, _ in value]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{flag} gives {name!r} twice; give each name one value")
+    return dict(value)
 
 
 def _shown(default: Any) -> str:

@@ -14,6 +14,8 @@ from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.files import write_atomically
+from parse_dfl.modalities import modality_key
+from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +26,7 @@ EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
     "parse-dfl pid recordings.npz --modalities audio,video --subject-key actor --out pid.json",
 )
-READING = ("data.data_dir", "data.subject_key", "seed")
+READING = ("data.data_dir", "data.kind", "data.subject_key", "seed")
 
 
 def add(commands: Commands) -> None:
@@ -69,10 +71,13 @@ def execute(args: argparse.Namespace) -> None:
     data = load(
         config.data.data,
         data_dir=config.data.data_dir,
+        kinds=config.data.kind,
         subject_key=config.data.subject_key,
         modalities=names,
     )
-    first, second = (data.modalities[name] for name in names)
+    for text in data.notes(()):
+        print(f"note: {as_given(text)}", file=sys.stderr)
+    first, second = (data.modalities[modality_key(name)] for name in names)
     found = estimate(
         first,
         second,
@@ -84,7 +89,7 @@ def execute(args: argparse.Namespace) -> None:
         note=lambda text: print(text, file=sys.stderr, flush=True),
     )
     Console().print(_table(data.name, found))
-    print(sentence(found))
+    print(as_given(sentence(found)))
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if args.out is not None:
@@ -137,7 +142,7 @@ def _table(name: str, found: Decomposition) -> Table:
     table.add_column("95 % interval", justify="right")
     shown = found.to_dict()
     for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"]):
-        table.add_row(Text(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}")
+        table.add_row(Text(as_given(label)), f"{bits:.3f}", f"{low:.3f} to {high:.3f}")
     return table
 
 

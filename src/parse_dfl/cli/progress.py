@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.ranks.launch import launch
+from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ class QuietListener:
     def note(self, text: str) -> None:
         """Print it; a terminal that is gone is no reason to end."""
         with suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
+            print(as_given(text), file=sys.stderr, flush=True)
 
 
 class PlainListener(QuietListener):
@@ -114,9 +115,9 @@ class ProgressListener:
     def note(self, text: str) -> None:
         """Print it above the bar."""
         with suppress(OSError):
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(as_given(text), markup=False, highlight=False)
 
 
 def accuracies(accuracy: Mapping[str, float]) -> str:
     """``acc 41.3 %  acc+gyro 55.0 %``"""
-    return "  ".join(f"{group} {100 * value:.1f} %" for group, value in accuracy.items())
+    return "  ".join(f"{as_given(group)} {100 * value:.1f} %" for group, value in accuracy.items())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from parse_dfl.data.columns import subject_column
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
+from parse_dfl.data.mapping import kinds_by_key
 from parse_dfl.errors import DataError, nearest
 
 
@@ -20,6 +21,8 @@ def require(data: MultimodalData, modalities: Iterable[str]) -> None:
     for modality in modalities:
         if modality not in data.modalities:
             column = " (it is a column of one value a sample)" if modality in data.keys else ""
+            if modality in data.ignored:
+                column = f" (it is ignored: {data.ignored[modality]})"
             raise DataError(
                 f"data set {data.name!r} has no modality {modality!r}{column}"
                 f"{nearest(modality, data.modalities)}"
@@ -32,12 +35,18 @@ def with_kinds(data: MultimodalData, kinds: Mapping[str, str]) -> MultimodalData
     Raises:
         DataError: an unknown modality or kind, or samples that cannot be laid out so.
     """
-    require(data, kinds)
-    changed = {name: arrange(name, data.modalities[name], kind) for name, kind in kinds.items()}
+    declared = kinds_by_key(kinds)
+    require(data, declared)
+    changed = {name: arrange(name, data.modalities[name], kind) for name, kind in declared.items()}
     return replace(
         data,
-        modalities={**data.modalities, **{name: values for name, (values, _) in changed.items()}},
-        kinds={**data.kinds, **{name: kind for name, (_, kind) in changed.items()}},
+        modalities={**data.modalities, **{name: each.values for name, each in changed.items()}},
+        kinds={**data.kinds, **{name: each.kind for name, each in changed.items()}},
+        layouts={**data.layouts, **{name: each.layout for name, each in changed.items()}},
+        guesses={
+            **{name: note for name, note in data.guesses.items() if name not in changed},
+            **{name: each.note for name, each in changed.items() if each.note},
+        },
     )
 
 
@@ -50,6 +59,9 @@ def with_subject(data: MultimodalData, key: str) -> MultimodalData:
     if key == "subject" and data.subject is not None:
         return data
     if key not in data.keys:
-        raise DataError(f"data set {data.name!r} has no column {key!r}{nearest(key, data.keys)}")
+        why = f" (it is ignored: {data.ignored[key]})" if key in data.ignored else ""
+        raise DataError(
+            f"data set {data.name!r} has no column {key!r}{why}{nearest(key, data.keys)}"
+        )
     subject, names = subject_column(key, data.keys[key], data.samples)
     return replace(data, subject=subject, subject_names=names)

@@ -19,6 +19,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.digits import digits_from_text
 from parse_dfl.data.synthetic import synthetic_from_text
 from parse_dfl.errors import DataError, nearest
+from parse_dfl.modalities import modality_key
 
 __all__ = ["DATA_VARIABLE", "Entry", "available", "load", "require"]
 
@@ -97,11 +98,9 @@ def load(
         DataError: an unknown name (the nearest are offered), a file that cannot be used, an
             unknown modality, kind or column.
     """
-    wanted = tuple(modalities)
-    data = _read(str(name_or_path), _folder(data_dir), wanted)
-    require(data, wanted)
-    if kinds:
-        data = with_kinds(data, kinds)
+    asked = _Asked(tuple(map(modality_key, modalities)), dict(kinds or {}), subject_key)
+    data = _read(str(name_or_path), _folder(data_dir), asked)
+    require(data, asked.modalities)
     return with_subject(data, subject_key) if subject_key else data
 
 
@@ -126,17 +125,37 @@ def available(data_dir: str | Path | None = None) -> list[Entry]:
     return built_in + sorted(adapted + plain, key=lambda entry: entry.name)
 
 
-def _read(name: str, folder: Path | None, modalities: Iterable[str]) -> MultimodalData:
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller means to use of a set."""
+
+    modalities: tuple[str, ...]
+    kinds: Mapping[str, str]
+    subject_key: str | None
+
+    def of_file(self, path: Path, name: str | None = None) -> MultimodalData:
+        """The set of a file of the convention, whose kinds are declared before it is read."""
+        columns = [] if self.subject_key is None else [self.subject_key]
+        return read_convention(
+            path, name=name, modalities=self.modalities, kinds=self.kinds, columns=columns
+        )
+
+    def of(self, data: MultimodalData) -> MultimodalData:
+        """A set that declares its own kinds, with those of the caller."""
+        return with_kinds(data, self.kinds) if self.kinds else data
+
+
+def _read(name: str, folder: Path | None, asked: _Asked) -> MultimodalData:
     if name.endswith(".npz"):
-        return read_convention(Path(name).expanduser(), modalities=modalities)
+        return asked.of_file(Path(name).expanduser())
     base, _, options = name.partition(":")
     if base in _BUILT_IN:
-        return _BUILT_IN[base][0](options)
+        return asked.of(_BUILT_IN[base][0](options))
     files = {} if folder is None else _convention_files(folder)
     if name in files:
-        return read_convention(files[name], name=name, modalities=modalities)
+        return asked.of_file(files[name], name)
     if name in _ADAPTERS and folder and (folder / _ADAPTERS[name].folder).is_dir():
-        return _ADAPTERS[name].read(folder / _ADAPTERS[name].folder)
+        return asked.of(_ADAPTERS[name].read(folder / _ADAPTERS[name].folder))
     raise DataError(
         f"unknown data set {name!r}{nearest(name, {*_BUILT_IN, *_ADAPTERS, *files})}; "
         f"{_where(folder)}, or give the path of a .npz file"

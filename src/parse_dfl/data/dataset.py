@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.layouts import Layout
 from parse_dfl.modalities import Kind
 
 
@@ -33,6 +34,12 @@ class MultimodalData:
     """Further columns of one value a sample, such as ``actor``, for ``--subject-key``."""
     factors: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """The true factors of synthetic data, each shape=(samples,)."""
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """How each modality's samples came, and how they were laid out; missing: as they are."""
+    guesses: Mapping[str, str] = field(default_factory=dict)
+    """What to say about a modality whose kind was guessed and may be another."""
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """What else the file holds and is not used, and why."""
 
     @property
     def samples(self) -> int:
@@ -47,3 +54,12 @@ class MultimodalData:
     def shape(self, modality: str) -> tuple[int, ...]:
         """The shape of one sample of ``modality``."""
         return tuple(self.modalities[modality].shape[1:])
+
+    def notes(self, modalities: Iterable[str] | None = None) -> list[str]:
+        """What a person should know of how the data were read; of all ``modalities`` or of some."""
+        wanted = list(self.modalities if modalities is None else modalities)
+        found = [note for name, note in self.guesses.items() if name in wanted]
+        if self.ignored:
+            listed = "; ".join(f"{name} ({why})" for name, why in self.ignored.items())
+            found.append(f"ignored in {self.name}: {listed}")
+        return found

@@ -30,4 +30,5 @@ def describe(data: MultimodalData, split: Split) -> dict[str, Any]:
             "validation": len(split.validation),
             "test": len(split.test),
         },
+        "notes": data.notes(),
     }

@@ -5,8 +5,8 @@ Every data set of the package passes through :func:`from_mapping`, the one place
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from parse_dfl.data.columns import (
     as_array,
     column,
     label_column,
+    showable,
     subject_column,
     test_column,
 )
@@ -22,7 +23,9 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
 from parse_dfl.data.numbers import as_numbers
 from parse_dfl.errors import ConfigError, DataError, nearest
-from parse_dfl.modalities import modality_set
+from parse_dfl.modalities import modality_key
+
+T = TypeVar("T")
 
 
 def from_mapping(
@@ -44,7 +47,8 @@ def from_mapping(
         modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
             or as float64 where float32 would lose a feature that lies far from zero or whose
             unit is huge or tiny.
-        label: shape (samples,), integers or text, mapped to 0 … C-1.
+            Inside, a name is replaced by its key (:mod:`parse_dfl.safe_names`).
+        label: shape (samples,), integers or text, mapped to 0 … C-1; or one-hot, (samples, C).
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.
         label_names: the C class names, in the order of the labels.
@@ -58,38 +62,47 @@ def from_mapping(
     """
     index, names = label_column(label, label_names)
     samples = len(index)
-    _check_names(modalities, kinds or {})
+    declared = kinds_by_key(kinds or {})
+    arrays = _by_key(modalities)
+    _check_kinds(declared, arrays)
     laid_out = {
-        modality: arrange(modality, _values(modality, values, samples), (kinds or {}).get(modality))
-        for modality, values in modalities.items()
+        modality: arrange(modality, _values(modality, values, samples), declared.get(modality))
+        for modality, values in arrays.items()
     }
     numbers, subject_names = (
         (None, ()) if subject is None else subject_column("subject", subject, samples)
     )
     return MultimodalData(
-        name=name,
-        modalities={modality: values for modality, (values, _) in laid_out.items()},
-        kinds={modality: kind for modality, (_, kind) in laid_out.items()},
+        name=showable(name),
+        modalities={modality: each.values for modality, each in laid_out.items()},
+        kinds={modality: each.kind for modality, each in laid_out.items()},
+        layouts={modality: each.layout for modality, each in laid_out.items()},
+        guesses={modality: each.note for modality, each in laid_out.items() if each.note},
         label=index,
         label_names=names,
         subject=numbers,
         subject_names=subject_names,
         is_test=None if is_test is None else test_column(is_test, samples),
-        keys={key: column(key, values, samples) for key, values in (keys or {}).items()},
+        keys={key: column(key, values, samples) for key, values in _once(keys, "column")},
         factors={
             key: column(key, values, samples).astype(np.int64)
-            for key, values in (factors or {}).items()
+            for key, values in _once(factors, "factor")
         },
     )
 
 
 def from_torch_dataset(
-    name: str, dataset: Any, modalities: Sequence[str] | None = None
+    name: str,
+    dataset: Any,
+    modalities: Sequence[str] | None = None,
+    *,
+    kinds: Mapping[str, str] | None = None,
 ) -> MultimodalData:
     """A data set from a torch ``Dataset`` (or any sequence), read item by item into memory.
 
     An item is ``(mapping of tensors, label)`` or ``((tensor, …), label)``; ``modalities`` names
-    the tensors of the latter, or picks some of the former (None: all).
+    the tensors of the latter, or picks some of the former (None: all).  ``kinds`` are as in
+    :func:`from_mapping`; pictures with their channels first, as torchvision's, are recognised.
 
     Raises:
         DataError: items of another form, tensors that differ in shape, a modality that items
@@ -108,17 +121,53 @@ def from_torch_dataset(
     return from_mapping(
         name,
         {modality: _stack(modality, [row[modality] for row in rows]) for modality in rows[0]},
-        np.stack(labels),
+        _stack("label", labels),
+        kinds=kinds,
     )
 
 
-def _check_names(modalities: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
-    if not modalities:
+def kinds_by_key(kinds: Mapping[str, str]) -> dict[str, str]:
+    """The declared kinds by the keys of the modalities' names.
+
+    Raises:
+        DataError: a name that can be none, or two of one key.
+    """
+    return _keyed(kinds.items(), "kind")
+
+
+def _by_key(modalities: Mapping[str, Any]) -> dict[str, Any]:
+    if not len(modalities):
         raise DataError("the data have no modality; at least one array of samples is needed")
-    try:
-        modality_set(list(modalities))
-    except ConfigError as error:
-        raise DataError(str(error)) from error
+    return _keyed(modalities.items(), "modality")
+
+
+def _keyed(entries: Iterable[tuple[str, T]], what: str) -> dict[str, T]:
+    """The entries by the keys of their names, each once."""
+    found: dict[str, T] = {}
+    given: dict[str, str] = {}
+    for name, value in entries:
+        try:
+            key = modality_key(str(name))
+        except ConfigError as error:
+            raise DataError(str(error)) from error
+        if key in found:
+            same = "" if given[key] == name else f" ({given[key]!r} and {str(name)!r})"
+            raise DataError(f"{what} {key!r} is there twice{same}; give each a name of its own")
+        found[key], given[key] = value, str(name)
+    return found
+
+
+def _once(entries: Mapping[str, Any] | None, what: str) -> list[tuple[str, Any]]:
+    """The entries of a mapping, or of a table that may name a column twice."""
+    listed = [] if entries is None else list(entries.items())
+    names = [name for name, _ in listed]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{what} {str(name)!r} is there twice; give each a name of its own")
+    return listed
+
+
+def _check_kinds(kinds: Mapping[str, str], modalities: Mapping[str, Any]) -> None:
     for modality in kinds:
         if modality not in modalities:
             raise DataError(
@@ -156,6 +205,8 @@ def _item(index: int, item: Any, modalities: Sequence[str] | None) -> tuple[Mapp
         raise DataError(f"item {index} holds neither a mapping nor a tuple of tensors")
     if modalities is None or len(modalities) != len(values):
         raise DataError(f"item {index} has {len(values)} tensors; name as many modalities")
+    if len(set(modalities)) != len(modalities):
+        raise DataError(f"the modalities {', '.join(modalities)} repeat a name")
     return dict(zip(modalities, values, strict=True)), label
 
 

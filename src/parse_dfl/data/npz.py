@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from parse_dfl.errors import DataError
+from parse_dfl.data.columns import showable
+from parse_dfl.errors import DataError, nearest
 
 _DAMAGE = (
     ValueError, OSError, EOFError, MemoryError, NotImplementedError, RuntimeError,
-    zipfile.BadZipFile, zlib.error,
+    zipfile.BadZipFile, zlib.error, OverflowError, SyntaxError, TypeError, KeyError,
+    struct.error,
 )  # fmt: skip
 """Everything that numpy and zipfile raise on a file that is not what it should be."""
 
+_ARRAY = ".npy"
+_SYSTEM_FOLDER = "__MACOSX"
+PICKLED = "pickled (an object array), which is never read"
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of the file, by name.
+
+@dataclass(frozen=True)
+class Archive:
+    """What a ``.npz`` file holds: ``arrays`` by name, and why other members are ``ignored``."""
+
+    path: Path
+    arrays: Mapping[str, NDArray[Any]]
+    ignored: Mapping[str, str]
+
+    def require(self, names: Iterable[str]) -> None:
+        """Check that all arrays of these ``names`` can be used.
+
+        Raises:
+            DataError: one is missing, or is not an array that is read.
+        """
+        for name in names:
+            if name in self.ignored:
+                raise DataError(
+                    f"array {name!r} of {str(self.path)!r} is {self.ignored[name]}; save numbers "
+                    "or text of a fixed type by numpy.savez"
+                )
+            if name not in self.arrays:
+                raise DataError(
+                    f"{str(self.path)!r} has no array {name!r}{nearest(name, self.arrays)}"
+                )
+
+
+def read_npz(path: Path) -> Archive:
+    """Every array of the file, by name; folders, notes and pickled arrays are left aside.
 
     Raises:
-        DataError: the file is missing, is no ``.npz``, is damaged or cut off, or holds a
-            pickled (object) array.
+        DataError: the file is missing, is no ``.npz``, is damaged or cut off, or holds two arrays
+            of one name.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise DataError(f"no file {str(path)!r}")
+    arrays: dict[str, NDArray[Any]] = {}
+    ignored: dict[str, str] = {}
     with _open(path) as file, _archive(path, file) as archive:
-        return {name: _read_array(path, archive, name) for name in archive.files}
+        for member in _members(path, archive):
+            name = showable(_name(member))
+            if why := _no_array(member):
+                ignored[name] = why
+                continue
+            found = _read_array(path, archive, member)
+            if isinstance(found, str):
+                ignored[name] = found
+            else:
+                arrays[name] = found
+    return Archive(path, arrays, ignored)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, or a zero byte in it
+        return False
 
 
 def _open(path: Path) -> BinaryIO:
@@ -50,18 +104,47 @@ def _archive(path: Path, file: BinaryIO) -> NpzFile:
     return opened
 
 
-def _read_array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:
+def _members(path: Path, archive: NpzFile) -> list[str]:
+    """The members of the archive, whose names differ, with and without their ending."""
+    assert archive.zip is not None, "it is open"
+    members = archive.zip.namelist()
+    seen: dict[str, str] = {}
+    for member in members:
+        name = _name(member)
+        if name in seen and not _no_array(member):
+            both = "" if seen[name] == member else f" (as {seen[name]!r} and {member!r})"
+            raise DataError(
+                f"{str(path)!r} holds two arrays called {name!r}{both}; save each name once"
+            )
+        seen[name] = member
+    return members
+
+
+def _name(member: str) -> str:
+    return member.removesuffix(_ARRAY)
+
+
+def _no_array(member: str) -> str:
+    """Why a member is no array, by its name alone; empty: it may be one."""
+    if member.endswith("/"):
+        return "a folder"
+    parts = PurePosixPath(member).parts
+    if _SYSTEM_FOLDER in parts or (parts and parts[-1].startswith("._")):
+        return "a system's own file"
+    return ""
+
+
+def _read_array(path: Path, archive: NpzFile, member: str) -> NDArray[Any] | str:
+    """The array of a member, or why it is none."""
+    name = _name(member)
     try:
-        array = archive[name]
+        array = archive[member]
     except _DAMAGE as error:
         if "allow_pickle" in str(error):
-            raise DataError(
-                f"array {name!r} of {str(path)!r} is pickled (an object array), which is never "
-                "read; save numbers or text of a fixed type instead"
-            ) from error
+            return PICKLED
         raise DataError(f"array {name!r} of {str(path)!r} is damaged: {_reason(error)}") from error
     if not isinstance(array, np.ndarray):
-        raise DataError(f"{name!r} in {str(path)!r} is not a numpy array; use numpy.savez")
+        return "not a numpy array"
     return array
 
 

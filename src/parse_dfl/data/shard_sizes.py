@@ -48,6 +48,8 @@ def _by_group(text: str, agents: Sequence[AgentSpec]) -> dict[str, Bounds]:
                 f"samples per agent {text!r}: no agent has the modality set {group!r}"
                 f"{nearest(group, groups)}"
             )
+        if group in bounds:
+            raise ConfigError(f"samples per agent {text!r} names {group!r} twice; name it once")
         bounds[group] = _bounds(size, text)
     if missing := sorted(groups - set(bounds)):
         raise ConfigError(f"samples per agent {text!r} says nothing about {', '.join(missing)}")

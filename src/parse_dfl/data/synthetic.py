@@ -95,6 +95,8 @@ def synthetic_from_text(options: str) -> MultimodalData:
         key, _, text = (piece.strip() for piece in part.partition("="))
         if key not in types:
             raise DataError(f"unknown option {key!r} of synthetic{nearest(key, types)}")
+        if key in values:
+            raise DataError(f"option {key!r} of synthetic is given twice; give it once")
         try:
             values[key] = types[key](text)
         except ValueError as error:

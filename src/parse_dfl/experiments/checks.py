@@ -13,7 +13,7 @@ from parse_dfl.events import parse_event
 from parse_dfl.liars import parse_liar
 from parse_dfl.methods.names import check_method
 from parse_dfl.methods.robustness import parse_robust
-from parse_dfl.modalities import modality_set
+from parse_dfl.modalities import modality_key, modality_set
 from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
@@ -150,8 +150,8 @@ def _check_split(split: Sequence[float] | str) -> None:
 def _check_encoders(encoders: Mapping[str, str]) -> None:
     for place in encoders:
         group, _, modality = place.rpartition(":")
-        modality_set([modality])
-        if group and modality not in modality_set(group):
+        own = modality_key(modality, within=place)
+        if group and own not in modality_set(group):
             raise ConfigError(
                 f"encoder for {place!r}: agents of {group!r} have no modality {modality!r}; "
                 "write MODALITY or GROUP:MODALITY, such as 'acc+gyro:acc'"

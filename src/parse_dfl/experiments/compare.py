@@ -11,7 +11,7 @@ from typing import Any
 
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.experiments.config import RunConfig, to_dict, validate
-from parse_dfl.experiments.ingredients import load_data, method_of
+from parse_dfl.experiments.ingredients import load_data, method_of, tell_notes
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, output_folder, read_json, write_json
@@ -52,7 +52,11 @@ def compare(
             f"own.method {own.method.name!r} would take the place of every method; give it among "
             "the methods to compare"
         )
-    entries = dict(_entry(config, method, own) for method in methods)
+    listed = [_entry(config, method, own) for method in methods]
+    entries = dict(listed)
+    if len(entries) < len(listed):
+        names = ", ".join(name for name, _ in listed)
+        raise ConfigError(f"a method stands twice in {names}; name each once")
     ranks = launched_ranks()
     for single, ingredients in entries.values():
         validate(single)
@@ -69,6 +73,8 @@ def compare(
             if base is not None and ranks.leads:
                 held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
                 _claim(base, config)
+        if ranks.leads and own.data is not None:
+            tell_notes(own.data, config.agents, listener)
         summaries: dict[str, list[Summary]] = {}
         for name, (single, ingredients) in entries.items():
             folder = base / name if base else None

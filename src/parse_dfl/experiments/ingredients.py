@@ -20,6 +20,7 @@ from parse_dfl.data.splits import Split, split
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import ModalityEvent, parse_event
 from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal, propose_split
@@ -81,7 +82,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> I
         ParseDflError: anything in the configuration or the data cannot be used.
     """
     data = own.data or load_data(config)
-    mix = mix_for(config.agents, data.modalities)
+    mix = mix_for(config.agents, data.modalities, data.ignored)
     parts = split(data, config.data.test)
     method = method_of(config, own)
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
@@ -130,6 +131,13 @@ def load_data(config: RunConfig) -> MultimodalData:
     )
 
 
+def tell_notes(data: MultimodalData, agents: str | None, listener: Listener) -> None:
+    """Say how ``data`` were read where that was a guess, of the modalities that agents own."""
+    owned = parse_mix(agents).modalities if agents else None
+    for note in data.notes(owned):
+        listener.note(f"note: {note}")
+
+
 def deal(
     config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
 ) -> list[Shard]:
@@ -166,7 +174,8 @@ def blueprint_of(
 ) -> Blueprint:
     """What the networks of a run on ``data`` are built from; ``proposals`` have one split."""
     samples = {
-        name: SampleShape(name, data.kinds[name], data.shape(name)) for name in data.modalities
+        name: SampleShape(name, data.kinds[name], data.shape(name), data.layouts.get(name))
+        for name in data.modalities
     }
     network = config.network
     if proposals:

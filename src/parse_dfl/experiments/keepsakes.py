@@ -119,7 +119,7 @@ def slices_of(
     inputs = {name: source.modalities[name][some] for name in agent.spec.modalities}
     return {
         f"{agent.spec.group}/{name}": values.numpy().astype(np.float32)
-        for name, values in agent.outputs(inputs).slices.items()
+        for name, values in agent.outputs(inputs, laid_out=True).slices.items()
     }
 
 

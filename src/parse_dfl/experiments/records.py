@@ -111,7 +111,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OutputError: the folder is read-only or the disk is full.
     """
-    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+    text = _json(content, indent=2)
     write_atomically(path, f"{text}\n".encode())
 
 
@@ -177,8 +177,18 @@ def rewrite_jsonl(path: Path, keep: Callable[[Row], bool]) -> None:
 
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    lines = (json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) for row in rows)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{_json(row)}\n" for row in rows)
+
+
+def _json(content: Any, indent: int | None = None) -> str:
+    """JSON that can be written as UTF-8 and read back, also where a file's name is not UTF-8."""
+    plain = _finite(content)
+    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(plain, indent=indent, allow_nan=False)
+    return text
 
 
 def _text(path: Path) -> str:

@@ -41,6 +41,7 @@ def run(
         check_alone()
         check_engine(config, own=own is not None)
         return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
+    from parse_dfl.experiments.ingredients import tell_notes
     from parse_dfl.experiments.own import NOTHING_OWN
     from parse_dfl.experiments.session import CHECKPOINT, Session
     from parse_dfl.experiments.trial import build_trial
@@ -53,6 +54,8 @@ def run(
             if folder is not None and ranks.leads:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 write_json(folder / CONFIG, to_dict(config))
+        if ranks.leads:
+            tell_notes(trial.simulator.data.source, config.agents, listener)
         folders = {config.seed: folder} if folder else {}
         session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
         if resume:

@@ -68,7 +68,10 @@ def parse_robust(text: str) -> Robustness | None:
     if name not in ROBUST:
         raise unknown("robust mixing", name, [NONE, *ROBUST])
     kind = ROBUST[name]
-    values = dict(_value(name, part) for part in given.split(",")) if colon else {}
+    pairs = [_value(name, part) for part in given.split(",")] if colon else []
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ConfigError(f"robust {text!r} gives a setting twice; give each once")
     known = [field.name for field in fields(kind)]
     for setting, value in values.items():
         if setting not in known:

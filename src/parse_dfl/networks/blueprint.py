@@ -10,6 +10,7 @@ from torch import nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.modalities import key, modality_key, modality_set
 from parse_dfl.networks.config import FUSIONS, NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.networks.lifting import lift
@@ -39,9 +40,16 @@ class Blueprint:
         return lift(trunk, sample_axes=len(sample.shape))
 
     def _encoder_name(self, agent: AgentSpec, modality: str) -> str | None:
-        chosen = self.config.encoders
+        chosen = {_place_key(place): name for place, name in self.config.encoders.items()}
         own = agent.encoder(modality)
         return own or chosen.get(f"{agent.group}:{modality}") or chosen.get(modality)
+
+
+def _place_key(place: str) -> str:
+    """``GROUP:MODALITY`` or ``MODALITY`` by the keys of its names."""
+    group, colon, modality = place.rpartition(":")
+    owners = key(modality_set(group)) if group else ""
+    return f"{owners}{colon}{modality_key(modality)}"
 
 
 def _check_width(trunk: nn.Module, sample: SampleShape, hidden: int) -> None:

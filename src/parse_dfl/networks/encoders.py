@@ -13,6 +13,7 @@ from math import prod
 from torch import nn
 
 from parse_dfl.errors import ConfigError, unknown
+from parse_dfl.layouts import Layout
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.layers import (
     ChannelsFirst,
@@ -30,11 +31,15 @@ from parse_dfl.networks.layers import (
 
 @dataclass(frozen=True)
 class SampleShape:
-    """What an encoder must know of its modality: name, kind and the shape of one sample."""
+    """What an encoder must know of its modality: name, kind and the shape of one sample.
+
+    ``layout`` says how samples came before they were laid out in ``shape``; None: as they are.
+    """
 
     modality: str
     kind: Kind
     shape: tuple[int, ...]
+    layout: Layout | None = None
 
     @property
     def has_channels(self) -> bool:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from parse_dfl.errors import ConfigError
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,63}")
+_NAME = re.compile(r"(?=.{1,64}$)(?:[A-Za-z0-9_]|-u)[A-Za-z0-9_+.-]*")
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
 
 
@@ -15,7 +15,8 @@ def is_name(text: str) -> bool:
     """Whether ``text`` may name a federation or an agent.
 
     It is a part of file names, of certificates and of the network's keys, so it holds at most 64
-    of letters, digits and ``_ + . -``, the first a letter, a digit or ``_``.
+    of letters, digits and ``_ + . -``, the first a letter, a digit or ``_``; or ``-u``, with which
+    the key of a modality may begin (:mod:`parse_dfl.safe_names`).
     """
     return bool(_NAME.fullmatch(text))
 

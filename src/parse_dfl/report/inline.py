@@ -10,6 +10,7 @@ import re
 from html import escape
 
 from parse_dfl.report.style import FAINT, GRID, INK, LINK, PAPER, SOFT
+from parse_dfl.safe_names import as_given
 
 DARK = {
     PAPER: "#1f2226",
@@ -41,7 +42,7 @@ def inline_svg(svg: bytes, *, prefix: str, label: str) -> str:
     width = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"', text)
     assert width, "matplotlib gives a width in points"
     size = f"max-width:{float(width[1]) * 4 / 3:.0f}px"
-    head = f'<svg role="img" aria-label="{escape(label)}" style="{size}"'
+    head = f'<svg role="img" aria-label="{escape(as_given(label))}" style="{size}"'
     text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
     return text.replace("<svg", head, 1)

@@ -22,6 +22,7 @@ from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run, problems_of
 from parse_dfl.report.sections import tables_of
 from parse_dfl.report.statistics_file import write_statistics
+from parse_dfl.safe_names import as_given
 
 PAGE = "report.html"
 
@@ -49,7 +50,7 @@ def write_report(directory: str | Path, *, levels: Sequence[float] = LEVELS) -> 
     for problem in problems:
         warnings.warn(f"left out of the report: {problem}", stacklevel=2)
     html = _page(record, tables, saved, problems)
-    write_atomically(directory / PAGE, html.encode())
+    write_atomically(directory / PAGE, html.encode("utf-8", "backslashreplace"))
     return directory / PAGE
 
 
@@ -63,6 +64,7 @@ def _page(
     environment = Environment(
         loader=templates,
         autoescape=True,  # names and labels are whatever a user wrote
+        finalize=_as_given,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -92,6 +94,11 @@ def _page(
         },
         command=shlex.join(["parse-dfl", "report", str(record.directory)]),
     )
+
+
+def _as_given(value: Any) -> Any:
+    """Texts show modalities by their given names; markup is not touched."""
+    return as_given(value) if type(value) is str else value
 
 
 def _title(record: Record) -> str:

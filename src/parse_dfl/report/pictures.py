@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib import rc_context
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 from parse_dfl.files import cannot_write, write_atomically
 from parse_dfl.report.finding import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture
+from parse_dfl.safe_names import as_given
 
 FOLDER = "figures"
 DOTS_PER_INCH = 160
@@ -63,6 +66,19 @@ def _rendered(picture: Picture, kind: str) -> bytes:
     stream = io.BytesIO()
     with rc_context({"svg.hashsalt": picture.name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        _show_names(picture)
         metadata = {"Date": None} if kind == "svg" else None
         picture.figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return stream.getvalue()
+
+
+def _show_names(picture: Picture) -> None:
+    """Write modalities by their given names in every text of a drawing."""
+    for axes in picture.figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FixedFormatter):
+                formatter.seq = [as_given(text) for text in formatter.seq]
+    for text in picture.figure.findobj(Text):
+        if (shown := as_given(text.get_text())) != text.get_text():
+            text.set_text(shown)

@@ -12,6 +12,7 @@ from parse_dfl.report.comparison_grid import comparison_grid
 from parse_dfl.report.grid import Cell, Grid
 from parse_dfl.report.records import Collection, Comparison, Summary
 from parse_dfl.report.run_grids import run_grid
+from parse_dfl.safe_names import as_given
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -32,9 +33,9 @@ def collection_table(collection: Collection) -> Table:
 def grid_table(grid: Grid) -> Table:
     """Any grid as a rich table, its notes below; names are never read as markup."""
     table = Table(
-        title=Text(grid.title, style="bold"),
+        title=Text(as_given(grid.title), style="bold"),
         title_justify="left",
-        caption=Text("\n".join(grid.notes)),
+        caption=Text(as_given("\n".join(grid.notes))),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0,  # the box's own space parts the columns, so that six of them fit 80 characters
@@ -44,7 +45,7 @@ def grid_table(grid: Grid) -> Table:
     for index, name in enumerate(grid.header):
         widest = max((len(row[index]) for row in rows), default=0)
         side: JustifyMethod = "right" if index else "left"
-        table.add_column(Text(name), justify=side, min_width=widest, overflow="fold")
+        table.add_column(Text(as_given(name)), justify=side, min_width=widest, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
@@ -52,6 +53,7 @@ def grid_table(grid: Grid) -> Table:
 
 def _text(cell: Cell, column_has_mark: bool) -> Text:
     """The mark takes its own place, so that numbers stay aligned."""
+    text = as_given(cell.text)
     if not column_has_mark:
-        return Text(cell.text)
-    return Text(f"{cell.text}{'*' if cell.best else ' '}", style="bold" if cell.best else "")
+        return Text(text)
+    return Text(f"{text}{'*' if cell.best else ' '}", style="bold" if cell.best else "")

@@ -16,9 +16,10 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.data.standardise import Standardiser
 from parse_dfl.errors import CheckpointError, DataError, nearest
 from parse_dfl.files import write_atomically
+from parse_dfl.layouts import Layout
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.modalities import Kind
+from parse_dfl.modalities import Kind, modality_key
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
@@ -52,7 +53,8 @@ class TrainedAgent:
     def predict(self, inputs: Mapping[str, ArrayLike]) -> NDArray[np.int64]:
         """Class numbers, shape=(B,), from arrays of shape (B, *sample shape) per modality.
 
-        A modality that is missing is left out of the prediction.
+        Samples are laid out as those of the data that the agent was trained on.  A modality that
+        is missing is left out of the prediction; its name is as given or its key.
 
         Raises:
             DataError: no modality, an unknown one, a wrong shape, unequal lengths, or values
@@ -66,14 +68,23 @@ class TrainedAgent:
         return np.asarray(probability.numpy(), dtype=np.float32)
 
     @torch.no_grad()
-    def outputs(self, inputs: Mapping[str, ArrayLike]) -> Outputs:
-        """Everything the network says: logits, slices, and logits per slice and modality."""
-        return self._network(self._checked(inputs))
+    def outputs(self, inputs: Mapping[str, ArrayLike], *, laid_out: bool = False) -> Outputs:
+        """Everything the network says: logits, slices, and logits per slice and modality.
 
-    def _checked(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
+        ``laid_out`` samples are of a :class:`~parse_dfl.data.dataset.MultimodalData`, which has
+        put their axes in order already; others are as in the file that the agent learnt from.
+        """
+        return self._network(self._checked(inputs, laid_out=laid_out))
+
+    def _checked(self, inputs: Mapping[str, ArrayLike], *, laid_out: bool) -> dict[str, Tensor]:
         if not inputs:
             raise DataError(f"no modality given; agent {self.spec.name!r} has {self.spec.group}")
-        tensors = {name: self._tensor(name, values) for name, values in inputs.items()}
+        tensors: dict[str, Tensor] = {}
+        for given, values in inputs.items():
+            name = modality_key(given)
+            if name in tensors:
+                raise DataError(f"modality {name!r} is given twice")
+            tensors[name] = self._tensor(name, values, laid_out=laid_out)
         lengths = {name: len(values) for name, values in tensors.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(
@@ -81,7 +92,7 @@ class TrainedAgent:
             )
         return tensors
 
-    def _tensor(self, name: str, values: ArrayLike) -> Tensor:
+    def _tensor(self, name: str, values: ArrayLike, *, laid_out: bool) -> Tensor:
         if name not in self.spec.modalities:
             raise DataError(
                 f"agent {self.spec.name!r} has no modality {name!r}"
@@ -91,14 +102,26 @@ class TrainedAgent:
             array = np.asarray(values, dtype=np.float64)  # training's offsets may need it
         except (TypeError, ValueError):
             raise DataError(f"modality {name!r} is no array of numbers") from None
-        expected = self._samples[name].shape
-        if array.shape[1:] != expected:
-            raise DataError(
-                f"samples of {name!r} have shape {array.shape[1:]}, not {expected} as in training"
-            )
+        array = _inside(name, array, self._samples[name], laid_out=laid_out)
         if not np.isfinite(array).all():
             raise DataError(f"modality {name!r} holds NaN or infinite values")
         return torch.from_numpy(self._standardisers[name].apply(array))
+
+
+def _inside(
+    name: str, array: NDArray[np.float64], sample: SampleShape, *, laid_out: bool
+) -> NDArray[np.float64]:
+    """Samples as the network reads them, from what they came as, or from themselves."""
+    layout = sample.layout or Layout.as_it_is(sample.shape, sample.shape)
+    if array.ndim == 1 and layout.given == (1,):
+        array = array[:, None]
+    if array.shape[1:] == layout.given and not laid_out:
+        return layout.apply(array)
+    if array.shape[1:] != sample.shape:
+        raise DataError(
+            f"samples of {name!r} have shape {array.shape[1:]}, not {layout.given} as in training"
+        )
+    return array
 
 
 def row_parameters(cohort: Cohort, row: int) -> dict[str, Tensor]:
@@ -214,7 +237,7 @@ def _blueprint(header: Mapping[str, Any], encoders: Mapping[str, EncoderBuilder]
     network = dict(header["network"])
     network["split"] = tuple(network["split"])
     samples = {
-        name: SampleShape(name, Kind(entry["kind"]), tuple(entry["shape"]))
+        name: SampleShape(name, Kind(entry["kind"]), tuple(entry["shape"]), _layout(entry))
         for name, entry in header["samples"].items()
     }
     return Blueprint(
@@ -223,6 +246,17 @@ def _blueprint(header: Mapping[str, Any], encoders: Mapping[str, EncoderBuilder]
         config=NetworkConfig(**network),
         own_encoders=encoders,
     )
+
+
+def _layout(entry: Mapping[str, Any]) -> Layout | None:
+    """How samples came; files of older versions do not say it."""
+    told = entry.get("layout")
+    if told is None:
+        return None
+    layout = Layout(*(tuple(map(int, told[part])) for part in ("given", "order", "shape")))
+    if layout.shape != tuple(entry["shape"]):
+        raise ValueError(f"layout {told}")
+    return layout.check()
 
 
 def _load(network: Network, tensors: Mapping[str, Tensor], path: str | Path) -> None:

@@ -12,5 +12,5 @@ def test_only_the_named_arrays_are_returned(tmp_path):
 
 def test_missing_array_offers_the_nearest(tmp_path):
     np.savez(tmp_path / "data.npz", labels=np.arange(3))
-    with pytest.raises(DataError, match="lacks the array 'label'; did you mean 'labels'"):
+    with pytest.raises(DataError, match="has no array 'label'; did you mean 'labels'"):
         read_arrays(tmp_path / "data.npz", ["label"])

@@ -19,6 +19,7 @@ from parse_dfl.analysis.pid.methods import AUTO, METHODS
 from parse_dfl.data.columns import as_array
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import ConfigError, DataError, unknown
+from parse_dfl.modalities import Kind
 
 if TYPE_CHECKING:
     from parse_dfl.analysis.pid.class_probabilities import Readings
@@ -61,7 +62,13 @@ def estimate(
         DataError: arrays that do not fit each other, or too few samples.
     """
     _check(method, names, bootstrap)
-    data = from_mapping("pid", dict(zip(names, (a, b), strict=True)), label, subject=groups)
+    data = from_mapping(
+        "pid",
+        dict(zip(names, (a, b), strict=True)),
+        label,
+        subject=groups,
+        kinds=dict.fromkeys(names, Kind.VECTOR),  # a sample's axes do not matter here
+    )
     _, present = np.unique(data.label, return_inverse=True)
     task = _Task(names=names, label=present, groups=data.subject, seed=seed)
     symbols = as_symbols(as_array(a)), as_symbols(as_array(b))
@@ -70,7 +77,7 @@ def estimate(
     if method == "exact":
         result = _exact(task, *symbols)
     else:
-        first, second = (data.modalities[name] for name in names)
+        first, second = data.modalities.values()
         result = _learned(task, method, first, second, note)
     return _decomposition(task, method, result, bootstrap)
 

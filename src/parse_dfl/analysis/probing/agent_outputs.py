@@ -81,7 +81,10 @@ def view(trained: TrainedAgent, data: MultimodalData, samples: NDArray[np.int64]
         CheckpointError: what it says is not finite: its training diverged.
     """
     chunks = [
-        trained.outputs({name: data.modalities[name][part] for name in trained.spec.modalities})
+        trained.outputs(
+            {name: data.modalities[name][part] for name in trained.spec.modalities},
+            laid_out=True,
+        )
         for part in np.split(samples, range(CHUNK, len(samples), CHUNK))
     ]
     if not any(name.partition(".")[0] in KINDS for name in chunks[0].slices):

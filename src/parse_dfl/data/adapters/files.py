@@ -9,7 +9,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from parse_dfl.data.npz import read_npz
-from parse_dfl.errors import DataError, nearest
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -18,8 +17,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     Raises:
         DataError: the file cannot be read, or lacks one of ``names``.
     """
-    arrays = read_npz(path)
-    for name in names:
-        if name not in arrays:
-            raise DataError(f"{str(path)!r} lacks the array {name!r}{nearest(name, arrays)}")
-    return {name: arrays[name] for name in names}
+    wanted = list(names)
+    archive = read_npz(path)
+    archive.require(wanted)
+    return {name: archive.arrays[name] for name in wanted}

@@ -76,6 +76,8 @@ def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
 
 def _live(file: AgentFile, identity: Identity | Insecure, reporter: Reporter, stop: Stop) -> None:
     learner, parts = _learner(file)
+    for note in learner.data.source.notes(file.modalities):
+        reporter.note(f"note: {note}")
     reporter.note(
         f"{identity.name} of {identity.federation}: {len(parts.train)} samples to train on, "
         f"{len(parts.test)} to test on, listening on {', '.join(file.listen)}"

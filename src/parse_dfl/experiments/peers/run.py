@@ -60,13 +60,14 @@ def run_peers(
     """
     with Fleet(config, folder) as fleet, ExitStack() as held:
         # The fleet's nursery is loading by now, so that these imports cost no time of their own.
-        from parse_dfl.experiments.ingredients import gather
+        from parse_dfl.experiments.ingredients import gather, tell_notes
         from parse_dfl.experiments.peers.session import PeerSession
 
         found = gather(config, [config.seed])
         if folder is not None:
             held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
             write_json(folder / "config.json", to_dict(config))
+        tell_notes(found.data, config.agents, listener)
         session = PeerSession(found, folder, listener)
         if resume:
             session.resume()
