@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.distributed.ranks import launched_ranks
-from parse_dfl.errors import CheckpointError, ConfigError
-from parse_dfl.experiments.config import RunConfig, to_dict, validate
-from parse_dfl.experiments.ingredients import load_data, method_of
+from parse_dfl.errors import ConfigError
+from parse_dfl.experiments.config import RunConfig, to_dict, validate, with_own_lr
+from parse_dfl.experiments.ingredients import check_options, load_data, method_of
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, output_folder, read_json, write_json
-from parse_dfl.experiments.run import CONFIG
+from parse_dfl.experiments.resuming import CONFIG, claim
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
@@ -53,6 +53,7 @@ def compare(
             "the methods to compare"
         )
     entries = dict(_entry(config, method, own) for method in methods)
+    check_options(config, own=list(entries))
     ranks = launched_ranks()
     for single, ingredients in entries.values():
         validate(single)
@@ -68,7 +69,7 @@ def compare(
             own = replace(own, data=own.data or load_data(config))
             if base is not None and ranks.leads:
                 held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
-                _claim(base, config)
+                claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
         summaries: dict[str, list[Summary]] = {}
         for name, (single, ingredients) in entries.items():
             folder = base / name if base else None
@@ -92,28 +93,7 @@ def method_config(config: RunConfig, method: str) -> RunConfig:
     Raises:
         ConfigError: the learning rate is no number.
     """
-    options = dict(config.method_options)
-    lr = options.pop(f"{method}.lr", config.training.lr)
-    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
-        raise ConfigError(f"option {method}.lr must be a number, not {lr!r}")
-    return replace(
-        config,
-        method=method,
-        method_options=options,
-        training=replace(config.training, lr=lr),
-    )
-
-
-def _claim(out: Path, config: RunConfig) -> None:
-    """Write the configuration, or refuse to mix two experiments in one folder."""
-    told = to_dict(config)
-    path = out / CONFIG
-    if path.exists() and read_json(path) != told:
-        raise CheckpointError(
-            f"{out} holds a comparison with other settings; give the options that it was started "
-            "with, or start anew with --overwrite"
-        )
-    write_json(path, told)
+    return replace(with_own_lr(config, method), method=method)
 
 
 def _run_seeds(
