@@ -27,11 +27,11 @@ def _flat(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
 
 
 def _shown(settings: Settings, place: str) -> str:
     value = settings.get(place)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return "not set" if value is None else str(value)

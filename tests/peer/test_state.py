@@ -48,3 +48,10 @@ def test_the_checkpoint_of_another_is_refused(agent, experiment, tmp_path):
     StateFile(tmp_path, "acc-0", "x").save(Learner(5), {})
     with pytest.raises(CheckpointError, match="is the checkpoint of another"):
         StateFile(tmp_path, agent, experiment).load(Learner(0))
+
+
+def test_what_differs_is_named_with_both_values(tmp_path):
+    before, now = {"training": {"lr": 0.5}, "seed": 0}, {"training": {"lr": 0.25}, "seed": 0}
+    StateFile(tmp_path, "acc-0", "x", settings=before).save(Learner(5), {})
+    with pytest.raises(CheckpointError, match=r"\(training.lr is 0.5 there, 0.25 here\)"):
+        StateFile(tmp_path, "acc-0", "y", settings=now).load(Learner(0))

@@ -9,12 +9,12 @@ from parse_dfl.cli.options import add_options, configuration, over
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
-from parse_dfl.cli.ranks import agreed
+from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.readers import positive
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
 from parse_dfl.experiments.config import PLACES, RunConfig, with_values
-from parse_dfl.experiments.resuming import check_more, go_on_with, kept_comparison
+from parse_dfl.experiments.resuming import Kept, check_more, go_on_with, kept_comparison
 from parse_dfl.invocation import command
 from parse_dfl.methods.names import check_method
 
@@ -62,7 +62,10 @@ def add(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> None:
     """Train all, then print the table, and write the report with its pictures."""
-    config, methods, seeds = agreed(lambda: _resumed(args) if args.resume else _started(args))
+    before = kept(lambda: kept_comparison(args.resume)) if args.resume else None
+    config, methods, seeds = agreed(
+        lambda: _started(args) if before is None else _resumed(args, before)
+    )
     out: Path = args.resume or args.out or default_out(config, "compare")
     from parse_dfl.experiments.compare import compare
 
@@ -86,11 +89,11 @@ def _started(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]
     return config, _methods(getattr(args, "methods", METHODS)), _seeds(config, args, SEEDS)
 
 
-def _resumed(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]:
+def _resumed(args: argparse.Namespace, before: Kept) -> tuple[RunConfig, list[str], list[int]]:
     """What the folder was started with; what is given besides must be that, or more of it."""
-    kept = kept_comparison(args.resume)
-    config = with_values(kept.config, go_on_with(args.resume, kept.config, over(kept.config, args)))
-    methods, seeds = list(kept.methods), list(kept.seeds)
+    changes = go_on_with(args.resume, before.config, over(before.config, args))
+    config = with_values(before.config, changes)
+    methods, seeds = list(before.methods), list(before.seeds)
     if not methods and not (hasattr(args, "methods") and hasattr(args, "seeds")):
         raise CheckpointError(
             f"{args.resume} does not say which methods and seeds it compares (an older version "
@@ -98,10 +101,10 @@ def _resumed(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]
         )
     if hasattr(args, "methods"):
         methods = _methods(args.methods)
-        check_more(args.resume, "methods", kept.methods, methods)
+        check_more(args.resume, "methods", before.methods, methods)
     if hasattr(args, "seeds"):
         seeds = _seeds(config, args, SEEDS)
-        check_more(args.resume, "seeds", kept.seeds, seeds)
+        check_more(args.resume, "seeds", before.seeds, seeds)
     return config, methods, seeds
 
 

@@ -11,7 +11,7 @@ from parse_dfl.cli.options import add_options, configuration, given, over
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
-from parse_dfl.cli.ranks import agreed
+from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.experiments.config import RunConfig
@@ -82,7 +82,7 @@ def _resume(args: argparse.Namespace) -> Path:
     out: Path = args.resume
     if args.overwrite:
         raise ConfigError("--overwrite and --resume exclude each other; give one of them")
-    changes = agreed(lambda: _changes(args))
+    changes = _changes(args)
     from parse_dfl.experiments.run import resume_run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
@@ -94,8 +94,8 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     """What is given besides ``--resume`` must be what the folder was started with, or be free."""
     if not (given(args) or args.config):
         return {}
-    kept = kept_run(args.resume).config
-    return go_on_with(args.resume, kept, over(kept, args, kept.method))
+    config = kept(lambda: kept_run(args.resume)).config
+    return agreed(lambda: go_on_with(args.resume, config, over(config, args, config.method)))
 
 
 def _note_of_others(config: RunConfig) -> None:

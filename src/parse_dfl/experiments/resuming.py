@@ -30,6 +30,17 @@ class Kept:
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
 
+    def to_plain(self) -> dict[str, Any]:
+        """It as JSON values."""
+        return {**to_dict(self.config), COMPARED: {"methods": self.methods, "seeds": self.seeds}}
+
+    @classmethod
+    def from_plain(cls, found: Mapping[str, Any]) -> Kept:
+        """What :meth:`to_plain` gave, or a folder's configuration."""
+        compared = found.get(COMPARED, {"methods": (), "seeds": ()})
+        config = from_dict({name: value for name, value in found.items() if name != COMPARED})
+        return cls(config, tuple(compared["methods"]), tuple(compared["seeds"]))
+
 
 def claim(folder: Path, config: RunConfig, compared: Mapping[str, Any] | None = None) -> None:
     """Write the configuration, or refuse to mix two experiments in one folder.
@@ -39,9 +50,8 @@ def claim(folder: Path, config: RunConfig, compared: Mapping[str, Any] | None = 
     """
     path, told = folder / CONFIG, to_dict(config)
     if path.exists():
-        before = read_json(path)
-        before.pop(COMPARED, None)
-        kept = to_dict(from_dict(before))  # settings that came later have their defaults
+        before = Kept.from_plain(read_json(path)).config  # a later version's settings: defaults
+        kept = to_dict(before)
         if found := differences(kept, told, free=(*FREE, "record", "peer")):
             raise CheckpointError(_other_settings(folder, found))
     write_json(path, told if compared is None else {**told, COMPARED: compared})
@@ -58,7 +68,7 @@ def kept_run(folder: Path) -> Kept:
         raise CheckpointError(
             f"{folder} holds a comparison; go on with {command('compare', '--resume', str(folder))}"
         )
-    return Kept(from_dict(found))
+    return Kept.from_plain(found)
 
 
 def kept_comparison(folder: Path) -> Kept:
@@ -72,8 +82,7 @@ def kept_comparison(folder: Path) -> Kept:
         raise CheckpointError(
             f"{folder} holds a run; go on with {command('run', '--resume', str(folder))}"
         )
-    compared = found.pop(COMPARED, {"methods": (), "seeds": ()})
-    return Kept(from_dict(found), tuple(compared["methods"]), tuple(compared["seeds"]))
+    return Kept.from_plain(found)
 
 
 def _read(folder: Path) -> dict[str, Any]:
