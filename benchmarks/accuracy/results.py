@@ -77,5 +77,6 @@ def merged(first: Entry, second: Entry) -> Entry:
         "mean_accuracy": both(first["mean_accuracy"], second["mean_accuracy"]),
         "curve": [],
         "seconds": first["seconds"] + second["seconds"],
+        "diverged": {**(first.get("diverged") or {}), **(second.get("diverged") or {})} or None,
         "seeds": [seeds[place] for place in places],
     }

@@ -25,12 +25,18 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
     found = read_cell(results, cell)
     values: dict[str, tuple[float, ...]] = {}
     seeds: dict[str, tuple[int, ...]] = {}
+    lost = []
     for method in matrix.methods:
-        if entry := entry_of(found, method):
+        entry = entry_of(found, method)
+        if entry and entry.get("diverged"):
+            lost.append(method)
+        elif entry:
             by_seed = dict(zip(entry["seeds"], entry["mean_accuracy"]["values"], strict=True))
             seeds[method] = tuple(seed for seed in matrix.seeds if seed in by_seed)
             values[method] = tuple(by_seed[seed] for seed in seeds[method])
-    return Standing(comparison=cell.folder, scope=MEAN, values=values, seeds=seeds)
+    return Standing(
+        comparison=cell.folder, scope=MEAN, values=values, seeds=seeds, diverged=tuple(lost)
+    )
 
 
 def accuracy_table(matrix: Matrix, results: Path) -> str:

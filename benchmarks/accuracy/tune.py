@@ -31,6 +31,8 @@ def tune(
     for job, made in do_all(jobs, processes or cores()):
         accuracy = made["methods"][job.unit.method]["mean_accuracy"]["mean"]
         row = row_of[id(job)] | {"accuracy": accuracy}
+        if lost := made["methods"][job.unit.method]["diverged"]:
+            row["diverged"] = sorted(map(int, lost))
         results.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -82,13 +84,21 @@ def choice_table(recipe: Recipe, results: Path) -> str:
         for trial, mean in zip(trials, means, strict=True):
             told = ", ".join(f"{name} {value:g}" for name, value in trial.items())
             shown = "missing" if mean is None else f"{100 * mean:.2f}"
+            shown = "diverged" if _has_diverged(rows, method, trial) else shown
             is_best = mean is not None and mean == best
             lines.append(f"| {method} | {told} | {f'**{shown}**' if is_best else shown} |")
     return "\n".join(lines)
 
 
+def _has_diverged(rows: list[dict[str, Any]], method: str, trial: Mapping[str, Any]) -> bool:
+    own = [row for row in rows if row["method"] == method and row["trial"] == trial]
+    return any(row.get("diverged") for row in own)
+
+
 def _mean(rows: list[dict[str, Any]], method: str, trial: Mapping[str, Any]) -> float | None:
-    """None until the trial has run on every cell that any has."""
+    """None until the trial has run on every cell that any has, and where it has diverged."""
+    if _has_diverged(rows, method, trial):
+        return None
     cells = {row["cell"] for row in rows}
     own = [r["accuracy"] for r in rows if r["method"] == method and r["trial"] == trial]
     return sum(own) / len(own) if len(own) == len(cells) else None

@@ -8,6 +8,7 @@ import pytest
 from parse_dfl.cli import main
 from parse_dfl.cli.output import default_out
 from parse_dfl.experiments.config import RunConfig, with_values
+from parse_dfl.experiments.resuming import claim
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def engine(stand_in, tmp_path, monkeypatch):
         (out / "agents").mkdir(exist_ok=True)
         calls.append((config, out, overwrite))
 
-    def resume_run(directory, listener):
-        calls.append(directory)
+    def resume_run(directory, listener, changes):
+        calls.append((directory, changes))
 
     summary = SimpleNamespace(name="x", diverged=None)
     stand_in("parse_dfl.experiments.run", run=run, resume_run=resume_run)
@@ -47,12 +48,28 @@ def test_the_folder_has_a_name_that_says_what_it_holds(engine):
 
 def test_resume_takes_everything_from_the_folder(engine, capsys):
     Path("x").mkdir()
+    claim(Path("x"), with_values(RunConfig(), {"training.lr": 0.5}))
     assert main(["run", "--resume", "x", "--quiet"]) == 0
-    assert engine == [Path("x")]
-    for surplus in (["--lr", "1"], ["--config", "y"], ["--overwrite"]):
+    assert main(["run", "--resume", "x", "--lr", "0.5", "--data-dir", "d", "--quiet"]) == 0
+    assert engine == [(Path("x"), {}), (Path("x"), {"data.data_dir": "d"})]
+    capsys.readouterr()
+    Path("y.toml").write_text("rounds = 3\n")
+    for surplus, named in (
+        (["--lr", "1"], "training.lr is 0.5 there, 1.0 here."),
+        (["--config", "y.toml"], "training.rounds is 100 there, 3 here."),
+        (["--overwrite"], "--overwrite and --resume exclude each other"),
+    ):
         assert main(["run", "--resume", "x", *surplus]) == 2
-        line = f"parse-dfl: --resume takes every setting from x; leave out {surplus[0]}\n"
-        assert capsys.readouterr().err == line
+        assert named in capsys.readouterr().err
+
+
+def test_an_experiment_file_for_several_methods_serves_one(engine, capsys):
+    Path("y.toml").write_text('[method_options]\n"parse.lr" = 0.5\n"local.lr" = 0.25\n')
+    assert main(["run", "--config", "y.toml", "--method", "local"]) == 0
+    assert capsys.readouterr().err == "not used, options of other methods: parse.lr\n"
+    assert main(["run", "--config", "y.toml", "--lr", "0.125"]) == 0
+    assert engine[1][0].training.lr == 0.125
+    assert engine[1][0].method_options == {}
 
 
 @pytest.mark.parametrize("has_begun", [True, False])

@@ -115,7 +115,7 @@ def test_a_kill_between_the_summaries_of_two_seeds_is_survived(
 
 
 def test_other_settings_are_refused(folder, small):
-    with pytest.raises(CheckpointError, match="holds a comparison with other settings"):
+    with pytest.raises(CheckpointError, match="was started with other settings: "):
         compare(small(**{"training.lr": 0.5}), METHODS, SEEDS, out=folder, resume=True)
     assert read_json(folder / "config.json")["training"]["lr"] is None
 

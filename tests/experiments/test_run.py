@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,39 @@ def test_two_commands_do_not_write_to_one_folder(tmp_path, monkeypatch, capsys):
         json.loads(line) for line in (tmp_path / "x" / "metrics.jsonl").read_text().splitlines()
     ]
     assert {row["round"] for row in rows} == {1}
+
+
+RECOMMENDED = Path(__file__).parents[2] / "examples" / "recommended.toml"
+
+
+@pytest.mark.parametrize(("method", "lr"), [("parse", 0.006), ("harmony", 0.0015)])
+def test_a_file_for_several_methods_gives_each_its_own_rate(small, method, lr):
+    file = load_toml(RECOMMENDED)
+    found = run(replace(small(), method=method, method_options=file.method_options))
+    assert found["lr"] == lr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("hamony.lr", 0.1, r"option 'hamony.lr': unknown method 'hamony'; did you mean 'harmony'"),
+        ("harmony.tauu", 0.1, r"option 'harmony.tauu': .* no option 'tauu'; did you mean 'tau'"),
+        ("harmony.lr", "x", r"option 'harmony.lr': .* must be a number, not 'x'"),
+        ("parse.lr", True, r"option parse.lr must be a number, not True"),
+    ],
+)
+def test_mistakes_in_the_options_of_other_methods_are_errors_all_the_same(
+    small, key, value, message
+):
+    with pytest.raises(ConfigError, match=message):
+        run(small(method_options={key: value}))
+
+
+def test_a_folder_goes_on_only_with_what_it_was_started_with(small, stop_after, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(small(), out=tmp_path / "x", listener=stop_after(3))
+    before = (tmp_path / "x" / "config.json").read_text()
+    other = small(**{"network.latent": 12, "eval_every": 3})
+    with pytest.raises(CheckpointError, match=r"settings: network.latent is 9 there, 12 here\."):
+        run(other, out=tmp_path / "x", resume=True)
+    assert (tmp_path / "x" / "config.json").read_text() == before

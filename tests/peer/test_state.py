@@ -56,3 +56,10 @@ def test_the_checkpoint_of_a_program_that_standardised_otherwise_is_refused(tmp_
     write_tensors(tmp_path / CHECKPOINT, Learner(5).tensors(), header)
     with pytest.raises(CheckpointError, match=r"is of another version .* standardised its inputs"):
         StateFile(tmp_path, "acc-0", "x").load(Learner(0))
+
+
+def test_what_differs_is_named_with_both_values(tmp_path):
+    before, now = {"training": {"lr": 0.5}, "seed": 0}, {"training": {"lr": 0.25}, "seed": 0}
+    StateFile(tmp_path, "acc-0", "x", settings=before).save(Learner(5), {})
+    with pytest.raises(CheckpointError, match=r"\(training.lr is 0.5 there, 0.25 here\)"):
+        StateFile(tmp_path, "acc-0", "y", settings=now).load(Learner(0))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.options import add_options, configuration, over
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
-from parse_dfl.cli.ranks import agreed
+from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.readers import positive
-from parse_dfl.errors import ConfigError, DivergenceError
-from parse_dfl.experiments.config import PLACES
+from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
+from parse_dfl.experiments.config import PLACES, RunConfig, with_values
+from parse_dfl.experiments.resuming import Kept, check_more, go_on_with, kept_comparison
+from parse_dfl.invocation import command
 from parse_dfl.methods.names import check_method
 from parse_dfl.ranks.launch import launch
 
@@ -21,7 +23,7 @@ SEEDS = 3
 EXAMPLES = (
     "parse-dfl compare --data digits",
     "parse-dfl compare --data motionsense --methods parse,harmony,parse@dsgd-hybrid --seeds 5",
-    "parse-dfl compare --data digits --resume runs/digits-compare-seed0",
+    "parse-dfl compare --resume runs/digits-compare-seed0",
 )
 
 
@@ -38,14 +40,14 @@ def add(commands: Commands) -> None:
     group = parser.add_argument_group("what is compared")
     group.add_argument(
         "--methods",
-        default=METHODS,
+        default=argparse.SUPPRESS,
         metavar="NAME,NAME",
         help=f"as 'run --help' lists them (default: {METHODS})",
     )
     group.add_argument(
         "--seeds",
         type=positive,
-        default=SEEDS,
+        default=argparse.SUPPRESS,
         metavar="COUNT",
         help=f"seeds, counted up from --seed (default: {SEEDS})",
     )
@@ -53,19 +55,21 @@ def add(commands: Commands) -> None:
     add_output(
         parser,
         default="runs/DATA-compare-seedN",
-        resume="go on with the stopped comparison in DIR; give the same options as before",
+        resume="go on with the stopped comparison in DIR; every setting comes from there; there "
+        "may be more --methods or --seeds",
     )
 
 
 def execute(args: argparse.Namespace) -> None:
     """Train all, then print the table, and write the report with its pictures."""
-    methods = _methods(args.methods)
-    config = agreed(lambda: configuration(args))
+    before = kept(lambda: kept_comparison(args.resume)) if args.resume else None
+    config, methods, seeds = agreed(
+        lambda: _started(args) if before is None else _resumed(args, before)
+    )
     out: Path = args.resume or args.out or default_out(config, "compare")
     from parse_dfl.experiments.compare import compare
 
-    seeds = range(config.seed, config.seed + args.seeds)
-    go_on = f"go on by the same command with --resume {out} (in place of --out)"
+    go_on = f"go on with {command('compare', '--resume', str(out))}"
     with progress(quiet=args.quiet) as listener, interruptible(out, go_on):
         compare(
             config,
@@ -78,6 +82,34 @@ def execute(args: argparse.Namespace) -> None:
         )
     if launch().leads:
         _show(out)
+
+
+def _started(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]:
+    config = configuration(args)
+    return config, _methods(getattr(args, "methods", METHODS)), _seeds(config, args, SEEDS)
+
+
+def _resumed(args: argparse.Namespace, before: Kept) -> tuple[RunConfig, list[str], list[int]]:
+    """What the folder was started with; what is given besides must be that, or more of it."""
+    changes = go_on_with(args.resume, before.config, over(before.config, args))
+    config = with_values(before.config, changes)
+    methods, seeds = list(before.methods), list(before.seeds)
+    if not methods and not (hasattr(args, "methods") and hasattr(args, "seeds")):
+        raise CheckpointError(
+            f"{args.resume} does not say which methods and seeds it compares (an older version "
+            "wrote it); give --methods and --seeds"
+        )
+    if hasattr(args, "methods"):
+        methods = _methods(args.methods)
+        check_more(args.resume, "methods", before.methods, methods)
+    if hasattr(args, "seeds"):
+        seeds = _seeds(config, args, SEEDS)
+        check_more(args.resume, "seeds", before.seeds, seeds)
+    return config, methods, seeds
+
+
+def _seeds(config: RunConfig, args: argparse.Namespace, usual: int) -> list[int]:
+    return list(range(config.seed, config.seed + getattr(args, "seeds", usual)))
 
 
 def _methods(text: str) -> list[str]:

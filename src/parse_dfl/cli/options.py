@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from parse_dfl.experiments.config import (
     load_toml,
     validate,
     value_at,
+    with_own_lr,
     with_values,
 )
+from parse_dfl.experiments.resuming import explicit
 
 
 def add_options(parser: argparse.ArgumentParser, places: Collection[str] = tuple(PLACES)) -> None:
@@ -39,9 +42,33 @@ def configuration(args: argparse.Namespace) -> RunConfig:
     Raises:
         ConfigError: the file cannot be used, or a value is out of its range.
     """
+    config = with_values(_file(args), _on_the_line(args))
+    validate(config)
+    return config
+
+
+def _file(args: argparse.Namespace) -> RunConfig:
+    """The experiment file; a learning rate on the command line overrules its ``METHOD.lr`` too."""
     config = load_toml(args.config) if args.config else RunConfig()
-    values = {place: _joined(flag, getattr(args, place)) for flag, place in given(args).items()}
-    config = with_values(config, values)
+    if not hasattr(args, "training.lr"):
+        return config
+    options = {key: v for key, v in config.method_options.items() if not key.endswith(".lr")}
+    return replace(config, method_options=options)
+
+
+def _on_the_line(args: argparse.Namespace) -> dict[str, Any]:
+    return {place: _joined(flag, getattr(args, place)) for flag, place in given(args).items()}
+
+
+def over(kept: RunConfig, args: argparse.Namespace, method: str | None = None) -> RunConfig:
+    """``kept``, what a folder was started with, overruled by all that is given now; of one
+    ``method`` its own learning rate.
+
+    Raises:
+        ConfigError: the file cannot be used, or a value is out of its range.
+    """
+    config = with_values(with_values(kept, explicit(_file(args))), _on_the_line(args))
+    config = config if method is None else with_own_lr(config, method)
     validate(config)
     return config
 

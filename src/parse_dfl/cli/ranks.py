@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from parse_dfl.experiments.resuming import Kept
 from parse_dfl.ranks.launch import launch
 
 Value = TypeVar("Value")
@@ -19,3 +20,15 @@ def agreed(read: Callable[[], Value]) -> Value:
 
     with launched_ranks().agreeing():
         return read()
+
+
+def kept(read: Callable[[], Kept]) -> Kept:
+    """What the first rank reads of a folder, which other machines may not have, on every rank."""
+    if launch().size == 1:
+        return read()
+    from parse_dfl.ranks.ranks import launched_ranks
+
+    ranks = launched_ranks()
+    with ranks.agreeing():
+        found = read().to_plain() if ranks.leads else None
+    return Kept.from_plain(ranks.tell(found))

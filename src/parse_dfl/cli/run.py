@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
-from parse_dfl.cli.options import add_options, configuration, given
+from parse_dfl.cli.options import add_options, configuration, given, over
 from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
-from parse_dfl.cli.ranks import agreed
+from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.errors import ConfigError, DivergenceError
+from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.resuming import go_on_with, kept_run
 from parse_dfl.invocation import command
 from parse_dfl.methods.names import METHODS
 from parse_dfl.ranks.launch import launch
@@ -65,6 +69,7 @@ def execute(args: argparse.Namespace) -> None:
 
 def _start(args: argparse.Namespace) -> Path:
     config = agreed(lambda: configuration(args))
+    _note_of_others(config)
     out: Path = args.out or default_out(config, config.method)
     from parse_dfl.experiments.run import run
 
@@ -75,15 +80,33 @@ def _start(args: argparse.Namespace) -> Path:
 
 def _resume(args: argparse.Namespace) -> Path:
     out: Path = args.resume
-    surplus = [*given(args), *(["--config"] if args.config else [])]
-    surplus += ["--overwrite"] if args.overwrite else []
-    if surplus:
-        raise ConfigError(f"--resume takes every setting from {out}; leave out {surplus[0]}")
+    if args.overwrite:
+        raise ConfigError("--overwrite and --resume exclude each other; give one of them")
+    changes = _changes(args)
     from parse_dfl.experiments.run import resume_run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
-        resume_run(out, listener=listener)
+        resume_run(out, listener=listener, changes=changes)
     return out
+
+
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    """What is given besides ``--resume`` must be what the folder was started with, or be free."""
+    if not (given(args) or args.config):
+        return {}
+    config = kept(lambda: kept_run(args.resume)).config
+    return agreed(lambda: go_on_with(args.resume, config, over(config, args, config.method)))
+
+
+def _note_of_others(config: RunConfig) -> None:
+    """Say which options of the experiment file are another method's."""
+    others = [
+        key
+        for key in config.method_options
+        if "." in key and key.rpartition(".")[0] != config.method
+    ]
+    if others and launch().leads:
+        print(f"not used, options of other methods: {', '.join(others)}", file=sys.stderr)
 
 
 def _how_to_resume(out: Path) -> str:

@@ -23,7 +23,7 @@ from parse_dfl.experiments.lock import locked
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import read_json, write_json
-from parse_dfl.experiments.run import CONFIG
+from parse_dfl.experiments.resuming import CONFIG
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.training.agent_file import TrainedAgent, load_agent

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.errors import CheckpointError, ConfigError
-from parse_dfl.experiments.config import RunConfig, to_dict, validate
-from parse_dfl.experiments.ingredients import load_data, method_of, tell_notes
+from parse_dfl.errors import ConfigError
+from parse_dfl.experiments.config import RunConfig, to_dict, validate, with_own_lr
+from parse_dfl.experiments.ingredients import check_options, load_data, method_of, tell_notes
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.records import is_ours, output_folder, read_json, write_json
-from parse_dfl.experiments.run import CONFIG
+from parse_dfl.experiments.resuming import CONFIG, claim
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
@@ -57,6 +57,7 @@ def compare(
     if len(entries) < len(listed):
         names = ", ".join(name for name, _ in listed)
         raise ConfigError(f"a method stands twice in {names}; name each once")
+    check_options(config, own=list(entries))
     ranks = launched_ranks()
     for single, ingredients in entries.values():
         validate(single)
@@ -72,7 +73,7 @@ def compare(
             own = replace(own, data=own.data or load_data(config))
             if base is not None and ranks.leads:
                 held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
-                _claim(base, config)
+                claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
         if ranks.leads and own.data is not None:
             tell_notes(own.data, config.agents, listener)
         summaries: dict[str, list[Summary]] = {}
@@ -98,28 +99,7 @@ def method_config(config: RunConfig, method: str) -> RunConfig:
     Raises:
         ConfigError: the learning rate is no number.
     """
-    options = dict(config.method_options)
-    lr = options.pop(f"{method}.lr", config.training.lr)
-    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
-        raise ConfigError(f"option {method}.lr must be a number, not {lr!r}")
-    return replace(
-        config,
-        method=method,
-        method_options=options,
-        training=replace(config.training, lr=lr),
-    )
-
-
-def _claim(out: Path, config: RunConfig) -> None:
-    """Write the configuration, or refuse to mix two experiments in one folder."""
-    told = to_dict(config)
-    path = out / CONFIG
-    if path.exists() and read_json(path) != told:
-        raise CheckpointError(
-            f"{out} holds a comparison with other settings; give the options that it was started "
-            "with, or start anew with --overwrite"
-        )
-    write_json(path, told)
+    return replace(with_own_lr(config, method), method=method)
 
 
 def _run_seeds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,23 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         both_tables = isinstance(old, dict) and isinstance(value, Mapping)
         table[name] = {**old, **value} if both_tables and isinstance(old, dict) else value
     return from_dict(settings)
+
+
+def with_own_lr(config: RunConfig, method: str) -> RunConfig:
+    """``METHOD.lr`` among the options is the method's learning rate.
+
+    Raises:
+        ConfigError: it is no number.
+    """
+    key = f"{method}.lr"
+    if key not in config.method_options:
+        return config
+    options = dict(config.method_options)
+    lr = options.pop(key)
+    if isinstance(lr, bool) or not isinstance(lr, int | float):
+        raise ConfigError(f"option {key} must be a number, not {lr!r}")
+    training = replace(config.training, lr=float(lr))
+    return replace(config, method_options=options, training=training)
 
 
 def validate(config: RunConfig) -> None:

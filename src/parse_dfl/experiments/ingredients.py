@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,13 +19,14 @@ from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import Split, split
 from parse_dfl.errors import ConfigError
 from parse_dfl.events import ModalityEvent, parse_event
-from parse_dfl.experiments.config import RunConfig
+from parse_dfl.experiments.config import RunConfig, with_own_lr
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.mix import mix_for
 from parse_dfl.experiments.own import NOTHING_OWN, Own
 from parse_dfl.experiments.proposed_split import Proposal, propose_split
 from parse_dfl.liars import Liar, check_liars, parse_liar
 from parse_dfl.methods.method import Method
+from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import AUTO
@@ -189,6 +190,28 @@ def blueprint_of(
 def liars_of(config: RunConfig) -> list[Liar]:
     """The agents that the configuration lets lie."""
     return [parse_liar(text) for text in config.overlay.liars]
+
+
+def check_options(config: RunConfig, own: Collection[str] = ()) -> None:
+    """Check the options of other methods too, which a run of one does not use.
+
+    ``own`` are methods that are no names of this package's.
+
+    Raises:
+        ConfigError: a method, or an option of it, is unknown, or a value cannot be used.
+    """
+    for key, value in config.method_options.items():
+        method, dot, name = key.rpartition(".")
+        if not dot or (method in own and method not in METHODS):
+            continue
+        try:
+            split_method(method)
+            if name == "lr":
+                with_own_lr(config, method)
+            else:
+                build_method(method, {name: value})
+        except ConfigError as error:
+            raise ConfigError(f"option {key!r}: {error}") from error
 
 
 def options_of(config: RunConfig) -> dict[str, object]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.errors import CheckpointError
-from parse_dfl.experiments.config import RunConfig, from_dict, to_dict, validate
+from parse_dfl.experiments.config import (
+    RunConfig,
+    from_dict,
+    to_dict,
+    validate,
+    with_own_lr,
+    with_values,
+)
 from parse_dfl.experiments.listeners import SILENT, Listener
 from parse_dfl.experiments.peers.run import check_alone, check_engine, run_peers
-from parse_dfl.experiments.records import output_folder, read_json, write_json
+from parse_dfl.experiments.records import output_folder, read_json
+from parse_dfl.experiments.resuming import claim, kept_run
 
 if TYPE_CHECKING:
     from parse_dfl.experiments.own import Own
-
-CONFIG = "config.json"
 
 
 def run(
@@ -35,13 +41,14 @@ def run(
     Raises:
         ParseDflError: bad settings, data or folder; nothing is lost.
     """
+    config = with_own_lr(config, own.method.name if own and own.method else config.method)
     validate(config)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
         check_alone()
         check_engine(config, own=own is not None)
         return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
-    from parse_dfl.experiments.ingredients import tell_notes
+    from parse_dfl.experiments.ingredients import check_options, tell_notes
     from parse_dfl.experiments.own import NOTHING_OWN
     from parse_dfl.experiments.session import CHECKPOINT, Session
     from parse_dfl.experiments.trial import build_trial
@@ -50,10 +57,11 @@ def run(
     ranks = launched_ranks()
     with ExitStack() as held:
         with ranks.agreeing():
+            check_options(config, own=[own.method.name] if own and own.method else ())
             trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
             if folder is not None and ranks.leads:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
-                write_json(folder / CONFIG, to_dict(config))
+                claim(folder, config)
         if ranks.leads:
             tell_notes(trial.simulator.data.source, config.agents, listener)
         folders = {config.seed: folder} if folder else {}
@@ -64,9 +72,15 @@ def run(
 
 
 def resume_run(
-    directory: str | Path, listener: Listener = SILENT, own: Own | None = None
+    directory: str | Path,
+    listener: Listener = SILENT,
+    own: Own | None = None,
+    *,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Go on with a run that was stopped; one that is finished gives its summary again.
+
+    ``changes`` are settings by place that no number depends on (``resuming.FREE``).
 
     Raises:
         CheckpointError: the folder holds no run, or its checkpoint is damaged.
@@ -77,16 +91,15 @@ def resume_run(
     ranks = launched_ranks()
     with ranks.agreeing():
         found = _left_behind(directory) if ranks.leads else None
-    summary, config = ranks.tell(found)
+    summary, kept = ranks.tell(found)
     if summary is not None:
         return dict(summary)
-    return run(from_dict(config), out=directory, resume=True, listener=listener, own=own)
+    config = with_values(from_dict(kept), changes or {})
+    return run(config, out=directory, resume=True, listener=listener, own=own)
 
 
 def _left_behind(directory: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The summary of a run, if it is finished, and else its configuration."""
     if (directory / "summary.json").is_file():
         return read_json(directory / "summary.json"), {}
-    if not (directory / CONFIG).is_file():
-        raise CheckpointError(f"nothing to resume: {directory} holds no {CONFIG} of a run")
-    return None, read_json(directory / CONFIG)
+    return None, to_dict(kept_run(directory).config)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.differences import differences
 from parse_dfl.errors import CheckpointError, OutputError
 from parse_dfl.training.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.training.learner import Learner
@@ -14,13 +15,22 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 class StateFile:
-    """The checkpoint of one agent; ``experiment`` names what its numbers depend on.
+    """The checkpoint of one agent; ``experiment`` names what its numbers depend on, ``settings``
+    say what that is to a person.
 
     Randomness needs no place in it: it is a function of agent and round.
     """
 
-    def __init__(self, folder: Path, agent: str, experiment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        agent: str,
+        experiment: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self._path = folder / CHECKPOINT
+        self._settings = settings or {}
         self._who = {"agent": agent, "experiment": experiment}
 
     def save(self, learner: Learner, more: Mapping[str, Any]) -> str | None:
@@ -28,7 +38,13 @@ class StateFile:
 
         A full disk stops the checkpoint, not the training; the last good file is still there.
         """
-        header = {"format": FORMAT, **self._who, "round": learner.round, **more}
+        header = {
+            "format": FORMAT,
+            **self._who,
+            "round": learner.round,
+            "settings": self._settings,
+            **more,
+        }
         try:
             write_tensors(self._path, learner.tensors(), header)
         except OutputError as reason:
@@ -47,9 +63,13 @@ class StateFile:
         check_format(self._path, header, FORMAT)
         for name, value in self._who.items():
             if header.get(name) != value:
+                told = differences(header.get("settings", {}), self._settings)
+                what = "; ".join(told) if told and "settings" in header else "its data differ"
+                if name == "agent":
+                    what = f"{header.get(name)!r}, not {value!r}"
                 raise CheckpointError(
-                    f"{self._path} is the checkpoint of another {name} ({header.get(name)!r}, not "
-                    f"{value!r}); start it as before, or in another folder"
+                    f"{self._path} is the checkpoint of another {name} ({what}); start it as "
+                    "before, or in another folder"
                 )
         learner.restore(tensors, header["round"])
         return header

@@ -11,9 +11,11 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.data.splits import Split, split
 from parse_dfl.errors import DivergenceError, IdentityError
 from parse_dfl.events import parse_event
+from parse_dfl.experiments.config import to_dict
 from parse_dfl.experiments.fingerprint import fingerprint
 from parse_dfl.experiments.ingredients import (
     blueprint_of,
+    check_options,
     load_data,
     options_of,
     some_of,
@@ -127,7 +129,7 @@ def _node(
             eval_every=run.eval_every,
             checkpoint_every=run.checkpoint_every,
         ),
-        state=StateFile(file.folder, identity.name, experiment),
+        state=StateFile(file.folder, identity.name, experiment, settings=to_dict(run)),
         evaluation=torch.from_numpy(some_of(parts.test, run.eval_samples)),
         reporter=reporter,
         topology=parse_topology(run.overlay.topology),
@@ -137,6 +139,7 @@ def _node(
 def _learner(file: AgentFile) -> tuple[Learner, Split]:
     """The agent's rows; all training samples of its data are its own."""
     run = file.run
+    check_options(run)
     events = [event for event in map(parse_event, run.events) if event.agent == file.node.name]
     known = sorted({*file.modalities, *(event.modality for event in events)})
     data = load_data(replace(run, agents=f"{key(tuple(known))}=1"))

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.config import RunConfig, from_settings, validate, with_values
+from parse_dfl.experiments.config import (
+    RunConfig,
+    from_settings,
+    validate,
+    with_own_lr,
+    with_values,
+)
 from parse_dfl.experiments.typed import from_plain
 from parse_dfl.invocation import command
 from parse_dfl.modalities import key, modality_set
@@ -105,6 +111,7 @@ def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
     group = key(modality_set(node.modalities))
     data = place / run.data.data
     name = str(data) if data.suffix == ".npz" else run.data.data
+    run = with_own_lr(run, run.method)
     return with_values(run, {"agents": f"{group}=1", "data.data": name, "engine": "peers"})
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.config import RunConfig, to_dict
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.listeners import Listener
 from parse_dfl.experiments.peers.fleet import Fleet
 from parse_dfl.experiments.peers.node_config import check_seed
-from parse_dfl.experiments.records import output_folder, write_json
+from parse_dfl.experiments.records import output_folder
+from parse_dfl.experiments.resuming import claim
 from parse_dfl.ranks.launch import launch
 
 
@@ -60,13 +61,14 @@ def run_peers(
     """
     with Fleet(config, folder) as fleet, ExitStack() as held:
         # The fleet's nursery is loading by now, so that these imports cost no time of their own.
-        from parse_dfl.experiments.ingredients import gather, tell_notes
+        from parse_dfl.experiments.ingredients import check_options, gather, tell_notes
         from parse_dfl.experiments.peers.session import PeerSession
 
+        check_options(config)
         found = gather(config, [config.seed])
         if folder is not None:
             held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
-            write_json(folder / "config.json", to_dict(config))
+            claim(folder, config)
         tell_notes(found.data, config.agents, listener)
         session = PeerSession(found, folder, listener)
         if resume:
