@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import modality_set
+from parse_dfl.numerals import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +28,11 @@ def parse_event(text: str) -> ModalityEvent:
     parts = text.split(":")
     if len(parts) == 3:
         number, agent, change = parts
-        if number.isdecimal() and int(number) > 0 and agent and change[:1] in ("+", "-"):
+        round = whole(number)
+        if round is not None and round > 0 and agent and change[:1] in ("+", "-"):
             (modality,) = modality_set([change[1:]])
             return ModalityEvent(
-                round=int(number), agent=agent, modality=modality, gained=change[0] == "+"
+                round=round, agent=agent, modality=modality, gained=change[0] == "+"
             )
     raise ConfigError(
         f"{text!r} is no modality event; write ROUND:AGENT:+MODALITY or ROUND:AGENT:-MODALITY, "

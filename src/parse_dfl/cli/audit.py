@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.readers import count_or_all, positive, whole_number
+from parse_dfl.cli.readers import count_or_all, positive, seed
 from parse_dfl.pid.audit.config import AuditConfig
 
 EXAMPLES = (
@@ -59,7 +59,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole_number,
+        type=seed,
         default=defaults.seed,
         metavar="N",
         help=f"of probes and draws (default: {defaults.seed})",

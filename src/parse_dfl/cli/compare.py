@@ -10,7 +10,7 @@ from parse_dfl.cli.output import add_output, default_out, interruptible, list_fi
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
-from parse_dfl.cli.readers import positive
+from parse_dfl.cli.readers import at_most
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import PLACES
@@ -18,6 +18,7 @@ from parse_dfl.methods.names import check_method
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
 SEEDS = 3
+MOST_SEEDS = 10_000
 EXAMPLES = (
     "parse-dfl compare --data digits",
     "parse-dfl compare --data motionsense --methods parse,harmony,parse@dsgd-hybrid --seeds 5",
@@ -44,7 +45,7 @@ def add(commands: Commands) -> None:
     )
     group.add_argument(
         "--seeds",
-        type=positive,
+        type=at_most(MOST_SEEDS),
         default=SEEDS,
         metavar="COUNT",
         help=f"seeds, counted up from --seed (default: {SEEDS})",

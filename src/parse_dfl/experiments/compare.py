@@ -19,6 +19,7 @@ from parse_dfl.experiments.run import CONFIG
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
+from parse_dfl.numerals import LARGEST, LARGEST_REAL
 from parse_dfl.training.checkpoint import read_tensors
 
 COMPARISON = "comparison.json"
@@ -51,6 +52,8 @@ def compare(
             f"own.method {own.method.name!r} would take the place of every method; give it among "
             "the methods to compare"
         )
+    if bad := [seed for seed in seeds if not 0 <= seed <= LARGEST]:
+        raise ConfigError(f"seed {bad[0]} must be at least 0 and at most {LARGEST}")
     entries = dict(_entry(config, method, own) for method in methods)
     ranks = launched_ranks()
     for single, ingredients in entries.values():
@@ -94,6 +97,8 @@ def method_config(config: RunConfig, method: str) -> RunConfig:
     lr = options.pop(f"{method}.lr", config.training.lr)
     if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
         raise ConfigError(f"option {method}.lr must be a number, not {lr!r}")
+    if lr is not None and not 0 < lr <= LARGEST_REAL:
+        raise ConfigError(f"option {method}.lr must be above 0, at most {LARGEST_REAL:g}, not {lr}")
     return replace(
         config,
         method=method,

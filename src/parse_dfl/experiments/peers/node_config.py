@@ -11,6 +11,7 @@ from parse_dfl.experiments.config import RunConfig, from_settings, validate, wit
 from parse_dfl.experiments.typed import from_plain
 from parse_dfl.modalities import key, modality_set
 from parse_dfl.networks.config import AUTO
+from parse_dfl.numerals import whole
 
 PORT = 7447
 
@@ -108,7 +109,8 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
         )
     for place in (*node.listen, *node.connect):
         host, colon, port = place.rpartition(":")
-        if not (host and colon and port.isdecimal() and int(port) < 65536):
+        number = whole(port)
+        if not (host and colon and number is not None and 0 <= number < 65536):
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     if node.wait_for < 1:
         raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
