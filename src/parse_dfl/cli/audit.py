@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.readers import count_or_all, positive, seed
 from parse_dfl.pid.audit.config import AuditConfig
@@ -72,8 +73,6 @@ def execute(args: argparse.Namespace) -> None:
     config = AuditConfig(
         agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
     )
-    from rich.console import Console
-
     from parse_dfl.experiments.audit import AUDIT, audit_run
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_run
@@ -82,7 +81,7 @@ def execute(args: argparse.Namespace) -> None:
 
     audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
     for grid in audit_tables(read_run(args.directory)):
-        Console().print(grid_table(grid))
+        console().print(grid_table(grid))
     page = write_report(args.directory)
     print(f"audit: {args.directory / AUDIT}")
     print(f"report: {page}")

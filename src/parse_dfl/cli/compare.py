@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from parse_dfl.cli.options import add_options, configuration
-from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
+from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
@@ -91,13 +91,11 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
-    from rich.console import Console
-
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_comparison
     from parse_dfl.report.tables import comparison_table
 
-    Console().print(comparison_table(read_comparison(out)))
+    console().print(comparison_table(read_comparison(out)))
     page = write_report(out)
     print(list_files(out))
     print(f"report: {page}")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from parse_dfl.report.fitting import GridTable
 
 EXAMPLES = (
     "parse-dfl data",
@@ -44,8 +45,6 @@ def add(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> None:
     """Print the list, or the description of one set."""
-    from rich.console import Console
-
     config = configuration(args).data
     folder = Path(config.data_dir) if config.data_dir else None
     if not hasattr(args, "data.data"):
@@ -53,7 +52,7 @@ def execute(args: argparse.Namespace) -> None:
 
         entries = available(folder)
         rows = [(entry.name, entry.description) for entry in entries]
-        Console().print(_table("data sets", ("name", "what"), rows))
+        console().print(_table("data sets", ("name", "what"), rows))
         if all(entry.where == BUILT_IN for entry in entries):
             print("more by name: put .npz sets in a folder, give it by --data-dir")
         return
@@ -63,10 +62,10 @@ def execute(args: argparse.Namespace) -> None:
 
     data = load(config.data, data_dir=folder, kinds=config.kind, subject_key=config.subject_key)
     for table in _description(describe(data, split(data, config.test))):
-        Console().print(table)
+        console().print(table)
 
 
-def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
+def _description(facts: Mapping[str, Any]) -> Iterable[GridTable]:
     modalities = [
         (name, about["kind"], " × ".join(map(str, about["shape"])))
         for name, about in facts["modalities"].items()
@@ -84,14 +83,9 @@ def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
     yield _table("classes", ("label", "samples"), facts["label_counts"].items())
 
 
-def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> GridTable:
+    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.grid import Grid, plain
 
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    return table
+    cells = tuple(tuple(plain([str(cell) for cell in row])) for row in rows)
+    return GridTable(Grid(title=title, header=tuple(header), rows=cells), texts=True)

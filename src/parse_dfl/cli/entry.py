@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,19 +13,36 @@ from parse_dfl import __version__
 from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
+from parse_dfl.cli.streams import lasting_streams
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ParseDflError, RankError
 
 COMMANDS = (run, compare, data, report, pid, audit, node, cert)
 BAD_INPUT = 2
 INTERRUPTED = 130
+OUT_OF_MEMORY = re.compile("not enough memory|allocate memory|out of memory", re.IGNORECASE)
+"""How torch says so, in a RuntimeError."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 2 on bad input, 130 after Ctrl-C."""
+    with lasting_streams() as lost:
+        try:
+            status = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit:  # --help and --version
+            if not lost():
+                raise
+            status = 0
+        if status == 0 and (reason := lost()):
+            _say(f"cannot write the output: {reason}; what goes to files is written")
+            return BAD_INPUT
+        return status
+
+
+def _run(argv: Sequence[str]) -> int:
     parser, commands = build()
     try:
-        args = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+        args = parse(parser, commands, argv)
         with _warnings_in_a_line():
             args.execute(args)
     except ParseDflError as error:
@@ -35,7 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if launch().leads:
             _say(f"interrupted; {stop}" if str(stop) else "interrupted")
         return INTERRUPTED
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
+            raise
+        _say(f"not enough memory ({_first_line(error)}); use fewer agents, samples or units")
+        return BAD_INPUT
     return 0
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "it was refused"
 
 
 def build() -> tuple[Parser, Commands]:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parse_dfl.errors import RankError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.records import is_ours
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 RUNS = Path("runs")
+
+
+def console() -> Console:
+    """Return a console for standard output that fits a terminal and cuts nothing elsewhere.
+
+    ``COLUMNS`` in the environment is a width that somebody asked for.
+    """
+    from rich.console import Console
+
+    from parse_dfl.report.fitting import UNLIMITED
+
+    free = not sys.stdout or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
+    return Console(width=UNLIMITED if free else None, soft_wrap=False, highlight=False)
 
 
 class Interrupted(Exception):

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.files import write_atomically
 from parse_dfl.pid.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from parse_dfl.pid.decomposition import Decomposition
+    from parse_dfl.report.fitting import GridTable
 
 EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
@@ -61,8 +61,6 @@ def execute(args: argparse.Namespace) -> None:
     if args.out is not None:
         _check_out(args.out, overwrite=args.overwrite)
     config = configuration(args)
-    from rich.console import Console
-
     from parse_dfl.data.catalog import load
     from parse_dfl.pid import estimate
 
@@ -83,7 +81,7 @@ def execute(args: argparse.Namespace) -> None:
         seed=config.seed,
         note=lambda text: print(text, file=sys.stderr, flush=True),
     )
-    Console().print(_table(data.name, found))
+    console().print(_table(data.name, found))
     print(sentence(found))
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -125,20 +123,23 @@ def _check_out(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists; add --overwrite to replace it, or name another --out")
 
 
-def _table(name: str, found: Decomposition) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _table(name: str, found: Decomposition) -> GridTable:
+    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.grid import Grid, plain
 
-    title = f"{name}: {found.samples} samples, {found.classes} classes, method {found.method}"
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("information about the label", overflow="fold")
-    table.add_column("bits", justify="right")
-    table.add_column("95 % interval", justify="right")
     shown = found.to_dict()
-    for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"]):
-        table.add_row(Text(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}")
-    return table
+    rows = [
+        tuple(plain([label, f"{bits:.3f}", f"{low:.3f} to {high:.3f}"]))
+        for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"])
+    ]
+    return GridTable(
+        Grid(
+            title=f"{name}: {found.samples} samples, {found.classes} classes, "
+            f"method {found.method}",
+            header=("information about the label", "bits", "95 % interval"),
+            rows=tuple(rows),
+        )
+    )
 
 
 def _rows(bits: Mapping[str, Any], ci95: Mapping[str, Any]) -> Iterable[tuple[str, float, Any]]:

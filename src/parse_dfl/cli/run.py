@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from parse_dfl.cli.options import add_options, configuration, given
-from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
+from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
@@ -48,14 +48,12 @@ def execute(args: argparse.Namespace) -> None:
     out = _resume(args) if args.resume else _start(args)
     if not launch().leads:
         return
-    from rich.console import Console
-
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.tables import run_table
 
     summary = read_run(out).summary
     assert summary is not None
-    Console().print(run_table(summary))
+    console().print(run_table(summary))
     print(list_files(out))
 
 
