@@ -9,6 +9,7 @@ from pathlib import Path
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.readers import count_or_all, positive, seed
+from parse_dfl.cli.threads import add_threads
 from parse_dfl.pid.audit.config import AuditConfig
 
 EXAMPLES = (
@@ -65,6 +66,7 @@ def add(commands: Commands) -> None:
         metavar="N",
         help=f"of probes and draws (default: {defaults.seed})",
     )
+    add_threads(parser)
     parser.epilog = f"{MEASURES}\n\n{parser.epilog}"
 
 

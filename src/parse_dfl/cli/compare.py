@@ -11,6 +11,7 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
 from parse_dfl.cli.readers import at_most
+from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.experiments.config import PLACES
@@ -63,6 +64,8 @@ def execute(args: argparse.Namespace) -> None:
     methods = _methods(args.methods)
     config = agreed(lambda: configuration(args))
     out: Path = args.resume or args.out or default_out(config, "compare")
+    if config.compile:
+        tune_compiled(args)
     from parse_dfl.experiments.compare import compare
 
     seeds = range(config.seed, config.seed + args.seeds)

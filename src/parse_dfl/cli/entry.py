@@ -14,6 +14,7 @@ from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.streams import lasting_streams
+from parse_dfl.cli.threads import tune
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ParseDflError, RankError
 
@@ -43,6 +44,7 @@ def _run(argv: Sequence[str]) -> int:
     parser, commands = build()
     try:
         args = parse(parser, commands, argv)
+        tune(args)
         with _warnings_in_a_line():
             args.execute(args)
     except ParseDflError as error:

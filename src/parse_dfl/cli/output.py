@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import RankError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.records import is_ours
@@ -43,6 +44,7 @@ def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) ->
     place = group.add_mutually_exclusive_group()
     place.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
     place.add_argument("--resume", type=Path, metavar="DIR", help=resume)
+    add_threads(group)
     group.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     group.add_argument(
         "--quiet", action="store_true", help="show no progress, only what needs your attention"

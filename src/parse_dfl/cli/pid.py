@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.files import write_atomically
 from parse_dfl.pid.methods import AUTO, METHODS
@@ -48,6 +49,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the estimate there")
     parser.add_argument("--overwrite", action="store_true", help="replace --out where it exists")
+    add_threads(parser)
     add_options(parser, READING)
     methods = "\n".join(f"  {name:6} {text}" for name, text in METHODS.items())
     parser.epilog = f"estimators:\n{methods}\n\n{parser.epilog}"

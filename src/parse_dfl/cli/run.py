@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from parse_dfl.cli.output import add_output, console, default_out, interruptible
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed
+from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.distributed.launch import launch
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.names import METHODS
@@ -60,6 +62,8 @@ def execute(args: argparse.Namespace) -> None:
 def _start(args: argparse.Namespace) -> Path:
     config = agreed(lambda: configuration(args))
     out: Path = args.out or default_out(config, config.method)
+    if config.compile:
+        tune_compiled(args)
     from parse_dfl.experiments.run import run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
@@ -73,11 +77,21 @@ def _resume(args: argparse.Namespace) -> Path:
     surplus += ["--overwrite"] if args.overwrite else []
     if surplus:
         raise ConfigError(f"--resume takes every setting from {out}; leave out {surplus[0]}")
+    if _was_compiled(out):
+        tune_compiled(args)
     from parse_dfl.experiments.run import resume_run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
         resume_run(out, listener=listener)
     return out
+
+
+def _was_compiled(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):  # told when the run is resumed
+        return False
+    return isinstance(config, dict) and config.get("compile") is True
 
 
 def _how_to_resume(out: Path) -> str:
