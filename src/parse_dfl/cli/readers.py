@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import UnionType
@@ -35,7 +36,7 @@ def whole_number(text: str) -> int:
     """A whole number, for argparse."""
     number = whole(text)
     if number is None:
-        huge = text.isascii() and text.strip().lstrip("+-").isdigit()
+        huge = re.fullmatch(r"[+-]?[0-9]+", text.strip())
         told = f"is beyond ±{LARGEST}" if huge else "is no whole number"
         raise argparse.ArgumentTypeError(f"{_cut(text)} {told}")
     return number
