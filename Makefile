@@ -6,8 +6,6 @@ READY := .venv/.ready
 TOOLS := .venv/.tools
 JOBS ?= 2
 
-export OMP_NUM_THREADS ?= 1
-
 .PHONY: help demo test lint bench clean
 
 help:  ## show what there is

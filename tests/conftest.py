@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from hypothesis import HealthCheck, settings
+
+from parse_dfl.threads import tune_process
+
+tune_process()  # before torch is loaded: tests run side by side, and would wait for each other
+
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

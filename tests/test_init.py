@@ -15,7 +15,7 @@ PUBLIC = {
     "RunConfig", "SampleShape", "Sent", "Stage", "TrainedAgent", "TrainingConfig",
     "__version__", "compare", "cross_entropy", "from_mapping", "from_torch_dataset",
     "load_agent", "load_data", "modality_loss", "partial_alignment", "resume_run", "run",
-    "write_report",
+    "tune_process", "write_report",
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from parse_dfl.overlays.config import OverlayConfig
     from parse_dfl.overlays.mixing import Mixing
     from parse_dfl.report.page import write_report
+    from parse_dfl.threads import tune_process
     from parse_dfl.training.agent_file import TrainedAgent, load_agent
     from parse_dfl.training.config import TrainingConfig
 
@@ -67,6 +68,7 @@ _HOMES = {
     "partial_alignment": "methods.sharing",
     "resume_run": "experiments.run",
     "run": "experiments.run",
+    "tune_process": "threads",
     "write_report": "report.page",
 }
 _NAMES = {"load_data": "load"}
@@ -105,6 +107,7 @@ __all__ = [
     "partial_alignment",
     "resume_run",
     "run",
+    "tune_process",
     "write_report",
 ]
 

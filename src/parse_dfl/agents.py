@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import ModalitySet, key, modality_set
+from parse_dfl.numerals import whole
+
+MOST_AGENTS = 10_000_000
+"""Of a mix; their names alone then take gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +79,18 @@ def parse_mix(text: str) -> AgentMix:
     counts: list[tuple[ModalitySet, int]] = []
     for part in text.split(","):
         names, equals, number = part.strip().partition("=")
-        if not equals or not number.strip().lstrip("-").isdigit():
+        count = whole(number)
+        if not equals or count is None:
             raise ConfigError(
                 f"{part.strip()!r} in the agent mix {text!r} is not SET=COUNT; "
                 "write a mix like 'acc=5,gyro=5,acc+gyro=5'"
             )
-        if int(number) < 1:
+        if not 1 <= count <= MOST_AGENTS:
             raise ConfigError(
-                f"{part.strip()!r} in the agent mix asks for {number} agents; use 1 or more"
+                f"{part.strip()!r} in the agent mix asks for {count} agents; use 1 or more, "
+                f"at most {MOST_AGENTS}"
             )
-        counts.append((modality_set(names), int(number)))
+        counts.append((modality_set(names), count))
     _refuse_repeats([owned for owned, _ in counts], text)
     return AgentMix(tuple(counts))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.modalities import agent_key, modality_key
+from parse_dfl.numerals import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,10 @@ def parse_event(text: str) -> ModalityEvent:
     parts = text.split(":")
     if len(parts) == 3:
         number, agent, change = parts
-        if number.isdecimal() and int(number) > 0 and agent and change[:1] in ("+", "-"):
+        round = whole(number)
+        if round is not None and round > 0 and agent and change[:1] in ("+", "-"):
             return ModalityEvent(
-                round=int(number),
+                round=round,
                 agent=agent_key(agent),
                 modality=modality_key(change[1:], within=text),
                 gained=change[0] == "+",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.modalities import agent_key
+from parse_dfl.numerals import LARGEST_REAL, real
 
 ATTACKS: Mapping[str, float] = {"random": 1.0, "sign-flip": 1.0, "scale": 10.0}
 """Attack → its usual strength."""
@@ -50,12 +50,11 @@ def parse_liar(text: str) -> Liar:
 
 
 def _strength(text: str, given: list[str] | None, attack: str) -> float:
-    try:
-        strength = float(given[0]) if given else ATTACKS[attack]
-    except ValueError:
-        strength = float("nan")
-    if not (isfinite(strength) and strength > 0):
-        raise ConfigError(f"the strength of liar {text!r} must be a number above 0")
+    strength = real(given[0]) if given else ATTACKS[attack]
+    if strength is None or not 0 < strength <= LARGEST_REAL:
+        raise ConfigError(
+            f"the strength of liar {text!r} must be a number above 0, at most {LARGEST_REAL:g}"
+        )
     return strength
 
 

@@ -75,7 +75,7 @@ def test_what_was_given_is_known_by_its_flag():
         (["--lr", "fast"], "argument --lr: 'fast' is no number"),
         (["--kind", "m"], "argument --kind: 'm' is not NAME=VALUE"),
         (["--lr"], "argument --lr: expected one argument"),
-        (["--lr", "nan"], "training.lr must be a finite number, not nan"),
+        (["--lr", "nan"], "argument --lr: 'nan' is no number"),
         (["--rounds", "0"], "rounds must be at least 1, not 0"),
     ],
 )

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from parse_dfl.analysis.probing.config import AuditConfig
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.readers import count_or_all, positive, whole_number
+from parse_dfl.cli.readers import count_or_all, positive, seed
+from parse_dfl.cli.threads import add_threads
 
 EXAMPLES = (
     "parse-dfl audit runs/synthetic-parse-seed0",
@@ -59,11 +61,12 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole_number,
+        type=seed,
         default=defaults.seed,
         metavar="N",
         help=f"of probes and draws (default: {defaults.seed})",
     )
+    add_threads(parser)
     parser.epilog = f"{MEASURES}\n\n{parser.epilog}"
 
 
@@ -72,8 +75,6 @@ def execute(args: argparse.Namespace) -> None:
     config = AuditConfig(
         agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
     )
-    from rich.console import Console
-
     from parse_dfl.experiments.audit import AUDIT, audit_run
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_run
@@ -82,7 +83,7 @@ def execute(args: argparse.Namespace) -> None:
 
     audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
     for grid in audit_tables(read_run(args.directory)):
-        Console().print(grid_table(grid))
+        console().print(grid_table(grid))
     page = write_report(args.directory)
     print(f"audit: {args.directory / AUDIT}")
     print(f"report: {page}")

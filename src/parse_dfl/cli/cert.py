@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parse_dfl.cli.parser import Commands, Parser, add_command
-from parse_dfl.cli.readers import positive
+from parse_dfl.cli.readers import at_most
 from parse_dfl.invocation import command
 
 EXAMPLES = (
@@ -26,6 +26,7 @@ ACTIONS = """what it is for:
 """
 LOOPBACK = ("localhost", "127.0.0.1")
 CA_DAYS, AGENT_DAYS = 3650, 365
+MOST_DAYS = 36500
 
 
 def add(commands: Commands) -> None:
@@ -85,7 +86,7 @@ def _add_show(actions: Commands) -> None:
 def _add_days(parser: Parser, default: int) -> None:
     parser.add_argument(
         "--days",
-        type=positive,
+        type=at_most(MOST_DAYS),
         default=default,
         metavar="N",
         help=f"how long it is valid (default: {default})",

@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 
 from parse_dfl.cli.options import add_options, configuration, over
-from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
+from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.readers import positive
+from parse_dfl.cli.readers import at_most
+from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
 from parse_dfl.experiments.config import PLACES, RunConfig, with_values
 from parse_dfl.experiments.resuming import Kept, check_more, go_on_with, kept_comparison
@@ -20,6 +21,7 @@ from parse_dfl.ranks.launch import launch
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
 SEEDS = 3
+MOST_SEEDS = 10_000
 EXAMPLES = (
     "parse-dfl compare --data digits",
     "parse-dfl compare --data motionsense --methods parse,harmony,parse@dsgd-hybrid --seeds 5",
@@ -46,7 +48,7 @@ def add(commands: Commands) -> None:
     )
     group.add_argument(
         "--seeds",
-        type=positive,
+        type=at_most(MOST_SEEDS),
         default=argparse.SUPPRESS,
         metavar="COUNT",
         help=f"seeds, counted up from --seed (default: {SEEDS})",
@@ -67,6 +69,8 @@ def execute(args: argparse.Namespace) -> None:
         lambda: _started(args) if before is None else _resumed(args, before)
     )
     out: Path = args.resume or args.out or default_out(config, "compare")
+    if config.compile:
+        tune_compiled(args)
     from parse_dfl.experiments.compare import compare
 
     go_on = f"go on with {command('compare', '--resume', str(out))}"
@@ -122,15 +126,13 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
-    from rich.console import Console
-
     from parse_dfl.report.diverged import sentences
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_comparison
     from parse_dfl.report.tables import comparison_table
 
     found = read_comparison(out)
-    Console().print(comparison_table(found))
+    console().print(comparison_table(found))
     page = write_report(out)
     print(list_files(out))
     print(f"report: {page}")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from parse_dfl.report.fitting import GridTable
 
 EXAMPLES = (
     "parse-dfl data",
@@ -45,8 +46,6 @@ def add(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> None:
     """Print the list, or the description of one set."""
-    from rich.console import Console
-
     config = configuration(args).data
     folder = Path(config.data_dir) if config.data_dir else None
     if not hasattr(args, "data.data"):
@@ -54,7 +53,7 @@ def execute(args: argparse.Namespace) -> None:
 
         entries = available(folder)
         rows = [(entry.name, entry.description) for entry in entries]
-        Console().print(_table("data sets", ("name", "what"), rows))
+        console().print(_table("data sets", ("name", "what"), rows))
         if all(entry.where == BUILT_IN for entry in entries):
             print("more by name: put .npz sets in a folder, give it by --data-dir")
         return
@@ -65,12 +64,12 @@ def execute(args: argparse.Namespace) -> None:
     data = load(config.data, data_dir=folder, kinds=config.kind, subject_key=config.subject_key)
     facts = describe(data, split(data, config.test))
     for table in _description(facts):
-        Console().print(table)
+        console().print(table)
     for note in facts.get("notes", ()):
         print(f"note: {as_given(note)}")
 
 
-def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
+def _description(facts: Mapping[str, Any]) -> Iterable[GridTable]:
     modalities = [
         (name, about["kind"], " × ".join(map(str, about["shape"])))
         for name, about in facts["modalities"].items()
@@ -88,14 +87,9 @@ def _description(facts: Mapping[str, Any]) -> Iterable[Table]:
     yield _table("classes", ("label", "samples"), facts["label_counts"].items())
 
 
-def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> GridTable:
+    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.grid import Grid, plain
 
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(as_given(str(cell))) for cell in row))
-    return table
+    cells = tuple(tuple(plain([as_given(str(cell)) for cell in row])) for row in rows)
+    return GridTable(Grid(title=title, header=tuple(header), rows=cells), texts=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from parse_dfl import __version__
 from parse_dfl.cli import audit, cert, compare, data, node, pid, report, run
 from parse_dfl.cli.output import Interrupted
 from parse_dfl.cli.parser import Commands, Parser, parse
+from parse_dfl.cli.streams import lasting_streams
+from parse_dfl.cli.threads import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
 from parse_dfl.experiments.interrupt import interrupt_at_once
 from parse_dfl.ranks.launch import launch
@@ -29,13 +32,30 @@ EXIT_STATUS = """exit status:
   3        trained and written, but agents have diverged
   128 + N  ended by signal N: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; run and compare finish the round
            and write a checkpoint first"""
+OUT_OF_MEMORY = re.compile("not enough memory|allocate memory|out of memory", re.IGNORECASE)
+"""How torch says so, in a RuntimeError."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (``EXIT_STATUS``)."""
+    with lasting_streams() as lost:
+        try:
+            status = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit:  # --help and --version
+            if not lost():
+                raise
+            status = 0
+        if status == 0 and (reason := lost()):
+            _say(f"cannot write the output: {reason}; what goes to files is written")
+            return BAD_INPUT
+        return status
+
+
+def _run(argv: Sequence[str]) -> int:
     parser, commands = build()
     try:
-        args = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+        args = parse(parser, commands, argv)
+        tune(args)
         with interrupt_at_once(), _warnings_in_a_line():
             args.execute(args)
     except DivergenceError as error:
@@ -51,7 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if launch().leads:
             _say(f"{what}; {stop}" if str(stop) else what)
         return SIGNALLED + number
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
+            raise
+        _say(f"not enough memory ({_first_line(error)}); use fewer agents, samples or units")
+        return BAD_INPUT
     return 0
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "it was refused"
 
 
 def build() -> tuple[Parser, Commands]:

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
+from typing import TYPE_CHECKING
 
+from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import RankError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.records import is_ours
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 RUNS = Path("runs")
+
+
+def console() -> Console:
+    """Return a console for standard output that fits a terminal and cuts nothing elsewhere.
+
+    ``COLUMNS`` in the environment is a width that somebody asked for.
+    """
+    from rich.console import Console
+
+    from parse_dfl.report.fitting import UNLIMITED
+
+    free = not sys.stdout or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
+    return Console(width=UNLIMITED if free else None, soft_wrap=False, highlight=False)
 
 
 class Interrupted(Exception):
@@ -29,6 +49,7 @@ def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) ->
     place = group.add_mutually_exclusive_group()
     place.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
     place.add_argument("--resume", type=Path, metavar="DIR", help=resume)
+    add_threads(group)
     group.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     group.add_argument(
         "--quiet", action="store_true", help="show no progress, only what needs your attention"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -63,18 +62,29 @@ def parse(parser: Parser, commands: Commands, argv: Sequence[str]) -> argparse.N
     if not first.startswith("-") and first not in commands.choices:
         raise unknown("command", first, commands.choices)
     args, rest = parser.parse_known_args(argv)
+    if hasattr(args, "words") and not any(word.startswith("-") for word in rest):
+        args.words += rest  # argparse takes words before the first option only
+        rest = []
     if rest:
-        raise _surplus(rest[0], commands.choices.get(first, parser), first)
+        raise _surplus(rest[0], _innermost(commands.choices.get(first, parser), argv[1:]), first)
     if not hasattr(args, "execute"):
         raise ConfigError(f"give a command: {', '.join(commands.choices)}; see {command('--help')}")
     return args
+
+
+def _innermost(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the action that was named, such as that of ``cert issue``."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return next((action.choices[word] for word in argv if word in action.choices), parser)
+    return parser
 
 
 def _surplus(text: str, parser: argparse.ArgumentParser, after: str) -> ConfigError:
     if not text.startswith("-"):
         return ConfigError(f"unexpected {text!r} after {after!r}; see {_help(parser)}")
     option = text.partition("=")[0]
-    known = set(re.findall(r"--[a-z][a-z-]+", parser.format_help()))
+    known = {flag for action in parser._actions for flag in action.option_strings}
     hint, _, _ = nearest(option, known).partition(" known:")
     return ConfigError(f"unknown option {option!r}{hint} see {_help(parser)}")
 

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.analysis.pid.methods import AUTO, METHODS
 from parse_dfl.cli.options import add_options, configuration
+from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.files import write_atomically
 from parse_dfl.modalities import modality_key
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from parse_dfl.analysis.pid.decomposition import Decomposition
+    from parse_dfl.report.fitting import GridTable
 
 EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
@@ -50,6 +51,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the estimate there")
     parser.add_argument("--overwrite", action="store_true", help="replace --out where it exists")
+    add_threads(parser)
     add_options(parser, READING)
     methods = "\n".join(f"  {name:6} {text}" for name, text in METHODS.items())
     parser.epilog = f"estimators:\n{methods}\n\n{parser.epilog}"
@@ -63,8 +65,6 @@ def execute(args: argparse.Namespace) -> None:
     if args.out is not None:
         _check_out(args.out, overwrite=args.overwrite)
     config = configuration(args)
-    from rich.console import Console
-
     from parse_dfl.analysis.pid import estimate
     from parse_dfl.data.catalog import load
 
@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> None:
         seed=config.seed,
         note=lambda text: print(text, file=sys.stderr, flush=True),
     )
-    Console().print(_table(data.name, found))
+    console().print(_table(data.name, found))
     print(as_given(sentence(found)))
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -130,20 +130,23 @@ def _check_out(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists; add --overwrite to replace it, or name another --out")
 
 
-def _table(name: str, found: Decomposition) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _table(name: str, found: Decomposition) -> GridTable:
+    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.grid import Grid, plain
 
-    title = f"{name}: {found.samples} samples, {found.classes} classes, method {found.method}"
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("information about the label", overflow="fold")
-    table.add_column("bits", justify="right")
-    table.add_column("95 % interval", justify="right")
     shown = found.to_dict()
-    for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"]):
-        table.add_row(Text(as_given(label)), f"{bits:.3f}", f"{low:.3f} to {high:.3f}")
-    return table
+    rows = [
+        tuple(plain([as_given(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}"]))
+        for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"])
+    ]
+    return GridTable(
+        Grid(
+            title=f"{name}: {found.samples} samples, {found.classes} classes, "
+            f"method {found.method}",
+            header=("information about the label", "bits", "95 % interval"),
+            rows=tuple(rows),
+        )
+    )
 
 
 def _rows(bits: Mapping[str, Any], ci95: Mapping[str, Any]) -> Iterable[tuple[str, float, Any]]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import UnionType
 from typing import Any, get_args, get_origin
+
+from parse_dfl.numerals import LARGEST, real, whole
 
 
 def is_repeatable(hint: Any) -> bool:
@@ -30,17 +34,24 @@ def reader(hint: Any) -> Callable[[str], Any]:
 
 def whole_number(text: str) -> int:
     """A whole number, for argparse."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    number = whole(text)
+    if number is None:
+        huge = re.fullmatch(r"[+-]?[0-9]+", text.strip())
+        told = f"is beyond ±{LARGEST}" if huge else "is no whole number"
+        raise argparse.ArgumentTypeError(f"{_cut(text)} {told}")
+    return number
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    number = real(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{_cut(text)} is no number")
+    return number
+
+
+def _cut(text: str) -> str:
+    """Quote a text for a message, without the middle of one of hundreds of digits."""
+    return repr(text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}")
 
 
 def _numbers(text: str) -> list[float]:
@@ -62,17 +73,30 @@ def _pair(text: str) -> tuple[str, float | str | bool]:
     name, value = _pair_of_text(text)
     if value in ("true", "false"):
         return name, value == "true"
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value
+    number = real(value)
+    return name, value if number is None else number
 
 
-def positive(text: str) -> int:
+def positive(text: str, most: int = LARGEST) -> int:
     """A whole number of at least one, for argparse."""
     number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"{number} is too many; give at most {most}")
+    return number
+
+
+def at_most(most: int) -> Callable[[str], int]:
+    """Read a whole number from 1 to ``most``, for argparse."""
+    return partial(positive, most=most)
+
+
+def seed(text: str) -> int:
+    """Read a whole number of at least zero, for argparse."""
+    number = whole_number(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is no seed; give 0 or more")
     return number
 
 

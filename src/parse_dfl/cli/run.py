@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from parse_dfl.cli.options import add_options, configuration, given, over
-from parse_dfl.cli.output import add_output, default_out, interruptible, list_files
+from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed, kept
+from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.resuming import go_on_with, kept_run
@@ -52,14 +54,12 @@ def execute(args: argparse.Namespace) -> None:
     out = _resume(args) if args.resume else _start(args)
     if not launch().leads:
         return
-    from rich.console import Console
-
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.tables import run_table
 
     summary = read_run(out).summary
     assert summary is not None
-    Console().print(run_table(summary))
+    console().print(run_table(summary))
     print(list_files(out))
     if summary.diverged:
         raise DivergenceError(
@@ -71,6 +71,8 @@ def _start(args: argparse.Namespace) -> Path:
     config = agreed(lambda: configuration(args))
     _note_of_others(config)
     out: Path = args.out or default_out(config, config.method)
+    if config.compile:
+        tune_compiled(args)
     from parse_dfl.experiments.run import run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
@@ -83,6 +85,8 @@ def _resume(args: argparse.Namespace) -> Path:
     if args.overwrite:
         raise ConfigError("--overwrite and --resume exclude each other; give one of them")
     changes = _changes(args)
+    if _was_compiled(out):
+        tune_compiled(args)
     from parse_dfl.experiments.run import resume_run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
@@ -107,6 +111,14 @@ def _note_of_others(config: RunConfig) -> None:
     ]
     if others and launch().leads:
         print(f"not used, options of other methods: {', '.join(others)}", file=sys.stderr)
+
+
+def _was_compiled(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):  # told when the run is resumed
+        return False
+    return isinstance(config, dict) and config.get("compile") is True
 
 
 def _how_to_resume(out: Path) -> str:

@@ -16,6 +16,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError
 from parse_dfl.modalities import Kind
+from parse_dfl.numerals import whole
 
 PARTS = (2, 4, 8)
 """Numbers of equal horizontal bands that eight rows can be cut into."""
@@ -62,6 +63,7 @@ def digits_from_text(parts: str) -> MultimodalData:
     Raises:
         DataError: the text is not one of the allowed numbers of parts.
     """
-    if parts and not parts.isdecimal():
+    number = whole(parts or "2")
+    if number is None:
         raise DataError(f"digits cannot be cut into {parts!r} parts; use one of 2, 4, 8")
-    return digits(int(parts or 2))
+    return digits(number)

@@ -19,11 +19,14 @@ from parse_dfl.branches import stable_hash
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.shard_sizes import Sizes, shard_sizes
 from parse_dfl.errors import ConfigError, DataError, unknown
+from parse_dfl.numerals import real
 
 Indices = NDArray[np.int64]
 
 SCHEMES = ("iid", "dirichlet", "subject")
 DEFAULT_SAMPLES = 64
+LEAST_ALPHA, MOST_ALPHA = 1e-6, 1e9
+"""Beyond them draws from the Dirichlet distribution underflow, or are all alike."""
 
 
 def partition(
@@ -82,13 +85,11 @@ def _sizes_or_default(sizes: Sizes | None, available: int, agents: int) -> Sizes
 
 
 def _alpha(scheme: str, argument: str) -> float:
-    try:
-        alpha = float(argument)
-    except ValueError:
-        alpha = float("nan")
-    if not 0 < alpha < float("inf"):
+    alpha = real(argument)
+    if alpha is None or not LEAST_ALPHA <= alpha <= MOST_ALPHA:
         raise ConfigError(
-            f"partition {scheme!r} needs a concentration above 0, such as dirichlet:0.3"
+            f"partition {scheme!r} needs a concentration from {LEAST_ALPHA:g} to {MOST_ALPHA:g}, "
+            "such as dirichlet:0.3"
         )
     return alpha
 

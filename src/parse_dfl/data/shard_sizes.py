@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from parse_dfl.agents import AgentSpec
 from parse_dfl.errors import ConfigError, nearest
 from parse_dfl.modalities import key, modality_set
+from parse_dfl.numerals import whole
 
 Sizes = NDArray[np.int64]  # shape=(agents,)
 Bounds = tuple[int, int]
+
+MOST_SAMPLES = 10**9
+"""Sums over a million agents still fit an int64."""
 
 HELP = "write 64, a range like 16..128, or either per modality set like acc=64,acc+gyro=32"
 
@@ -59,11 +63,13 @@ def _by_group(text: str, agents: Sequence[AgentSpec]) -> dict[str, Bounds]:
 def _bounds(size: str, text: str) -> Bounds:
     """``"64"`` as (64, 64), ``"16..128"`` as (16, 128)."""
     first, dots, last = size.strip().partition("..")
-    try:
-        low = int(first)
-        high = int(last) if dots else low
-    except ValueError as error:
-        raise ConfigError(f"cannot read samples per agent {text!r}; {HELP}") from error
-    if not 1 <= low <= high:
-        raise ConfigError(f"samples per agent {text!r} must be 1 or more, the smaller bound first")
+    low = whole(first)
+    high = whole(last) if dots else low
+    if low is None or high is None:
+        raise ConfigError(f"cannot read samples per agent {text!r}; {HELP}")
+    if not 1 <= low <= high <= MOST_SAMPLES:
+        raise ConfigError(
+            f"samples per agent {text!r} must be 1 or more, at most {MOST_SAMPLES}, the smaller "
+            "bound first"
+        )
     return low, high

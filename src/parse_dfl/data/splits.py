@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.overlap import reach
 from parse_dfl.errors import ConfigError, DataError, nearest, unknown
+from parse_dfl.numerals import real
 
 Indices = NDArray[np.int64]
 """Positions of samples in a data set, ascending."""
@@ -179,11 +180,8 @@ def _named_subjects(data: MultimodalData, argument: str) -> Cut:
 
 
 def _share(test: str, argument: str) -> float:
-    try:
-        share = float(argument)
-    except ValueError:
-        share = float("nan")
-    if not 0 < share < 1:
+    share = real(argument)
+    if share is None or not 0 < share < 1:
         raise ConfigError(f"--test {test!r}: the fraction must lie between 0 and 1")
     return share
 

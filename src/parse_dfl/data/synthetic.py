@@ -28,6 +28,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError, nearest
 from parse_dfl.modalities import Kind
+from parse_dfl.numerals import real, whole
 
 Bits = NDArray[np.int64]  # shape=(samples,), 0 or 1
 
@@ -97,12 +98,12 @@ def synthetic_from_text(options: str) -> MultimodalData:
             raise DataError(f"unknown option {key!r} of synthetic{nearest(key, types)}")
         if key in values:
             raise DataError(f"option {key!r} of synthetic is given twice; give it once")
-        try:
-            values[key] = types[key](text)
-        except ValueError as error:
+        value = whole(text) if types[key] is int else real(text)
+        if value is None:
             raise DataError(
                 f"option {key}={text} of synthetic is not of type {types[key].__name__}"
-            ) from error
+            )
+        values[key] = value
     name = f"synthetic:{options}" if options else "synthetic"
     return synthetic(SyntheticConfig(**values), name=name)
 

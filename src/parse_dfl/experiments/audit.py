@@ -26,6 +26,7 @@ from parse_dfl.experiments.records import read_json, write_json
 from parse_dfl.experiments.resuming import CONFIG
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.registry import build_method
+from parse_dfl.numerals import whole
 from parse_dfl.training.agent_file import TrainedAgent, load_agent
 
 AUDIT = "audit.json"
@@ -117,7 +118,7 @@ def _agents(directory: Path, run: RunConfig, data: MultimodalData, own: Own) -> 
 def _natural(path: Path) -> tuple[str, int, str]:
     """``a-2`` before ``a-10``."""
     group, _, number = path.stem.rpartition("-")
-    return group, int(number) if number.isdigit() else 0, number
+    return group, whole(number) or 0, number
 
 
 def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> TrainedAgent:

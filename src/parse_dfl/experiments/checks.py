@@ -15,6 +15,7 @@ from parse_dfl.methods.names import check_method
 from parse_dfl.methods.robustness import parse_robust
 from parse_dfl.modalities import modality_key, modality_set
 from parse_dfl.networks.config import AUTO, FUSIONS
+from parse_dfl.numerals import LARGEST, LARGEST_REAL
 from parse_dfl.peer.config import PACES
 from parse_dfl.training.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
 from parse_dfl.training.memory import parse_memory
@@ -22,6 +23,29 @@ from parse_dfl.training.memory import parse_memory
 ENGINES = ("simulate", "peers")
 DEVICES = ("cpu", "cuda")
 RECORDINGS = ("conflict",)
+MOST_SECONDS = 10**7
+
+_AT_MOST: Mapping[str, float] = {
+    "seed": LARGEST,
+    "eval_every": LARGEST,
+    "eval_samples": LARGEST,
+    "checkpoint_every": LARGEST,
+    "network.latent": 1 << 20,
+    "network.hidden": 1 << 20,
+    "training.rounds": LARGEST,
+    "training.local_epochs": 10**9,
+    "training.local_steps": 10**9,
+    "training.batch_size": 10**9,
+    "training.lr": LARGEST_REAL,
+    "training.weight_decay": LARGEST_REAL,
+    "training.prior_correction": LARGEST_REAL,
+    "peer.window": 10**9,
+    "peer.staleness": 1000,
+    "peer.deadline_s": MOST_SECONDS,
+    "peer.least_round_s": MOST_SECONDS,
+    "peer.lease_s": MOST_SECONDS,
+}
+"""What arrays, float32 and clocks hold; a width beyond has layers of terabytes."""
 
 _AT_LEAST = {
     "seed": 0,
@@ -40,6 +64,9 @@ _AT_LEAST = {
     "peer.staleness": 0,
     "peer.least_round_s": 0,
 }
+
+MOST_RATIO = 1e6
+"""Of the slices' widths; a latent is never as wide."""
 
 _POSITIVE = ("training.lr", "peer.deadline_s", "peer.lease_s")
 
@@ -95,6 +122,9 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
     for place, least in _AT_LEAST.items():
         if given.get(place, least) < least:
             raise ConfigError(f"{_name(place)} must be at least {least}, not {given[place]}")
+    for place, most in _AT_MOST.items():
+        if given.get(place, most) > most:
+            raise ConfigError(f"{_name(place)} must be at most {most}, not {given[place]}")
     for place in _FRACTIONS:
         if not 0 <= given[place] < 1:
             raise ConfigError(f"{_name(place)} must be at least 0 and below 1, not {given[place]}")
@@ -143,6 +173,8 @@ def _check_split(split: Sequence[float] | str) -> None:
     shown = ",".join(f"{ratio:g}" for ratio in split)
     if min(split) < 0:
         raise ConfigError(f"split {shown} has a negative ratio; a slice of ratio 0 is left out")
+    if max(split) > MOST_RATIO:
+        raise ConfigError(f"split {shown} has a ratio above {MOST_RATIO:g}; write one as 1,1,1")
     if sum(split) == 0:
         raise ConfigError(f"split {shown} sums to zero; give one slice at least a width, as 1,1,1")
 

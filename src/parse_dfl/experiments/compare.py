@@ -19,6 +19,7 @@ from parse_dfl.experiments.resuming import CONFIG, claim
 from parse_dfl.experiments.session import CHECKPOINT, Session
 from parse_dfl.experiments.trial import build_trial, check_ranks, groups_of_equal_work
 from parse_dfl.methods.method import Method
+from parse_dfl.numerals import LARGEST
 from parse_dfl.ranks.ranks import launched_ranks
 from parse_dfl.training.checkpoint import read_tensors
 
@@ -52,6 +53,8 @@ def compare(
             f"own.method {own.method.name!r} would take the place of every method; give it among "
             "the methods to compare"
         )
+    if bad := [seed for seed in seeds if not 0 <= seed <= LARGEST]:
+        raise ConfigError(f"seed {bad[0]} must be at least 0 and at most {LARGEST}")
     listed = [_entry(config, method, own) for method in methods]
     entries = dict(listed)
     if len(entries) < len(listed):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from parse_dfl.agents import AgentSpec
 from parse_dfl.experiments.config import RunConfig, to_dict
 from parse_dfl.experiments.ingredients import liars_of
@@ -122,6 +124,7 @@ class Facts:
     seeds_side_by_side: int = 1
     ranks: int = 1
     diverged: Mapping[str, Any] | None = None
+    threads: int = 1
 
 
 def summarise(
@@ -147,6 +150,7 @@ def summarise(
         seeds_side_by_side=len(trial.seeds),
         ranks=trial.ranks.size,
         diverged=diverged,
+        threads=torch.get_num_threads(),
     )
     own = [score for score in scores if score.agent.seed == seed]
     return summary(trial.config, seed, own, spent, facts)
@@ -181,6 +185,7 @@ def summary(
         **spent,
         "seeds_side_by_side": facts.seeds_side_by_side,
         "ranks": facts.ranks,
+        "threads": facts.threads,
         "peak_memory_bytes": facts.peak_memory_bytes,
         "lr": facts.lr,
         "proposed_split": facts.proposal.to_dict() if facts.proposal else None,

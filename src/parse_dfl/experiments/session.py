@@ -205,6 +205,7 @@ class Session:
             "round": self.trial.simulator.round,
             "experiment": self._fingerprint(),
             "seeds": list(self.trial.seeds),
+            "threads": torch.get_num_threads(),
             "seconds": self._seconds,
             "clock": vars(self.trial.simulator.clock),
             "payload": self._payload.state(),
@@ -230,12 +231,22 @@ class Session:
         with self._ranks.agreeing():
             found = self._read()
         if header := self._ranks.tell(found and found[1]):
+            self._note_threads(header)
             self._restore(found[0] if found else {}, header)
             kept = self.trial.simulator.round
         for folder in self._written.values():
             rewrite_jsonl(folder / "metrics.jsonl", lambda row: row["round"] <= kept)
         if self._conflict:
             self._conflict.keep_until(kept)
+
+    def _note_threads(self, header: Mapping[str, Any]) -> None:
+        before, now = header.get("threads"), torch.get_num_threads()
+        if before is not None and before != now and self._ranks.leads:
+            self._listener.note(
+                f"{self.trial.simulator.method.name}: goes on with {now} threads after {before}; "
+                "for the same numbers as without a stop, to the last bit, add "
+                f"--threads {before}"
+            )
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The checkpoint, if there is one, on the first rank."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 
 from parse_dfl.errors import ConfigError, nearest, unknown
+from parse_dfl.numerals import LARGEST_REAL, real
 
 NONE = "none"
 
@@ -88,21 +89,21 @@ def liars_among(liars: float, degree: int) -> int:
 
 def _value(name: str, part: str) -> tuple[str, float]:
     setting, equals, text = part.partition("=")
-    try:
-        if not equals:
-            raise ValueError
-        return setting.strip(), float(text)
-    except ValueError:
+    value = real(text)
+    if not equals or value is None:
         raise ConfigError(
             f"{part!r} is no setting of {name}; write SETTING=NUMBER, such as 'clipping:liars=2'"
-        ) from None
+        )
+    return setting.strip(), value
 
 
 def _check(name: str, setting: str, value: float) -> None:
     least_open = setting in ("liars", "gamma")
-    if not isfinite(value) or value < 0 or (least_open and value == 0):
+    if not 0 <= value <= LARGEST_REAL or (least_open and value == 0):
         told = "above 0" if least_open else "at least 0"
-        raise ConfigError(f"{setting} of {name} must be {told}, not {value:g}")
+        raise ConfigError(
+            f"{setting} of {name} must be {told} and at most {LARGEST_REAL:g}, not {value:g}"
+        )
     if setting == "liars" and value > 1 and not value.is_integer():
         raise ConfigError(
             f"liars of {name} must be a whole number, or a share below 1, not {value:g}"

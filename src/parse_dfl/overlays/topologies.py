@@ -12,6 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from parse_dfl.errors import ConfigError, OverlayError, unknown
+from parse_dfl.numerals import real, whole
 from parse_dfl.overlays import circulants, random_graphs
 from parse_dfl.overlays.draws import Draw
 from parse_dfl.overlays.edges import NO_PAIRS, Edges, Pairs, tidy
@@ -79,12 +80,8 @@ class Parameter:
 
     def read(self, text: str, topology: str) -> int | float:
         """The number that ``text`` stands for, or a :class:`ConfigError` that says what may."""
-        try:
-            value = type(self.default)(text)
-        except ValueError:
-            value = float("nan")
-        fits = isfinite(value) and self.least <= value <= self.most
-        if not fits or (self.even and value % 2):
+        value = whole(text) if isinstance(self.default, int) else real(text)
+        if value is None or not self.least <= value <= self.most or (self.even and value % 2):
             raise ConfigError(f"{text!r} is no {self.name} for topology {topology!r}; {self.rule}")
         return value
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from parse_dfl.errors import RecordError
+from parse_dfl.numerals import whole
 from parse_dfl.report.fields import Fields, parse_object, read_object, read_text
 from parse_dfl.report.records import (
     COMPARISON,
@@ -65,7 +66,7 @@ def _seeds(directory: Path) -> tuple[tuple[Run, ...], tuple[str, ...]]:
     folders = {
         path.parent
         for path in directory.glob("seed-*/*")
-        if path.name in (SUMMARY, METRICS) and path.parent.name[5:].isdigit()
+        if path.name in (SUMMARY, METRICS) and whole(path.parent.name[5:]) is not None
     }
     runs, problems = [], []
     for folder in sorted(folders, key=lambda folder: int(folder.name[5:])):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from parse_dfl.numerals import whole
 from parse_dfl.report.records import Collection, Comparison
 
 CELL_PLACES = ("data.data", "agents", "data.partition")
@@ -96,9 +97,8 @@ def _value(place: str, value: Any) -> Any:
     """Numbers as numbers: how many agents a mix has, how many samples an agent."""
     if place == "agents" and isinstance(value, str):
         return sum(int(part.rpartition("=")[2]) for part in value.split(","))
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    return value
+    number = whole(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _order(value: Any) -> tuple[bool, float, str]:

@@ -26,7 +26,7 @@ def parse_memory(text: str) -> int:
     Raises:
         ConfigError: it is no size, or is zero.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)", text.strip())
     if not found or found[2].lower() not in _UNITS or not float(found[1]):
         raise ConfigError(
             f"memory limit {text!r} is not a size; write it as 512MiB, 2GiB or a number of bytes"

@@ -18,6 +18,7 @@ from parse_dfl.experiments.typed import from_plain
 from parse_dfl.invocation import command
 from parse_dfl.modalities import key, modality_set
 from parse_dfl.networks.config import AUTO
+from parse_dfl.numerals import whole
 from parse_dfl.peer.config import MOST_SEED
 
 PORT = 7447
@@ -130,7 +131,8 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
         )
     for place in (*node.listen, *node.connect):
         host, colon, port = place.rpartition(":")
-        if not (host and colon and port.isdecimal() and int(port) < 65536):
+        number = whole(port)
+        if not (host and colon and number is not None and 0 <= number < 65536):
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     check_seed(run.seed)
     if node.wait_for < 1:

@@ -1,0 +1,1 @@
+"""How many threads, and how they wait: whole commands, as a user types them."""

@@ -1,0 +1,48 @@
+"""``--threads``: how many processors a command may use."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from parse_dfl.cli.readers import positive
+from parse_dfl.threads import THREADS, processors, tune_process
+
+MOST_THREADS = 1024
+
+
+def add_threads(parser: argparse._ActionsContainer) -> None:
+    """Add the option."""
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N|all",
+        help="threads of the numerical libraries (default: OMP_NUM_THREADS, else 1; with --compile "
+        "all processors); more pay for large networks on an idle machine; series and video give "
+        "the same bits again only with the same number",
+    )
+
+
+def tune(args: argparse.Namespace) -> None:
+    """Tune the process by ``--threads``, before a command loads torch.
+
+    Where torch is loaded, somebody calls the command line from a program of their own: its threads
+    are theirs, unless the option says otherwise.
+    """
+    asked = getattr(args, "threads", None)
+    if asked is not None or "torch" not in sys.modules:
+        args.threads_by_user = asked is not None or THREADS in os.environ
+        tune_process(asked)
+
+
+def tune_compiled(args: argparse.Namespace) -> None:
+    """Give compiled steps, which run side by side, every processor, unless a user has chosen."""
+    if not getattr(args, "threads_by_user", True):
+        import torch
+
+        torch.set_num_threads(processors())
+
+
+def _threads(text: str) -> int:
+    return processors() if text == "all" else positive(text, most=MOST_THREADS)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import parse_dfl
+from parse_dfl.threads import OTHERS, PASSIVE, THREADS, WAITS, tune_process
+
+VARIABLES = (THREADS, *OTHERS, *WAITS)
+
+
+def tuned(threads=None, **environment):
+    tune_process(threads, environment)
+    return environment
+
+
+def test_one_thread_that_waits_asleep():
+    assert tuned() == dict.fromkeys((THREADS, *OTHERS), "1") | PASSIVE
+
+
+def test_what_a_user_set_stands():
+    assert tuned(OMP_NUM_THREADS="6", GOMP_SPINCOUNT="5") == {
+        "OMP_NUM_THREADS": "6",
+        "GOMP_SPINCOUNT": "5",
+    }
+
+
+def test_an_explicit_number_overrules_the_environment():
+    found = tuned(3, OMP_NUM_THREADS="6", MKL_NUM_THREADS="5")
+    assert {found[name] for name in (THREADS, *OTHERS)} == {"3"}
+
+
+def test_a_library_that_is_loaded_is_told(monkeypatch, two_torch_threads):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "7")
+    tune_process(1)
+    assert torch.get_num_threads() == 1
+
+
+COMMAND = """
+import sys
+from parse_dfl.cli import main
+main(sys.argv[1:])
+import torch
+print("threads", torch.get_num_threads())
+"""
+IMPORT = """
+import os
+before = dict(os.environ)
+import parse_dfl
+from parse_dfl import RunConfig, run
+assert dict(os.environ) == before
+"""
+
+
+def told(program, *argv, **environment):
+    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    source = str(Path(parse_dfl.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program, *argv],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean | {"PYTHONPATH": source} | environment,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "threads"),
+    [
+        ([], {}, 1),
+        ([], {"OMP_NUM_THREADS": "2"}, 2),
+        (["--threads", "2"], {"OMP_NUM_THREADS": "1"}, 2),
+    ],
+)
+def test_the_command_line_chooses_before_torch_is_loaded(argv, environment, threads):
+    command = ["run", "--resume", "no such folder", *argv]
+    assert told(COMMAND, *command, **environment).endswith(f"threads {threads}\n")
+
+
+def test_importing_the_library_changes_nothing():
+    assert told(IMPORT) == ""
