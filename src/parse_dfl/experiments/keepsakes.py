@@ -138,8 +138,12 @@ def _write(
 ) -> None:
     buffer = io.BytesIO()
     some = _some(samples)
-    np.savez_compressed(  # type: ignore[arg-type]
-        buffer, label=source.label[some], sample=some, reach=np.int64(reach(source)), **arrays
+    np.savez_compressed(
+        buffer,
+        label=source.label[some],
+        sample=some,
+        reach=np.int64(reach(source)),
+        **arrays,  # type: ignore[arg-type]
     )
     write_atomically(folder / "slices.npz", buffer.getvalue())
 
