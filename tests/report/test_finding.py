@@ -194,3 +194,11 @@ def test_a_report_is_not_read_by_the_next_one(two):
 def test_two_comparisons_of_one_name_are_two_cells(two):
     shutil.copy(two / "digits" / "comparison.json", two / "digits.json")
     assert set(table(read_record(two), "Mean accuracy")[1]) >= {"digits", "digits #2", "leaves"}
+
+
+def test_a_single_run_that_repeats_one_of_a_comparison_is_counted_once(two):
+    write_run(two / "again", method="parse", data="digits")
+    record = read_record(two)
+    assert len(record.comparisons) == 2
+    assert "again repeats" in record.problems[0]
+    assert "digits/parse/seed-0: same method, seed and settings" in record.problems[0]

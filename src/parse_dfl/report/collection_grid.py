@@ -73,9 +73,10 @@ def methods_of(collection: Collection) -> list[str]:
 
 
 def _row(standing: Standing, names: list[str]) -> list[Cell]:
-    """One comparison's accuracies, the highest marked; the oracle does not compete."""
+    """One comparison's accuracies, the highest of several marked; the oracle does not compete."""
     means = standing.means
-    best = max((mean for name, mean in means.items() if is_ranked(name)), default=None)
+    ranked = [mean for name, mean in means.items() if is_ranked(name)]
+    best = max(ranked) if len(ranked) > 1 else None
     return [
         Cell(
             text=percent_interval(interval(standing.values[name])),

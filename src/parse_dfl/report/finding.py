@@ -95,7 +95,8 @@ def _read_all(directory: Path, paths: Sequence[Path], folders: Sequence[Path]) -
     if not comparisons and not runs:
         kind = "comparisons" if paths else "runs"
         raise RecordError(f"none of the {kind} in {directory} can be read: {problems[0]}")
-    single = gather(runs)
+    inside_of = [run for one in comparisons for own in one.runs.values() for run in own]
+    single = gather(runs, inside_of)
     every = [*sorted(comparisons, key=lambda one: one.name), *single.comparisons]
     if not every:
         raise RecordError(

@@ -22,21 +22,23 @@ class Gathered:
     problems: tuple[str, ...]
 
 
-def gather(runs: Sequence[Run]) -> Gathered:
+def gather(runs: Sequence[Run], known: Sequence[Run] = ()) -> Gathered:
     """Put finished runs that differ in nothing but method and seed into one comparison.
 
     The comparison bears the name of the first of its runs' folders.  A run of the same method,
-    seed and settings as an earlier one is no further evidence, and is left out.
+    seed and settings as an earlier one, or as one of ``known``, is no further evidence, and is
+    left out.
     """
-    groups: dict[str, dict[tuple[str, int], Run]] = {}
+    seen = {_identity(run): run for run in known if run.summary}
+    groups: dict[str, list[Run]] = {}
     problems = []
     for run in runs:
         if run.summary is None:
             continue
-        config = {k: v for k, v in run.summary.config.items() if k not in FREE}
-        own = groups.setdefault(json.dumps([run.summary.data, config], sort_keys=True), {})
-        earlier = own.setdefault((run.name, run.summary.seed), run)
-        if earlier is not run:
+        earlier = seen.setdefault(_identity(run), run)
+        if earlier is run:
+            groups.setdefault(_settings(run), []).append(run)
+        else:
             problems.append(
                 f"{run.directory} repeats {earlier.directory}: same method, seed and settings"
             )
@@ -45,10 +47,22 @@ def gather(runs: Sequence[Run]) -> Gathered:
         f"{run.directory} is unfinished and takes no part in comparisons" for run in unfinished
     ]
     return Gathered(
-        comparisons=tuple(_comparison(list(own.values())) for own in groups.values()),
+        comparisons=tuple(map(_comparison, groups.values())),
         unfinished=unfinished,
         problems=tuple(problems),
     )
+
+
+def _identity(run: Run) -> tuple[str, str, int]:
+    assert run.summary
+    return _settings(run), run.name, run.summary.seed
+
+
+def _settings(run: Run) -> str:
+    """Data and configuration of a finished run, but for what a comparison varies."""
+    assert run.summary
+    config = {name: value for name, value in run.summary.config.items() if name not in FREE}
+    return json.dumps([run.summary.data, config], sort_keys=True)
 
 
 def _comparison(runs: Sequence[Run]) -> Comparison:

@@ -65,7 +65,8 @@ def _write_cells(panel: Axes, values: NDArray[np.float64], behind: NDArray[np.fl
         missing = np.isnan(value)
         distance = behind[row, column]
         light = np.isnan(distance) or distance < WORST / 2
-        is_best = distance == 0 and value == values[row][behind[row] == 0].min()
+        is_alone = np.isfinite(values[row]).sum() < 2
+        is_best = not is_alone and distance == 0 and value == values[row][behind[row] == 0].min()
         panel.text(
             column,
             row,
