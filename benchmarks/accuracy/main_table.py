@@ -11,7 +11,7 @@ from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
 from benchmarks.accuracy.tables import points, share, shown, standing_of, told
 from parse_dfl.errors import ConfigError
 from parse_dfl.report.duels import Duel, duels_with_best, tally
-from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.rankings import mean_ranks
 from parse_dfl.report.statistics import OURS, competes
 
 README = Path(__file__).parents[2] / "README.md"

@@ -31,6 +31,8 @@ def test_slices_of_one_agent_a_group_on_the_same_samples(trial, tmp_path):
     assert kept["label"].shape == (count,)
     assert set(kept) == {
         "label",
+        "sample",
+        "reach",
         "top/redundant.top",
         "top/unique.top",
         "bottom/redundant.bottom",
@@ -38,7 +40,11 @@ def test_slices_of_one_agent_a_group_on_the_same_samples(trial, tmp_path):
         *(f"bottom+top/{s}.{m}" for s in ("redundant", "unique") for m in ("bottom", "top")),
         "bottom+top/synergistic.bottom+top",
     }
-    assert all(values.shape == (count, 3) for name, values in kept.items() if name != "label")
+    assert all(values.shape == (count, 3) for name, values in kept.items() if "/" in name)
+    source = trial.simulator.data.source
+    assert set(kept["sample"]) <= set(trial.evaluation_samples)
+    assert kept["label"].tolist() == source.label[kept["sample"]].tolist()
+    assert kept["reach"] == 0
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(trial, tmp_path):

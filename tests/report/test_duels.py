@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parse_dfl.report.duels import duels_with_all, duels_with_best, tally
-from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.rankings import mean_ranks
 from parse_dfl.report.standings import MEAN, Standing
 
 
@@ -72,7 +72,7 @@ def test_cells_without_parse_or_rivals_have_no_duel():
 
 def test_mean_ranks_share_ties_and_leave_controls_out():
     first = cell(parse=(0.9,), harmony=(0.8,), local=(0.8,), oracle=(1.0,))
-    second = cell(parse=(0.7,), harmony=(0.8,), local=(0.1,), dsgd_task=(0.5,))
+    second = cell(parse=(0.7,), harmony=(0.8,), local=(0.1,), parse_adaptive=(0.9,))
     assert mean_ranks([first, second]) == {"parse": 1.5, "harmony": 1.75, "local": 2.75}
     assert mean_ranks([]) == {}
 

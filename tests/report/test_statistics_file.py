@@ -30,4 +30,8 @@ def test_a_folder_sums_its_comparisons_up(collection_folder):
     summary = found["summary"]["mean"]
     assert summary["cells"] == sum(summary["against_best_rival"].values()) == 3
     assert summary["gap_closed"]["parse"]["cells"] == 2
-    assert summary["mean_rank"] == pytest.approx({"harmony": 2.0, "parse": 1.0})
+    assert summary["mean_rank"] == pytest.approx({"harmony": 2.0, "local": 3.0, "parse": 1.0})
+    complete, common = summary["rankings"]
+    assert (len(complete["cells"]), complete["left_out"]) == (2, ["mfeat"])
+    assert (len(common["cells"]), set(common["ranks"])) == (3, {"harmony", "parse"})
+    assert common["unranked"] == {"local": {"cells": 2, "leads": 0}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
-from parse_dfl.files import write_atomically
+from parse_dfl.files import json_text, write_atomically
 from parse_dfl.modalities import modality_key
 from parse_dfl.safe_names import as_given
 
@@ -93,7 +92,7 @@ def execute(args: argparse.Namespace) -> None:
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if args.out is not None:
-        write_atomically(args.out, (json.dumps(found.to_dict(), indent=2) + "\n").encode())
+        write_atomically(args.out, f"{json_text(found.to_dict(), indent=2)}\n".encode())
         print(args.out)
 
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.overlap import reach
 from parse_dfl.experiments.trial import Trial
 from parse_dfl.files import cannot_write, write_atomically
 from parse_dfl.training.agent_file import TrainedAgent, agent_file, trained_agent
@@ -97,7 +98,9 @@ def write_slices(
 ) -> None:
     """Write ``slices.npz``: what the first agent of each group makes of the same samples.
 
-    Arrays are named ``GROUP/SLICE``, shape=(samples, width); ``label`` are the classes.
+    Arrays are named ``GROUP/SLICE``, shape=(samples, width); ``label`` are the classes,
+    ``sample`` the positions in the data set, and windows at most ``reach`` positions apart share
+    time steps (0: none do), so that a reader can tell neighbours from copies.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -134,7 +137,14 @@ def _write(
     folder: Path,
 ) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, label=source.label[_some(samples)], **arrays)  # type: ignore[arg-type]
+    some = _some(samples)
+    np.savez_compressed(
+        buffer,
+        label=source.label[some],
+        sample=some,
+        reach=np.int64(reach(source)),
+        **arrays,  # type: ignore[arg-type]
+    )
     write_atomically(folder / "slices.npz", buffer.getvalue())
 
 

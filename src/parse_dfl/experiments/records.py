@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
 from parse_dfl.experiments.lock import LOCK, check_free, locked
-from parse_dfl.files import cannot_write, write_atomically
+from parse_dfl.files import cannot_write, json_text, write_atomically
 
 MARKS = ("config.json", "summary.json", "comparison.json", "metrics.jsonl")
 """A folder that holds one of these is taken for a run or comparison of ours."""
@@ -111,8 +110,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OutputError: the folder is read-only or the disk is full.
     """
-    text = _json(content, indent=2)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f"{json_text(content, indent=2)}\n".encode())
 
 
 def read_json(path: Path) -> Row:
@@ -177,18 +175,7 @@ def rewrite_jsonl(path: Path, keep: Callable[[Row], bool]) -> None:
 
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(f"{_json(row)}\n" for row in rows)
-
-
-def _json(content: Any, indent: int | None = None) -> str:
-    """JSON that can be written as UTF-8 and read back, also where a file's name is not UTF-8."""
-    plain = _finite(content)
-    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(plain, indent=indent, allow_nan=False)
-    return text
+    return "".join(f"{json_text(row)}\n" for row in rows)
 
 
 def _text(path: Path) -> str:
@@ -198,14 +185,3 @@ def _text(path: Path) -> str:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} is no text file: {error}") from error
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null stands in."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return value

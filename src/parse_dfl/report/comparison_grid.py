@@ -8,7 +8,13 @@ from parse_dfl.report.diverged import converged, sentences
 from parse_dfl.report.grid import MISSING, Cell, Grid, accuracy_column, plain
 from parse_dfl.report.ranking import best_rival_sentence, ranked
 from parse_dfl.report.records import Comparison
-from parse_dfl.report.statistics import UPPER_BOUND, Interval, gap_closed, interval
+from parse_dfl.report.statistics import (
+    SMALLEST_GAP,
+    UPPER_BOUND,
+    Interval,
+    gap_closed,
+    interval,
+)
 from parse_dfl.report.units import duration, file_size, seeds
 
 
@@ -78,14 +84,18 @@ def _gaps_closed(comparison: Comparison, names: Sequence[str]) -> list[Cell]:
 
 
 def _comparison_notes(comparison: Comparison, *, has_gaps: bool) -> tuple[str, ...]:
-    count = max(len(result.mean_accuracy) for result in comparison.methods.values())
+    counts = sorted({len(result.mean_accuracy) for result in comparison.methods.values()})
+    told = seeds(counts[-1]) if len(counts) == 1 else f"{counts[0]} to {seeds(counts[-1])}"
     notes = [
-        f"± is half the 95 % interval over {seeds(count)} (Student's t)."
-        if count > 1
+        f"± is half the 95 % interval over {told} (Student's t)."
+        if counts[-1] > 1
         else "One seed: no intervals."
     ]
     if has_gaps:
         notes.append("Gap closed: 0 is local training, 1 the oracle, which sees all samples.")
+    elif "local" in comparison.methods and UPPER_BOUND in comparison.methods:
+        least = f"{100 * SMALLEST_GAP:.0f} points"
+        notes.append(f"No gap closed: the oracle is less than {least} above local training.")
     against_rival = best_rival_sentence(comparison)
     if against_rival:
         notes.append(against_rival)

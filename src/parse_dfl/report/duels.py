@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parse_dfl.report.standings import KINDS, Standing
+from parse_dfl.report.standings import KINDS, MEAN, Standing
 from parse_dfl.report.statistics import (
     OURS,
     SIGNIFICANCE,
     Interval,
     holm,
-    paired_difference,
+    interval,
     paired_p,
 )
 
@@ -53,6 +53,8 @@ class Duel:
 def duels_with_best(standings: Sequence[Standing]) -> list[Duel]:
     """A duel per cell that has PARSE and a rival, against the rival of the highest mean there.
 
+    Where the two share no seed there is none; :func:`unpaired` says where.
+
     That rival is picked by the same numbers that it is compared on, which favours it: the best
     of several is partly so by luck.
     """
@@ -69,6 +71,16 @@ def duels_with_all(standings: Sequence[Standing]) -> list[Duel]:
     return _corrected(pairs)
 
 
+def unpaired(standings: Sequence[Standing]) -> list[str]:
+    """Where PARSE and its best rival share no seed, so that their difference is not known."""
+    pairs = [(each, each.rivals[0]) for each in standings if OURS in each.values and each.rivals]
+    return [
+        f"{each.comparison}: {OURS} and its best rival {rival} share no seed"
+        for each, rival in pairs
+        if each.scope == MEAN and not each.paired(OURS, rival)[0]
+    ]
+
+
 def tally(duels: Sequence[Duel], *, corrected: bool = True) -> dict[str, int]:
     """How many duels were won, tied, lost, or could not be tested."""
     found = [duel.outcome if corrected else duel.outcome_uncorrected for duel in duels]
@@ -77,6 +89,7 @@ def tally(duels: Sequence[Duel], *, corrected: bool = True) -> dict[str, int]:
 
 def _corrected(pairs: Sequence[tuple[Standing, str]]) -> list[Duel]:
     """The duels of the pairs, in their order; each kind of standing is a family of tests."""
+    pairs = [(each, rival) for each, rival in pairs if each.paired(OURS, rival)[0]]
     values = [each.paired(OURS, rival) for each, rival in pairs]
     p = [paired_p(ours, theirs) for ours, theirs in values]
     corrected: list[float | None] = [None] * len(pairs)
@@ -88,7 +101,7 @@ def _corrected(pairs: Sequence[tuple[Standing, str]]) -> list[Duel]:
         Duel(
             standing=each,
             rival=rival,
-            difference=paired_difference(*values[index]),
+            difference=interval([a - b for a, b in zip(*values[index], strict=True)]),
             p=p[index],
             p_holm=corrected[index],
         )

@@ -1,46 +1,80 @@
-"""A folder of runs, read as the comparisons that they make together."""
+"""Single runs, read as the comparisons that they make together."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from parse_dfl.report.records import Collection, Comparison, MethodResult, Run, Summary
+from parse_dfl.report.records import Comparison, MethodResult, Run, Summary
+from parse_dfl.report.units import counted
 
 FREE = ("method", "seed")
 """Settings in which the runs of one comparison differ."""
 
 
-def gather(directory: Path, runs: Sequence[Run], problems: Sequence[str]) -> Collection:
-    """Finished runs that differ in nothing but method and seed stand in one comparison.
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """The comparisons that runs make together, the unfinished runs, and what is left out."""
 
-    The comparison bears the name of the first of its runs' folders.
+    comparisons: tuple[Comparison, ...]
+    unfinished: tuple[Run, ...]
+    problems: tuple[str, ...]
+
+
+def gather(runs: Sequence[Run], known: Sequence[Run] = ()) -> Gathered:
+    """Put finished runs that differ in nothing but method and seed into one comparison.
+
+    The comparison bears the name of the first of its runs' folders.  A run of the same method,
+    seed and settings as an earlier one, or as one of ``known``, is no further evidence, and is
+    left out.
     """
+    seen = {_identity(run): run for run in known if run.summary}
     groups: dict[str, list[Run]] = {}
+    problems = []
     for run in runs:
-        if run.summary:
-            config = {k: v for k, v in run.summary.config.items() if k not in FREE}
-            groups.setdefault(json.dumps(config, sort_keys=True), []).append(run)
-    unfinished = [
-        f"{run.directory} is unfinished and takes no part" for run in runs if run.summary is None
+        if run.summary is None:
+            continue
+        earlier = seen.setdefault(_identity(run), run)
+        if earlier is run:
+            groups.setdefault(_settings(run), []).append(run)
+        else:
+            problems.append(
+                f"{run.directory} repeats {earlier.directory}: same method, seed and settings"
+            )
+    unfinished = tuple(run for run in runs if run.summary is None)
+    problems += [
+        f"{run.directory} is unfinished and takes no part in comparisons" for run in unfinished
     ]
-    return Collection(
-        directory=directory,
-        comparisons=tuple(_comparison(directory, own) for own in groups.values()),
-        problems=(*problems, *unfinished),
+    return Gathered(
+        comparisons=tuple(map(_comparison, groups.values())),
+        unfinished=unfinished,
+        problems=tuple(problems),
     )
 
 
-def _comparison(directory: Path, runs: Sequence[Run]) -> Comparison:
+def _identity(run: Run) -> tuple[str, str, int]:
+    assert run.summary
+    return _settings(run), run.name, run.summary.seed
+
+
+def _settings(run: Run) -> str:
+    """Data and configuration of a finished run, but for what a comparison varies."""
+    assert run.summary
+    config = {name: value for name, value in run.summary.config.items() if name not in FREE}
+    return json.dumps([run.summary.data, config], sort_keys=True)
+
+
+def _comparison(runs: Sequence[Run]) -> Comparison:
     by_method: dict[str, list[Run]] = {}
     for run in runs:
         by_method.setdefault(run.name, []).append(run)
     first = runs[0].summary
     assert first
+    others = f" and {counted(len(runs) - 1, 'more', 'more')}" if len(runs) > 1 else ""
     return Comparison(
-        directory=directory,
-        name=runs[0].directory.name,
+        directory=runs[0].directory,
+        name=f"{runs[0].directory.name}{others}",
         data=first.data,
         config={name: value for name, value in first.config.items() if name not in FREE},
         methods={
@@ -48,7 +82,19 @@ def _comparison(directory: Path, runs: Sequence[Run]) -> Comparison:
             for name, own in by_method.items()
         },
         runs={name: tuple(own) for name, own in by_method.items()},
+        is_gathered=True,
+        problems=tuple(
+            f"{runs[0].directory} and its like: not every seed of {name} has the groups {missing}"
+            for name, own in by_method.items()
+            if (missing := _missing({str(r.directory): r.summary for r in own if r.summary}))
+        ),
     )
+
+
+def _missing(summaries: Mapping[str, Summary]) -> str:
+    """The groups that some of the runs lack."""
+    first, *others = (set(summary.groups) for summary in summaries.values())
+    return ", ".join(sorted(first.union(*others) - first.intersection(*others)))
 
 
 def _result(summaries: Sequence[Summary]) -> MethodResult:

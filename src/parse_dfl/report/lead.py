@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from parse_dfl.report.duels import duels_of_kind, duels_with_best, tally
-from parse_dfl.report.ranking import best_rival_sentence, best_sentence, mean_ranks
+from parse_dfl.report.ranking import best_rival_sentence, best_sentence
+from parse_dfl.report.rankings import rankings
 from parse_dfl.report.records import Collection, Comparison, Record, Run
 from parse_dfl.report.standings import MEAN, of_kind, standings_of
 from parse_dfl.report.statistics import OURS, interval
@@ -32,15 +33,23 @@ def lead_of(record: Record) -> str | None:
 def _of_collection(collection: Collection) -> str | None:
     means = of_kind(standings_of(collection), MEAN)
     duels = duels_of_kind(duels_with_best(means), MEAN)
+    ranked = rankings(means)
     if not duels:
-        return None
+        missing = f"No cell holds {OURS} and a rival that share a seed."
+        return f"{missing} {ranked[0].sentences}" if ranked else missing
     counts, raw = tally(duels), tally(duels, corrected=False)
     difference = interval([duel.difference.mean for duel in duels])
+    cells = counted(len(means), "cell")
+    over = cells if len(duels) == len(means) else f"{len(duels)} of {cells}"
     text = (
-        f"Over {len(duels)} cells {OURS} differs from the best rival of each by "
+        f"Over {over} {OURS} differs from the best rival of each by "
         f"{points_interval(difference)} on average: {counted(counts['win'], 'win')}, "
         f"{counted(counts['tie'], 'tie')} and {counted(counts['loss'], 'loss', 'losses')} after "
         f"Holm's correction ({raw['win']}, {raw['tie']} and {raw['loss']} before it)."
     )
-    ranks = mean_ranks(means)
-    return f"{text} Its mean rank is {ranks[OURS]:.2f} of {len(ranks)}." if OURS in ranks else text
+    if counts["untested"]:
+        text += f" {counts['untested']} could not be tested: one seed in common."
+    if OURS in ranked[0].ranks:
+        ranks = ranked[0].ranks
+        text += f" Its mean rank is {ranks[OURS]:.2f} of {len(ranks)}."
+    return f"{text} {ranked[0].sentences}" if ranked[0].is_partial else text

@@ -16,12 +16,14 @@ from parse_dfl.report.diverged import diverged_sentences
 from parse_dfl.report.finding import read_record
 from parse_dfl.report.grid import Grid
 from parse_dfl.report.inline import dark_rules, inline_svg
+from parse_dfl.report.labels import labels_of
 from parse_dfl.report.lead import lead_of
 from parse_dfl.report.pictures import SavedPicture, save_pictures
 from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run, problems_of
 from parse_dfl.report.sections import tables_of
 from parse_dfl.report.statistics_file import write_statistics
+from parse_dfl.report.units import counted
 from parse_dfl.safe_names import as_given
 
 PAGE = "report.html"
@@ -110,7 +112,12 @@ def _title(record: Record) -> str:
         case Comparison():
             return f"{len(record.methods)} methods on {record.data}"
         case Collection():
-            return f"{len(record.comparisons)} comparisons"
+            single = sum(one.is_gathered for one in record.comparisons)
+            compared = counted(len(record.comparisons) - single, "comparison")
+            cells = f"{counted(single, 'cell')} of single runs"
+            if not single:
+                return compared
+            return cells if single == len(record.comparisons) else f"{compared} and {cells}"
 
 
 def _configurations(record: Record) -> Mapping[str, Mapping[str, Any]]:
@@ -120,6 +127,5 @@ def _configurations(record: Record) -> Mapping[str, Mapping[str, Any]]:
         case Comparison():
             return {"Configuration": record.config}
         case Collection():
-            return {
-                f"Configuration of {one.directory.name}": one.config for one in record.comparisons
-            }
+            labelled = zip(labels_of(record), record.comparisons, strict=True)
+            return {f"Configuration of {label}": one.config for label, one in labelled}

@@ -1,17 +1,11 @@
-"""Who is ahead in a comparison, and whether that can be said; ranks over many."""
+"""Who is ahead in a comparison, and whether that can be said."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from scipy.stats import rankdata
-
 from parse_dfl.report.records import Comparison
-from parse_dfl.report.standings import Standing, standings_of
+from parse_dfl.report.standings import standings_of
 from parse_dfl.report.statistics import (
     OURS,
-    competes,
     interval,
     is_ranked,
     is_rival,
@@ -56,6 +50,8 @@ def pair_sentence(comparison: Comparison, one: str, other: str) -> str:
     """What may be said about the difference of two methods' mean accuracies, paired by seed."""
     mean = standings_of(comparison)[0]
     difference = paired_difference(*mean.paired(one, other))
+    if difference is None:
+        return f"{one} and {other} share no seed, so their difference cannot be told."
     text = (
         f"{one} against {other}, paired over {seeds(difference.count)}: "
         f"{points_interval(difference)}"
@@ -67,17 +63,3 @@ def pair_sentence(comparison: Comparison, one: str, other: str) -> str:
     if difference.is_below_zero:
         return f"{text}: behind."
     return f"{text}: the interval holds zero, so the two cannot be told apart."
-
-
-def mean_ranks(standings: Sequence[Standing]) -> dict[str, float]:
-    """The mean rank, 1 for the best, of PARSE and its rivals over cells; equals share a rank.
-
-    Only methods that every cell has are ranked, so that nobody's rank is of fewer opponents.
-    """
-    if not standings:
-        return {}
-    everywhere = set.intersection(*(set(standing.values) for standing in standings))
-    names = sorted(filter(competes, everywhere))
-    ranks = [rankdata([-standing.means[name] for name in names]) for standing in standings]
-    means = np.mean(ranks, axis=0)
-    return dict(zip(names, map(float, means), strict=True))

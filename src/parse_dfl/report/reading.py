@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from parse_dfl.errors import RecordError
@@ -21,6 +22,7 @@ from parse_dfl.report.records import (
     Overlay,
     Run,
     Summary,
+    ordered_groups,
 )
 
 
@@ -57,8 +59,48 @@ def read_comparison_file(path: Path) -> Comparison:
         methods=methods,
         runs={name: runs for name, (runs, _) in read.items() if runs},
         version=top.text("version") if "version" in top.values else None,
-        problems=tuple(problem for _, problems in read.values() for problem in problems),
+        problems=(
+            *(problem for _, problems in read.values() for problem in problems),
+            *(_beside(path.parent, methods) if in_folder else ()),
+            *_uneven(path, methods),
+        ),
     )
+
+
+def _beside(directory: Path, methods: Mapping[str, MethodResult]) -> Iterator[str]:
+    """What lies in a comparison's folder without being part of it."""
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
+        if folder.name in methods:
+            continue
+        if any(folder.glob(f"seed-*/{METRICS}")) or any(folder.glob(f"seed-*/{SUMMARY}")):
+            yield (
+                f"{folder} holds runs of a method that {COMPARISON} lacks, which take no part: the "
+                "comparison is unfinished, carry on with --resume"
+            )
+        elif any((folder / name).exists() for name in (COMPARISON, SUMMARY, METRICS)):
+            yield (
+                f"{folder} lies in a comparison's folder without being part of it; give it to a "
+                "report of its own"
+            )
+
+
+def _uneven(path: Path, methods: Mapping[str, MethodResult]) -> Iterator[str]:
+    """Methods that lack seeds or groups which others have."""
+    seeds = sorted({seed for result in methods.values() for seed in result.seeds})
+    groups = ordered_groups(group for result in methods.values() for group in result.groups)
+    for name, result in methods.items():
+        missing = [str(seed) for seed in seeds if seed not in result.seeds]
+        if missing:
+            yield (
+                f"{path}: {name} lacks seed {', '.join(missing)}; differences are over the seeds "
+                "that both methods have"
+            )
+        lacking = [group for group in groups if group not in result.groups]
+        if lacking:
+            yield f"{path}: {name} has no accuracy of {', '.join(lacking)}"
+        lengths = {len(values) for values in result.groups.values()} | {len(result.seeds)}
+        if len(lengths) > 1:
+            yield f"{path}: {name} has not every seed for every group"
 
 
 def _seeds(directory: Path) -> tuple[tuple[Run, ...], tuple[str, ...]]:

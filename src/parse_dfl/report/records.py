@@ -128,7 +128,8 @@ class MethodResult:
 class Comparison:
     """A comparison; ``runs`` holds those of its runs that left a record, by method.
 
-    ``name`` is its folder's or file's; ``problems`` say what of it could not be read.
+    ``name`` is its folder's or file's; ``problems`` say what of it could not be read or is left
+    out; ``is_gathered``: it was not run as a comparison, but put together from single runs.
     """
 
     directory: Path
@@ -139,6 +140,7 @@ class Comparison:
     config: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     problems: tuple[str, ...] = ()
+    is_gathered: bool = False
 
     @property
     def diverged(self) -> tuple[str, ...]:
@@ -153,13 +155,15 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A folder of comparisons, in the order of their names.
+    """A folder of comparisons, in the order of their names, and of single runs put together.
 
-    ``problems`` say what in it could not be read, or does not belong together.
+    ``unfinished`` runs take no part in them.  ``problems`` say what in the folder could not be
+    read, is left out, or does not belong together.
     """
 
     directory: Path
     comparisons: tuple[Comparison, ...]
+    unfinished: tuple[Run, ...] = ()
     problems: tuple[str, ...] = ()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parse_dfl.report.grid import Cell, Grid
-from parse_dfl.report.records import Run, Summary, ordered_groups
+from parse_dfl.report.grid import MISSING, Cell, Grid
+from parse_dfl.report.records import Collection, Run, Summary, ordered_groups
 from parse_dfl.report.units import duration, file_size, percent
 
 
@@ -78,4 +78,22 @@ def agents_grid(run: Run) -> Grid | None:
         header=("agent", "modality set", "samples", "accuracy", "macro F1", "local accuracy"),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
         folded=True,
+    )
+
+
+def unfinished_grid(collection: Collection) -> Grid | None:
+    """A row per unfinished run of a folder, and how far it has come."""
+    rows = []
+    for run in collection.unfinished:
+        latest = {line.group: line for line in run.history}
+        last = max((line.round for line in run.history), default=None)
+        reached = ", ".join(f"{g} {percent(latest[g].accuracy)}" for g in ordered_groups(latest))
+        rows.append((run.name, MISSING if last is None else str(last), reached or MISSING))
+    if not rows:
+        return None
+    return Grid(
+        title="Unfinished runs",
+        header=("folder", "last evaluated round", "accuracy so far, in percent"),
+        rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
+        notes=("They take no part in any comparison; carry on with --resume.",),
     )

@@ -34,7 +34,7 @@ from parse_dfl.report.figures.split_map import split_map
 from parse_dfl.report.grid import Grid
 from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
-from parse_dfl.report.run_grids import agents_grid, run_status
+from parse_dfl.report.run_grids import agents_grid, run_status, unfinished_grid
 from parse_dfl.report.statistics_grids import (
     duels_grid,
     gaps_grid,
@@ -67,6 +67,7 @@ TABLES: dict[type[Record], tuple[Callable[[Any], Grid | None], ...]] = {
     Comparison: (comparison_grid, group_duels_grid, conflict_grid, branch_conflict_grid),
     Collection: (
         collection_grid,
+        unfinished_grid,
         summary_grid,
         gaps_grid,
         duels_grid,

@@ -26,10 +26,17 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class Slices:
-    """Every slice of a run, all over the same samples."""
+    """Every slice of a run, all over the same samples.
+
+    ``sample`` holds the samples' positions in the data set; windows at most ``reach`` positions
+    apart share time steps (0: none do).  ``dropped`` names the slices that hold NaN or infinity.
+    """
 
     label: NDArray[np.int64]  # shape=(samples,)
     slices: tuple[Slice, ...]
+    sample: NDArray[np.int64]  # shape=(samples,)
+    reach: int = 0
+    dropped: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> list[Slice]:
         """The slices of a kind that can be drawn together: of the width most of them have."""
@@ -39,7 +46,9 @@ class Slices:
 
 
 def read_slices(run: Run) -> Slices | None:
-    """The slices of a run, without those that hold NaN; None where the run left none.
+    """The finite slices of a run; None where the run left none.
+
+    A file without positions or reach is read as samples of which none overlap.
 
     Raises:
         RecordError: the file is corrupt, or its arrays do not fit together.
@@ -51,11 +60,19 @@ def read_slices(run: Run) -> Slices | None:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         label = arrays.pop("label").astype(np.int64)
-        pieces = [_slice(name, values, len(label)) for name, values in arrays.items()]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        sample = arrays.pop("sample", np.arange(len(label))).astype(np.int64)
+        reach = int(arrays.pop("reach", np.zeros(())))
+        if sample.shape != label.shape:
+            raise ValueError(f"'sample' has shape {sample.shape}, not {label.shape}")
+        pieces = {name: _slice(name, values, len(label)) for name, values in arrays.items()}
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"cannot read {path} ({error}); run it again") from error
-    whole = tuple(piece for piece in pieces if np.isfinite(piece.values).all())
-    return Slices(label=label, slices=whole) if whole else None
+    if not pieces:
+        return None
+    finite = {name: bool(np.isfinite(piece.values).all()) for name, piece in pieces.items()}
+    whole = tuple(piece for name, piece in pieces.items() if finite[name])
+    dropped = tuple(name for name in pieces if not finite[name])
+    return Slices(label=label, slices=whole, sample=sample, reach=reach, dropped=dropped)
 
 
 def _slice(name: str, values: NDArray[np.generic], samples: int) -> Slice:

@@ -42,8 +42,9 @@ class Interval:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """The mean of ``values`` with its 95 % interval by Student's t."""
+    """The mean of at least one value with its 95 % interval by Student's t."""
     count = len(values)
+    assert count, "no values have no mean"
     half = None
     if count > 1:
         spread = float(np.std(values, ddof=1)) / count**0.5
@@ -51,9 +52,10 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean=float(np.mean(values)), half=half, count=count)
 
 
-def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """The mean of ours − theirs, seed by seed, over the seeds that both have."""
-    return interval([a - b for a, b in zip(ours, theirs, strict=False)])
+def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
+    """The mean of ours − theirs, seed by seed, over the seeds that both have; None without one."""
+    differences = [a - b for a, b in zip(ours, theirs, strict=False)]
+    return interval(differences) if differences else None
 
 
 def paired_p(ours: Sequence[float], theirs: Sequence[float]) -> float | None:

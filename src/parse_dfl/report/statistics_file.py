@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from parse_dfl.files import write_atomically
+from parse_dfl.files import json_text, write_atomically
 from parse_dfl.report.diverged import diverged_sentences
-from parse_dfl.report.duels import Duel, duels_of_kind, duels_with_all, duels_with_best, tally
+from parse_dfl.report.duels import (
+    Duel,
+    duels_of_kind,
+    duels_with_all,
+    duels_with_best,
+    tally,
+    unpaired,
+)
 from parse_dfl.report.labels import labels_of
-from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.rankings import Ranking, rankings
 from parse_dfl.report.reach import LEVELS, reached
 from parse_dfl.report.records import Collection, Comparison
 from parse_dfl.report.standings import KINDS, Standing, of_kind, standings_of
@@ -31,8 +37,7 @@ def write_statistics(
         OutputError: the folder cannot be written to.
     """
     found = statistics_of(record, levels)
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(record.directory / FILE, f"{text}\n".encode())
+    write_atomically(record.directory / FILE, f"{json_text(found, indent=1)}\n".encode())
     return found
 
 
@@ -55,6 +60,7 @@ def statistics_of(
         ],
         "reached": list(_reached(record, levels)),
         "problems": [*record.problems, *diverged_sentences(record)],
+        "unpaired": unpaired(standings),
     }
 
 
@@ -68,6 +74,7 @@ def _family(
         for duel in every
         if (duel.standing.comparison, duel.standing.scope) in own and duel.outcome == "loss"
     ]
+    ranked = rankings(standings)
     return {
         "cells": len(standings),
         "against_best_rival": tally(best),
@@ -76,8 +83,21 @@ def _family(
         if best
         else None,
         "behind_any_rival": behind,
-        "mean_rank": mean_ranks(standings),
+        "mean_rank": dict(ranked[0].ranks) if ranked else {},
+        "rankings": list(map(_ranking, ranked)),
         "gap_closed": gaps_closed(standings),
+    }
+
+
+def _ranking(found: Ranking) -> dict[str, Any]:
+    return {
+        "ranks": dict(found.ranks),
+        "cells": list(found.cells),
+        "left_out": list(found.left_out),
+        "unranked": {
+            name: {"cells": cells, "leads": leads}
+            for name, (cells, leads) in found.unranked.items()
+        },
     }
 
 

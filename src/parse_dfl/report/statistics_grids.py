@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from parse_dfl.report.duels import OUTCOMES, Duel, duels_of_kind, duels_with_best, tally
+from parse_dfl.report.duels import OUTCOMES, Duel, duels_of_kind, duels_with_best, tally, unpaired
 from parse_dfl.report.grid import MISSING, Cell, Grid
-from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.rankings import rankings
 from parse_dfl.report.reach import LEVELS, Reached, reached
 from parse_dfl.report.records import Collection, Comparison
-from parse_dfl.report.standings import KINDS, MEAN, of_kind, standings_of
+from parse_dfl.report.standings import KINDS, MEAN, Standing, of_kind, standings_of
 from parse_dfl.report.statistics import OURS, interval
 from parse_dfl.report.statistics_file import gaps_closed
 from parse_dfl.report.units import file_size, percent_interval, signed_points
@@ -32,7 +32,8 @@ def _duels_grid(
     record: Comparison | Collection, kinds: Sequence[str], *, folded: bool
 ) -> Grid | None:
     """PARSE, its best rival, the difference, and what follows from it."""
-    duels = [duel for duel in duels_with_best(standings_of(record)) if duel.standing.kind in kinds]
+    standings = standings_of(record)
+    duels = [duel for duel in duels_with_best(standings) if duel.standing.kind in kinds]
     if not duels:
         return None
     who = "all agents" if MEAN in kinds else "each agent group"
@@ -46,6 +47,7 @@ def _duels_grid(
             "sets).",
             "The best rival is picked by the same numbers that it is compared on, which favours "
             "it. Controls on PARSE's network, its variants and the oracle are no rivals.",
+            *(f"No difference for {told}." for told in unpaired(standings) if MEAN in kinds),
         ),
         folded=folded,
     )
@@ -80,23 +82,35 @@ def summary_grid(collection: Collection) -> Grid | None:
         if own:
             counts, raw = tally(own), tally(own, corrected=False)
             difference = interval([duel.difference.mean for duel in own])
-            ranks = mean_ranks(of_kind(standings, kind))
             told = [f"{counts[name]} ({raw[name]})" for name in OUTCOMES[:3]]
-            rank = f"{ranks[OURS]:.2f} of {len(ranks)}" if OURS in ranks else MISSING
-            rows.append((WORDS[kind], str(len(own)), *told, signed_points(difference), rank))
+            untested = str(counts["untested"])
+            cells = f"{len(own)} of {len(of_kind(standings, kind))}"
+            rank = _rank(of_kind(standings, kind))
+            rows.append((WORDS[kind], cells, *told, untested, signed_points(difference), rank))
     if not rows:
         return None
     return Grid(
         title=f"{OURS} against the best rival of each cell, summed up",
         header=("agents", "cells", *(f"{name}s" for name in ("win", "tie", "losse")),
-                "mean difference", "mean rank"),
+                "untested", "mean difference", "mean rank"),
         rows=tuple(tuple(Cell(text=text) for text in row) for row in rows),
         notes=(
             "Wins, ties and losses after Holm's correction over the cells of the row; in brackets "
-            "before it. With one seed nothing is tested.",
+            "before it. Untested are differences of one seed. Cells: those that hold "
+            f"{OURS} and a rival, of all.",
+            f"The mean rank of {OURS} is over the cells in brackets, those with all methods that "
+            "compete; the table of accuracies names what is left out.",
             "The mean difference is over cells, in points, ± half its 95 % interval over cells.",
         ),
     )  # fmt: skip
+
+
+def _rank(standings: Sequence[Standing]) -> str:
+    found = rankings(standings)
+    if not found or OURS not in found[0].ranks:
+        return MISSING
+    ranks = found[0].ranks
+    return f"{ranks[OURS]:.2f} of {len(ranks)} ({found[0].over})"
 
 
 def gaps_grid(collection: Collection) -> Grid | None:

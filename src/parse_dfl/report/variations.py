@@ -55,6 +55,14 @@ def variations(collection: Collection) -> list[Variation]:
     ]
 
 
+def differing(collection: Collection) -> list[str]:
+    """The settings in which the comparisons differ, by their short names."""
+    configs = [_flat(comparison.config) for comparison in collection.comparisons]
+    places = sorted({place for config in configs for place in config})
+    varied = [p for p in places if len({json.dumps(c.get(p)) for c in configs}) > 1]
+    return list(dict.fromkeys(map(short_name, varied)))
+
+
 def _along(
     place: str, varied: list[str], rows: list[tuple[dict[str, Any], Comparison]]
 ) -> Iterator[Variation]:

@@ -24,3 +24,18 @@ def test_classes_are_dealt_evenly():
     label = np.repeat([0, 1], [150, 50])
     counts = [np.bincount(label[fold.judged]) for fold in make_folds(label, None, seed=0)]
     assert all(tuple(count) == (30, 10) for count in counts)
+
+
+def test_no_group_stops_the_training_that_it_takes_part_in():
+    label, groups = np.arange(300) % 3, np.arange(300) // 10
+    for fold in make_folds(label, groups, seed=0):
+        assert not set(groups[fold.stop]) & set(groups[fold.train])
+        assert set(label[fold.train]) == {0, 1, 2}
+        assert 0 < len(fold.stop) < len(fold.train) / 2
+
+
+def test_where_whole_groups_would_be_too_many_samples_stop():
+    label, groups = np.arange(40) % 2, np.arange(40) // 20
+    for fold in make_folds(label, groups, seed=0):
+        assert len(fold.stop) == 3
+        assert len(fold.train) == 17

@@ -24,16 +24,42 @@ class Fold:
 
 
 def make_folds(label: Indices, groups: Indices | None, seed: int) -> list[Fold]:
-    """Folds in which every class has its share; no group is both trained on and judged."""
+    """Folds in which every class has its share; no group is both trained on and judged.
+
+    Nor does a group stop the training that it takes part in, where groups are small enough.
+    """
     rng = np.random.default_rng(seed)
     part = _stratified(label, rng) if groups is None else _by_group(label, groups, seed)
     folds = []
     for number in range(int(part.max()) + 1):
         rest = rng.permutation((part != number).nonzero()[0])
-        stop = max(1, round(STOP_SHARE * len(rest)))
+        stops = _stops(rest, groups, label)
         judged = (part == number).nonzero()[0]
-        folds.append(Fold(train=rest[stop:], stop=rest[:stop], judged=judged))
+        folds.append(Fold(train=rest[~stops], stop=rest[stops], judged=judged))
     return folds
+
+
+def _stops(rest: Indices, groups: Indices | None, label: Indices) -> NDArray[np.bool_]:
+    """Which of the samples ``rest``, in random order, stop the training, shape (len(rest),).
+
+    Whole groups where there are several and the others still have every class: a network that
+    is stopped by those it learns from is stopped too late.
+    """
+    count = max(1, round(STOP_SHARE * len(rest)))
+    first = np.arange(len(rest)) < count
+    if groups is None:
+        return first
+    own = groups[rest]
+    order = own[np.sort(np.unique(own, return_index=True)[1])]
+    whole = np.zeros(len(rest), dtype=np.bool_)
+    classes = len(np.unique(label[rest]))
+    for group in order[:-1]:
+        wider = whole | (own == group)
+        if wider.sum() <= 2 * count and len(np.unique(label[rest[~wider]])) == classes:
+            whole = wider
+        if whole.sum() >= count:
+            break
+    return whole if whole.any() else first
 
 
 def _stratified(label: Indices, rng: np.random.Generator) -> Indices:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from parse_dfl.report.collection_grid import methods_of
 from parse_dfl.report.grid import MISSING
 from parse_dfl.report.labels import labels_of
-from parse_dfl.report.ranking import mean_ranks
+from parse_dfl.report.rankings import rankings
 from parse_dfl.report.records import Collection
 from parse_dfl.report.standings import MEAN, Standing, of_kind, standings_of
 from parse_dfl.report.statistics import is_ranked
@@ -65,7 +65,8 @@ def _write_cells(panel: Axes, values: NDArray[np.float64], behind: NDArray[np.fl
         missing = np.isnan(value)
         distance = behind[row, column]
         light = np.isnan(distance) or distance < WORST / 2
-        is_best = distance == 0 and value == values[row][behind[row] == 0].min()
+        is_alone = np.isfinite(values[row]).sum() < 2
+        is_best = not is_alone and distance == 0 and value == values[row][behind[row] == 0].min()
         panel.text(
             column,
             row,
@@ -80,17 +81,18 @@ def _write_cells(panel: Axes, values: NDArray[np.float64], behind: NDArray[np.fl
 
 
 def _caption(standings: Sequence[Standing]) -> str:
-    ranks = mean_ranks(standings)
+    ranked = rankings(standings)
+    ranks = ranked[0].ranks if ranked else {}
     text = (
         "Accuracy in percent; the lighter, the closer to the best of its row, which is framed "
         "(the oracle apart)."
     )
     if len(ranks) < 2:
-        return text
+        return f"{text} {ranked[0].sentences}" if ranked else text
     lowest = min(ranks.values())
     best = sorted(name for name, rank in ranks.items() if rank == lowest)
     return (
         f"{text} Among PARSE and its rivals {listed(best)} "
         f"{'has' if len(best) == 1 else 'share'} the best mean rank, {lowest:.2f} of "
-        f"{len(ranks)}; ranks say nothing about how far apart methods are."
+        f"{len(ranks)} over {ranked[0].over}; ranks say nothing about how far apart methods are."
     )

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from sklearn.neighbors import NearestNeighbors
 
+from parse_dfl.report.neighbours import nearest_of_others
 from parse_dfl.report.records import Comparison, Run, runs_of
 from parse_dfl.report.slices import KINDS, Slices, read_slices
 from parse_dfl.report.style import MARKERS, PALETTE, Picture, canvas, house_style
@@ -30,14 +30,24 @@ class _Cloud:
     values: NDArray[np.float64]  # shape=(points, width)
     label: NDArray[np.int64]  # shape=(points,)
     owner: NDArray[np.str_]  # shape=(points,)
+    sample: NDArray[np.int64]  # shape=(points,)
+    reach: int
+
+    def alike(self, tag: NDArray[np.generic]) -> float | None:
+        """The share of points whose nearest neighbour of another sample carries the same tag;
+        None where no point has such a neighbour."""
+        nearest = nearest_of_others(self.values, self.sample, self.reach)
+        known = nearest >= 0
+        return float(np.mean(tag[nearest[known]] == tag[known])) if known.any() else None
 
 
 @house_style
 def slice_maps(record: Run | Comparison) -> Picture | None:
     """t-SNE of the redundant, unique and synergistic slices of the first run that left some."""
-    found = next((slices for run in runs_of(record) if (slices := read_slices(run))), None)
+    read = ((run, slices) for run in runs_of(record) if (slices := read_slices(run)))
+    run, found = next(read, (None, None))
     clouds = [cloud for kind in KINDS if found and (cloud := _cloud(found, kind))]
-    if not clouds:
+    if not clouds or run is None or found is None:
         return None
     figure, panels = canvas(2, len(clouds), height=6.6)
     for index, cloud in enumerate(clouds):
@@ -51,7 +61,7 @@ def slice_maps(record: Run | Comparison) -> Picture | None:
     return Picture(
         name="slices",
         title="Slices in two dimensions",
-        caption=_caption(clouds),
+        caption=f"Of {_told(run)}. {_caption(clouds)}{_left_out(found)}",
         figure=figure,
     )
 
@@ -68,6 +78,8 @@ def _cloud(slices: Slices, kind: str) -> _Cloud | None:
         values=np.concatenate([piece.values[rows] for piece in pieces]),
         label=np.tile(slices.label[rows], len(pieces)),
         owner=np.repeat([piece.owner for piece in pieces], count),
+        sample=np.tile(slices.sample[rows], len(pieces)),
+        reach=slices.reach,
     )
 
 
@@ -109,25 +121,45 @@ def _finish(figure: Figure, panels: list[Axes], clouds: list[_Cloud]) -> None:
         figure.legend(handles, labels, title="class", loc="outside right upper", markerscale=1.8)
 
 
+def _told(run: Run) -> str:
+    return f"{run.name}, seed {run.summary.seed}" if run.summary else run.name
+
+
 def _caption(clouds: list[_Cloud]) -> str:
-    same_class = [_neighbours_alike(cloud.values, cloud.label) for cloud in clouds]
+    overlapping = ", nor of a window that overlaps it" if clouds[0].reach else ""
     text = (
         "t-SNE of each kind of slice, all modality sets' test samples together; distances between "
-        "clusters mean nothing. In the full space the nearest neighbour has the same class for "
-        + listed([f"{100 * s:.0f} % ({c.kind})" for s, c in zip(same_class, clouds, strict=True)])
+        "clusters mean nothing. In the full space the nearest neighbour, never an encoding of the "
+        f"same sample by another agent{overlapping}, has the same class for "
+        + listed([_share(cloud, cloud.label) for cloud in clouds])
     )
     mixed = [cloud for cloud in clouds if len(set(cloud.owner.tolist())) > 1]
     if not mixed:
         return f"{text}."
-    same_owner = [_neighbours_alike(cloud.values, cloud.owner) for cloud in mixed]
     return (
         f"{text}; it comes from the same modality for "
-        + listed([f"{100 * s:.0f} % ({c.kind})" for s, c in zip(same_owner, mixed, strict=True)])
+        + listed([_share(cloud, cloud.owner) for cloud in mixed])
         + ". A redundant slice that is the same whatever sensor it came from mixes the modalities."
     )
 
 
-def _neighbours_alike(values: NDArray[np.float64], tag: NDArray[np.generic]) -> float:
-    """The share of points whose nearest other point carries the same tag."""
-    nearest = NearestNeighbors(n_neighbors=1).fit(values).kneighbors(return_distance=False)
-    return float(np.mean(tag[nearest[:, 0]] == tag))
+def _share(cloud: _Cloud, tag: NDArray[np.generic]) -> str:
+    found = cloud.alike(tag)
+    told = "– (all samples overlap)" if found is None else f"{100 * found:.0f} %"
+    return f"{told} ({cloud.kind})"
+
+
+def _left_out(found: Slices) -> str:
+    """What the maps do not show, and why."""
+    shown = {id(piece) for kind in KINDS for piece in found.of_kind(kind)}
+    narrow = [
+        f"{piece.group}/{piece.kind}.{piece.owner}"
+        for piece in found.slices
+        if id(piece) not in shown
+    ]
+    text = ""
+    if narrow:
+        text += f" Not drawn, because most slices of the kind have another width: {listed(narrow)}."
+    if found.dropped:
+        text += f" Not drawn, because not finite: {listed(list(found.dropped))}."
+    return text

@@ -1,0 +1,85 @@
+"""What the caption of the slice maps says of nearest neighbours."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from parse_dfl.report.figures.slice_maps import slice_maps
+from parse_dfl.report.finding import read_record
+from parse_dfl.report.neighbours import nearest_of_others
+from parse_dfl.report.slices import read_slices
+
+SAMPLES = 60
+
+
+def shares(caption: str) -> list[int]:
+    return [int(found) for found in re.findall(r"(\d+) % \(redundant\)", caption)]
+
+
+def write(folder, **more):
+    """Two groups that encode every sample almost alike; classes say nothing about the place."""
+    draw = np.random.default_rng(0)
+    places = draw.normal(0, 10, (SAMPLES, 4))
+    label = draw.permutation(np.arange(SAMPLES) % 2)
+    arrays = {
+        f"{group}/redundant.{group}": places + draw.normal(0, 1e-3, places.shape)
+        for group in ("acc", "gyro")
+    }
+    np.savez(folder / "slices.npz", label=label, **(arrays | more))
+    return places, label
+
+
+def test_a_samples_other_encoding_is_no_neighbour(run_folder):
+    places, label = write(run_folder)
+    alone = nearest_of_others(places, np.arange(SAMPLES))
+    truth = float(np.mean(label[alone] == label))
+    same_class, _ = shares(slice_maps(read_record(run_folder)).caption)
+    assert truth < 0.75  # a sample's own other encoding would say 100 %
+    assert same_class == pytest.approx(100 * truth, abs=1)
+
+
+def test_windows_that_overlap_are_no_neighbours(run_folder):
+    """Each sample lies beside the next in the file, whose class it has."""
+    walk = np.arange(SAMPLES)[:, None] * np.ones((1, 4))
+    label = np.arange(SAMPLES) % 6 // 3
+    order = np.random.default_rng(0).permutation(SAMPLES)
+    for reach, expected in ((0, 67), (2, 0)):
+        np.savez(
+            run_folder / "slices.npz",
+            label=label[order],
+            sample=order,
+            reach=reach,
+            **{"acc/redundant.acc": walk[order]},
+        )
+        caption = slice_maps(read_record(run_folder)).caption
+        assert shares(caption)[0] == pytest.approx(expected, abs=4)
+        assert ("window that overlaps it" in caption) == (reach > 0)
+
+
+def test_points_without_any_other_sample_have_no_neighbour():
+    assert nearest_of_others(np.zeros((3, 1)), np.array([0, 1, 2]), 5).tolist() == [-1, -1, -1]
+    assert nearest_of_others(np.array([[0.0], [0.1], [9.0]]), np.array([4, 4, 7])).tolist() == [
+        2,
+        2,
+        1,
+    ]
+
+
+def test_slices_that_are_not_drawn_are_named(run_folder):
+    nowhere = np.full((SAMPLES, 4), np.nan)
+    write(
+        run_folder, **{"acc+gyro/unique.acc": nowhere, "acc+gyro/redundant.acc": np.ones((60, 2))}
+    )
+    caption = slice_maps(read_record(run_folder)).caption
+    assert "not finite: acc+gyro/unique.acc" in caption
+    assert "another width: acc+gyro/redundant.acc" in caption
+    assert "Of parse, seed 0." in caption
+
+
+def test_the_samples_positions_must_fit(run_folder):
+    write(run_folder, sample=np.arange(3))
+    with pytest.raises(Exception, match=r"'sample' has shape \(3,\), not \(60,\)"):
+        read_slices(read_record(run_folder))
