@@ -10,7 +10,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "small": ("run", "--data", "digits", "--rounds", "60"),
     "compare": ("compare", "--data", "digits", "--rounds", "8", "--methods", "parse,local"),
     "many": ("run", "--data", "digits", "--rounds", "6", "--agents",
-             "top=100,bottom=100,top+bottom=100", "--samples-per-agent", "4"),
+             "top=100,bottom=100,top+bottom=100", "--samples-per-agent", "3"),
     "series": ("run", "--data", "series.npz", "--rounds", "30"),
     "video": ("run", "--data", "video.npz", "--rounds", "4", "--agents", "a=2,b=2,a+b=2"),
     "wide": ("run", "--data", "digits", "--rounds", "12", "--hidden", "1024", "--latent", "192"),

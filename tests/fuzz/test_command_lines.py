@@ -54,6 +54,8 @@ def folder(tmp_path_factory):
     with contextlib.chdir(place), pytest.MonkeyPatch.context() as patch:
         patch.delenv("PARSE_DFL_DATA", raising=False)
         patch.setattr("sys.stdin", io.StringIO())
+        # Pictures take seconds each; by hand they are drawn.
+        patch.setattr("parse_dfl.report.page.save_pictures", lambda record: ([], []))
         yield place
 
 
