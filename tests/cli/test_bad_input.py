@@ -200,3 +200,61 @@ def test_a_folder_that_is_read_only(capsys, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     line = refused(["run", *FAST, "--data", "good.npz", *SMALL, "--out", "x"], capsys)
     assert line == "parse-dfl: cannot write x: Permission denied\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["run", "--config", "x" * 300],
+        ["run", "--data", "x" * 300 + ".npz"],
+        ["run", "--data-dir", "x" * 300],
+        ["run", "--out", "x" * 300],
+        ["run", "--resume", "x" * 300],
+        ["run", "--topology", "file:" + "x" * 300],
+        ["data", "x" * 300],
+        ["report", "x" * 300],
+        ["audit", "x" * 300],
+        ["pid", "good.npz", "--modalities", "a,b", "--out", "x" * 300],
+        ["cert", "show", "x" * 300],
+        ["cert", "ca", "--federation", "f", "--out", "x" * 300],
+        ["node", "x" * 300],
+        ["node", "init", "--defaults", "x" * 300],
+    ],
+)
+def test_a_name_that_is_too_long(argv, capsys):
+    assert "xxx" in refused(argv, capsys)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--agents", "a=²"],
+        ["--agents", "a=--5"],
+        ["--agents", "a=" + "9" * 30],
+        ["--samples-per-agent", "1..9223372036854775807"],
+        ["--samples-per-agent", "1_0"],
+        ["--seed", "1e29", "--method", "oracle"],
+        ["--seed", "1" + "0" * 29, "--method", "oracle"],
+        ["--seed", "-1"],
+        ["--event", "²:a-0:+b"],
+        ["--liar", "a-0:scale:1e400"],
+        ["--topology", "regular:²"],
+        ["--partition", "dirichlet:1e-320"],
+        ["--memory-limit", "²GiB"],
+        ["--robust", "clipping:liars=nan"],
+        ["--split", "1e308,1e308,1e308"],
+        ["--lr", "1e39"],
+        ["--latent", "9223372036854775807"],
+        ["--batch-size", "9223372036854775807"],
+        ["--lease", "1e300"],
+        ["--threads", "0"],
+        ["--threads", "²"],
+    ],
+)
+def test_a_number_that_no_computation_should_meet(argv, capsys):
+    refused(["run", "--data", "good.npz", *SMALL, *FAST, "--out", "x", *argv], capsys)
+
+
+def test_the_largest_seed_will_do(capsys):
+    argv = ["run", "--data", "good.npz", *SMALL, *FAST, "--method", "oracle", "--out", "x"]
+    assert main([*argv, "--seed", str(2**63 - 1)]) == 0

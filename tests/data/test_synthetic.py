@@ -72,7 +72,7 @@ def test_options_as_text():
         ("nois=0.3", "unknown option 'nois' of synthetic; did you mean 'noise'"),
         ("samples=many", "samples=many of synthetic is not of type int"),
         ("noise=-1", "noise=-1.0 of synthetic must lie between 0 and 100"),
-        ("noise=nan", "noise=nan of synthetic must lie"),
+        ("noise=nan", "noise=nan of synthetic is not of type float"),
         ("modalities=1", "modalities=1 of synthetic must lie between 2 and 8"),
         ("redundant=0,unique=0,synergy=0", "labels of 0 bits"),
         ("redundant=9", "labels of 12 bits"),

@@ -37,7 +37,7 @@ def test_settings(text, settings):
         ("clipping:gamma=1", "clipping has no setting 'gamma'"),
         ("clipping:liars=0", "liars of clipping must be above 0, not 0"),
         ("clipping:radius=-1", "radius of clipping must be at least 0, not -1"),
-        ("balance:gamma=inf", "gamma of balance must be above 0, not inf"),
+        ("balance:gamma=inf", "'gamma=inf' is no setting of balance"),
         ("trimmed-mean:liars=1.5", "must be a whole number, or a share below 1, not 1.5"),
     ],
 )

@@ -71,12 +71,22 @@ def _run(argv: Sequence[str]) -> int:
         if launch().leads:
             _say(f"{what}; {stop}" if str(stop) else what)
         return SIGNALLED + number
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Whatever asks about a path may meet one that is too long, or a folder that is closed.
+        _say(f"cannot use {_cut(str(error.filename))}: {error.strerror}")
+        return BAD_INPUT
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
             raise
         _say(f"not enough memory ({_first_line(error)}); use fewer agents, samples or units")
         return BAD_INPUT
     return 0
+
+
+def _cut(path: str) -> str:
+    return path if len(path) <= 120 else f"{path[:60]}...{path[-40:]}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ Indices = NDArray[np.int64]
 
 SCHEMES = ("iid", "dirichlet", "subject")
 DEFAULT_SAMPLES = 64
-LEAST_ALPHA, MOST_ALPHA = 1e-6, 1e9
+LEAST_ALPHA, MOST_ALPHA = 1e-300, 1e9
 """Beyond them draws from the Dirichlet distribution underflow, or are all alike."""
 
 
@@ -88,8 +88,8 @@ def _alpha(scheme: str, argument: str) -> float:
     alpha = real(argument)
     if alpha is None or not LEAST_ALPHA <= alpha <= MOST_ALPHA:
         raise ConfigError(
-            f"partition {scheme!r} needs a concentration from {LEAST_ALPHA:g} to {MOST_ALPHA:g}, "
-            "such as dirichlet:0.3"
+            f"partition {scheme!r} needs a concentration above 0 ({LEAST_ALPHA:g} to "
+            f"{MOST_ALPHA:g}), such as dirichlet:0.3"
         )
     return alpha
 

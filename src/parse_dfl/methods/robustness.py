@@ -101,9 +101,8 @@ def _check(name: str, setting: str, value: float) -> None:
     least_open = setting in ("liars", "gamma")
     if not 0 <= value <= LARGEST_REAL or (least_open and value == 0):
         told = "above 0" if least_open else "at least 0"
-        raise ConfigError(
-            f"{setting} of {name} must be {told} and at most {LARGEST_REAL:g}, not {value:g}"
-        )
+        most = f", at most {LARGEST_REAL:g}" if value > LARGEST_REAL else ""
+        raise ConfigError(f"{setting} of {name} must be {told}{most}, not {value:g}")
     if setting == "liars" and value > 1 and not value.is_integer():
         raise ConfigError(
             f"liars of {name} must be a whole number, or a share below 1, not {value:g}"
