@@ -15,6 +15,7 @@ from parse_dfl.peer.state import StateFile
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.windows import Onward
 from parse_dfl.peer.wire import decode
+from parse_dfl.training.learner import Learner
 from tests.peer.trust import make_agent
 from tests.small import federation
 
@@ -138,3 +139,25 @@ def test_one_whose_certificate_expires_meanwhile_ends_with_an_error_and_a_checkp
     heard = Heard()
     run(tmp_path, 4, heard=heard)
     assert heard.notes[0] == "goes on after round 3"
+
+
+def test_one_that_diverges_leaves_sends_nothing_more_and_keeps_its_last_checkpoint(
+    tmp_path, monkeypatch
+):
+    train = Learner.train
+
+    def spoilt(learner, absent):
+        train(learner, absent)
+        if learner.round == 3:
+            for rows in learner.layout.branches.values():
+                rows.theta[:, 0] = float("nan")
+
+    monkeypatch.setattr(Learner, "train", spoilt)
+    heard = Heard()
+    sent = run(tmp_path, 9, heard=heard)
+    assert {header.round for header in sent} == {1, 2}
+    assert heard.notes[-1].startswith("diverged in round 3: parameters are not finite")
+    monkeypatch.undo()
+    again = Heard()
+    run(tmp_path, 2, heard=again)
+    assert again.notes == ["goes on after round 2"]
