@@ -70,7 +70,7 @@ def test_a_fraction_lies_below_one(place, value):
             {"acc+gyro:mag": "mlp"},
             "agents of 'acc.gyro' have no modality 'mag'",
         ),
-        ("network.encoders", {"a b": "mlp"}, "'a b' is no modality name"),
+        ("network.encoders", {"a,b": "mlp"}, "'a,b' is no modality name"),
         ("data.evaluate_on", "tests", "unknown evaluate on 'tests'; did you mean 'test'"),
         ("data.standardise", "agree", "unknown standardise 'agree'; did you mean 'agreed'"),
         ("device", "gpu", "unknown device 'gpu'.*cpu"),

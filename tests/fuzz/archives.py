@@ -23,7 +23,7 @@ from parse_dfl.cli import main
 
 RUN = [
     "run", "--rounds", "1", "--latent", "3", "--hidden", "4", "--local-steps", "1",
-    "--samples-per-agent", "6", "--eval-samples", "8", "--quiet",
+    "--samples-per-agent", "3", "--eval-samples", "8", "--quiet",
 ]  # fmt: skip
 NUMBERS = ("<f4", ">f8", "f2", "i1", "u1", ">i4", "u8", "?")
 OTHERS = ("c16", "M8[s]", "m8[D]", "U3", "S3", "O", "V4")

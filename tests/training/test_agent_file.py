@@ -156,3 +156,35 @@ def test_own_encoders_must_be_given_again(tmp_path):
     changed = {"mine": lambda sample, hidden, dropout: nn.Linear(sample.shape[0], hidden)}
     with pytest.raises(CheckpointError, match="was the agent trained with other encoders"):
         load_agent(path, encoders=changed)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"given": [3], "order": [1], "shape": [3]},
+        {"given": [3], "order": [0], "shape": [4]},
+        {"given": ["x"], "order": [0], "shape": [3]},
+        {"order": [0]},
+    ],
+)
+def test_a_layout_that_is_none_is_refused(path, tmp_path, layout):
+    tensors, header = read_tensors(path)
+    header["samples"]["a"]["layout"] = layout
+    write_tensors(tmp_path / "x", tensors, header)
+    with pytest.raises(CheckpointError, match="lacks or garbles"):
+        load_agent(tmp_path / "x")
+
+
+def test_a_file_that_says_nothing_of_layouts_is_read(path, tmp_path):
+    tensors, header = read_tensors(path)
+    for sample in header["samples"].values():
+        sample.pop("layout", None)
+    write_tensors(tmp_path / "x", tensors, header)
+    assert np.array_equal(
+        load_agent(tmp_path / "x").predict(inputs()), load_agent(path).predict(inputs())
+    )
+
+
+def test_a_modality_given_by_two_names(agent):
+    with pytest.raises(DataError, match="'a' is given twice"):
+        agent.predict({"a": inputs()["a"], " a": inputs()["a"]})

@@ -44,7 +44,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _option("--data-dir", "data.data_dir", "DIR", "folder of the named sets"
                 " (else the environment's PARSE_DFL_DATA)"),
         _option("--kind", "data.kind", "MODALITY=KIND", "kind that the shape does not tell: vector,"
-                " series, image or video; repeatable"),
+                " series, image or video, with its axes as in image:chw; repeatable"),
         _option("--subject-key", "data.subject_key", "KEY", "column that says whose a sample is"),
     ),
     "method and network": (

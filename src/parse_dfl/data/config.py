@@ -16,7 +16,8 @@ class DataConfig:
     ``data`` is a name of the catalog or the path of a ``.npz`` file.  ``samples_per_agent`` is
     a number (``64``), a range (``16..128``) or either per modality set
     (``acc=64,acc+gyro=32``); None is the partition's default.  ``kind`` maps a modality to its
-    kind where its shape does not tell; ``subject_key`` names the column to take as subject.
+    kind where its shape does not tell, with its axes as in ``image:chw``; ``subject_key`` names
+    the column to take as subject.
     ``standardise`` is by each agent's ``own`` training samples, or by moments that the owners of
     a modality have ``agreed`` on before the first round (:mod:`parse_dfl.simulation.agreement`).
     """

@@ -98,7 +98,9 @@ def _archive(path: Path, file: BinaryIO) -> NpzFile:
     try:
         opened = np.load(file, allow_pickle=False)
     except _DAMAGE as error:
-        raise DataError(f"{str(path)!r} is not a readable .npz file: {_reason(error)}") from error
+        # What begins like no archive, numpy takes for a pickle, and offers to load it.
+        why = "it is no zip archive" if "pickle" in str(error) else _reason(error)
+        raise DataError(f"{str(path)!r} is not a readable .npz file: {why}") from error
     if not isinstance(opened, NpzFile):
         raise DataError(f"{str(path)!r} is not a .npz file but a single array; use numpy.savez")
     return opened
