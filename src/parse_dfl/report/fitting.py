@@ -92,7 +92,10 @@ class GridTable:
 
 
 class _InEncoding:
-    """Make texts showable, and names as they were given, before columns are measured, so that they stay aligned."""
+    """Make texts showable before columns are measured, so that they stay aligned.
+
+    Names appear as they were given.
+    """
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
