@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from parse_dfl.errors import ConfigError
+
 logger = logging.getLogger("parse_dfl")
 
 
@@ -34,6 +36,12 @@ class CallbackListener:
     """Tell callbacks what a run tells its listener; notes go to the log of ``parse_dfl`` too."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(callbacks, Sequence):
+            raise ConfigError(f"callbacks must be a list of Callback, not {callbacks!r}")
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise ConfigError(f"{callback!r} is no Callback; derive its class from it")
         self._callbacks = callbacks
 
     def start(self, label: str, rounds: int, first_round: int) -> None:

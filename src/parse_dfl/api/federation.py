@@ -25,7 +25,7 @@ from parse_dfl.api.topologies import NamedTopology
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition as deal
 from parse_dfl.data.splits import split
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.events import parse_event
 from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.mix import mix_for
@@ -33,6 +33,8 @@ from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.run import run
 from parse_dfl.liars import check_liars, parse_liar
 from parse_dfl.methods.specs import MethodSpec
+from parse_dfl.modalities import modality_set
+from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.ranks.launch import launch
 from parse_dfl.training.churn import check_events
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from parse_dfl.methods.method import Method
-    from parse_dfl.networks.encoders import EncoderBuilder
 
 
 class Federation:
@@ -155,8 +156,8 @@ class Federation:
             ParseDflError: a setting cannot be used; the message says what can.
         """
         chosen = spec_or_method(method)
-        config = self.configured(rounds, seed, settings)
-        config = for_one(config, chosen)
+        config = for_one(self.configured(rounds, seed, settings), chosen)
+        listener = CallbackListener(callbacks)
         own = self.own(None if isinstance(chosen, MethodSpec) else chosen)
         handed_over = own if config.engine == "simulate" or self._needs_python(own) else None
         folder = open_folder(out, overwrite=overwrite, resume=resume)
@@ -166,7 +167,7 @@ class Federation:
                 out=folder.path,
                 resume=resume,
                 overwrite=overwrite,
-                listener=CallbackListener(callbacks),
+                listener=listener,
                 own=handed_over,
             )
         except BaseException:
@@ -198,7 +199,19 @@ class Federation:
         check_events(changes, agents, self.mix.modalities, last)
         source = self.config.data
         train = split(self.data, source.test).train
+        self._check_encoders()
         deal(self.data, train, agents, source.partition, samples_per_agent=source.samples_per_agent)
+
+    def _check_encoders(self) -> None:
+        """Refuse encoders of unknown names, of other kinds, or of modalities that are not there."""
+        data = self.data
+        for where, name in self.config.network.encoders.items():
+            group, _, modality = where.rpartition(":")
+            for owned in modality_set(group or modality):
+                if owned not in data.modalities:
+                    raise unknown("modality of an encoder", owned, data.modalities)
+            sample = SampleShape(modality, data.kinds[modality], data.shape(modality))
+            encoder_builder(name, sample, self._builders)
 
     def __repr__(self) -> str:
         return f"<Federation of {self.mix.size} agents ({self.mix}) on {self.data.name}>"
@@ -215,6 +228,8 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
             "a federation is fitted in one process; to share it out over several, use "
             "'torchrun -m parse_dfl run'"
         )
+    if not isinstance(out, str | Path | None):
+        raise ConfigError(f"out must be the path of a folder, not {out!r}")
     if resume and out is None:
         raise ConfigError("resume=True goes on with the run in a folder; give it by out=...")
     return RecordFolder.at(out, overwrite=overwrite or resume)

@@ -116,12 +116,14 @@ def for_many(config: RunConfig, methods: Sequence[MethodSpec | Method]) -> RunCo
     return replace(config, method_options=options)
 
 
-def whole_numbers(name: str, values: Iterable[Any], least: int) -> list[int]:
+def whole_numbers(name: str, values: object, least: int) -> list[int]:
     """Return ``values`` as a list of different whole numbers.
 
     Raises:
         ConfigError: one is none, is too small or stands twice, or there is none at all.
     """
+    if not isinstance(values, Iterable):
+        raise ConfigError(f"{name} must be a list, such as range(3), not {values!r}")
     numbers = [plain(value) for value in values]
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or number < least:

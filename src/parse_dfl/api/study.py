@@ -209,8 +209,11 @@ def compare(
     """
     if not isinstance(federation, Federation):
         raise ConfigError(f"the first argument must be a Federation, not {federation!r}")
+    listener = CallbackListener(callbacks)
     if isinstance(methods, str | MethodSpec | Method):
         methods = [methods]
+    if not isinstance(methods, Iterable):
+        raise ConfigError(f"methods must be a list, as [Parse(), 'local'], not {methods!r}")
     chosen = [spec_or_method(method) for method in methods]
     numbers = whole_numbers("seeds", seeds, 0)
     config = for_many(federation.configured(rounds, numbers[0], settings), chosen)
@@ -223,7 +226,7 @@ def compare(
             out=folder.path,
             resume=resume,
             overwrite=overwrite,
-            listener=CallbackListener(callbacks),
+            listener=listener,
             own=federation.own(),
         )
     except BaseException:

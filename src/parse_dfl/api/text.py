@@ -8,7 +8,7 @@ from typing import Any
 
 from parse_dfl.agents import parse_mix
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.robustness import ROBUST, Robustness
+from parse_dfl.methods.robustness import ROBUST
 
 
 def number(value: float) -> str:
@@ -57,14 +57,22 @@ def samples_text(samples: Any) -> str | None:
     )
 
 
-def robust_text(robust: str | Robustness) -> str:
-    """Return a robust aggregation rule as text: ``clipping:liars=0.2,radius=0``."""
+def robust_text(robust: object) -> str:
+    """Return a robust aggregation rule as text: ``clipping:liars=0.2,radius=0``.
+
+    Raises:
+        ConfigError: it is neither a rule nor a text.
+    """
     for name, kind in ROBUST.items():
         if isinstance(robust, kind):
             settings = [f"{field.name}={getattr(robust, field.name)}" for field in fields(kind)]
             return f"{name}:{','.join(settings)}"
-    assert isinstance(robust, str)
-    return robust
+    if isinstance(robust, str):
+        return robust
+    raise ConfigError(
+        f"robust must be an object such as Clipping() or its text ({', '.join(ROBUST)}), "
+        f"not {robust!r}"
+    )
 
 
 def plain(value: Any) -> Any:
