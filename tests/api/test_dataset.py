@@ -68,7 +68,7 @@ def test_a_torch_dataset():
 
 def test_by_name_and_by_path(tmp_path):
     path = tmp_path / "walks.npz"
-    np.savez(path, acc=ACC, mic=MIC, label=LABEL, who=LABEL)
+    np.savez(path, acc=ACC, mic=MIC, label=LABEL, who=np.arange(60) // 6)
     data = load_dataset(path, subject_key="who", kinds={"mic": "vector"})
     assert data.subject is not None
     assert data.shape("mic") == (60,)

@@ -29,19 +29,7 @@ from parse_dfl.cli import main
 from parse_dfl.experiments.config import RunConfig, from_dict
 from parse_dfl.methods import DSGD, Clipping, Harmony, Parse
 
-FLAGS = [
-    "--latent",
-    "9",
-    "--hidden",
-    "8",
-    "--batch-size",
-    "8",
-    "--eval-every",
-    "2",
-    "--rounds",
-    "4",
-    "--quiet",
-]
+FLAGS = ["--latent=9", "--hidden=8", "--batch-size=8", "--eval-every=2", "--rounds=4", "--quiet"]
 
 
 def records(folder):
@@ -55,7 +43,7 @@ def records(folder):
 def test_a_fit_writes_what_the_command_line_writes(digits, quick, tmp_path):
     federation = Federation(
         digits,
-        {"top": 2, "top+bottom": 2},
+        {"top": 3, "top+bottom": 3},
         partition=Dirichlet(0.3),
         topology=Regular(degree=2),
         samples_per_agent=(12, 16),
@@ -70,7 +58,7 @@ def test_a_fit_writes_what_the_command_line_writes(digits, quick, tmp_path):
     fitted.save(tmp_path / "python")
     main(
         [
-            "run", "--agents", "top=2,bottom+top=2", "--partition", "dirichlet:0.3",
+            "run", "--agents", "top=3,bottom+top=3", "--partition", "dirichlet:0.3",
             "--topology", "regular:2", "--samples-per-agent", "12..16",
             "--liar", "top-0:scale:3", "--event", "2:top-1:+bottom", "--absence", "0.1",
             "--test", "fraction:0.3", "--option", "contrastive_weight=0.3", "--lr", "0.02",
@@ -142,7 +130,7 @@ def test_data_that_do_not_fit_are_refused_when_it_is_built(digits):
         Federation(digits, {"top": 50}, samples_per_agent=100)
     with pytest.raises(DataError, match="did you mean 'digits'"):
         Federation("digts")
-    with pytest.raises(ConfigError, match="Dataset.from_arrays"):
+    with pytest.raises(ConfigError, match="make one by Dataset"):
         Federation(np.zeros((3, 3)))
 
 
@@ -211,20 +199,21 @@ def test_a_topology_of_the_users_own(digits, quick):
 
 
 def test_an_encoder_of_the_users_own_is_in_its_agents(digits, quick):
-    def one_layer(sample, hidden, dropout):
-        return nn.Linear(sample.shape[0], hidden)
+    def two_layers(sample, hidden, dropout):
+        wide = nn.Linear(sample.shape[0], 2 * hidden)
+        return nn.Sequential(wide, nn.ReLU(), nn.Linear(2 * hidden, hidden))
 
     plain = Federation(digits, {"top": 2}, samples_per_agent=16).fit(**quick)
-    federation = Federation(digits, {"top": 2}, encoders={"top": one_layer}, samples_per_agent=16)
+    federation = Federation(digits, {"top": 2}, encoders={"top": two_layers}, samples_per_agent=16)
     result = federation.fit(**quick)
     parameters = [each.summary.groups["top"].parameters for each in (plain, result)]
     assert parameters[0] != parameters[1]
     assert result.agents["top-1"].predict({"top": digits["top"][:3]}).shape == (3,)
-    with pytest.raises(ConfigError, match="two encoders are called 'one_layer'"):
+    with pytest.raises(ConfigError, match="two encoders are called 'two_layers'"):
         Federation(
             digits,
             {"top": 2},
-            encoders={"top": one_layer, "bottom": (lambda build: build)(_named("one_layer"))},
+            encoders={"top": two_layers, "bottom": (lambda build: build)(_named("two_layers"))},
         )
 
 
@@ -311,8 +300,8 @@ def test_a_fit_that_fails_leaves_no_temporary_folder(federation, quick, tmp_path
 
 
 def test_several_processes_are_sent_to_the_command_line(federation, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("LOCAL_RANK", "0")
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
     with pytest.raises(ParseDflError, match="torchrun -m parse_dfl run"):
         federation.fit()

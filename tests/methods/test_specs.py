@@ -25,7 +25,7 @@ def test_the_package_offers_every_object():
     assert set(parse_dfl.methods._HOMES) == set(parse_dfl.methods.__all__)
     for name in parse_dfl.methods.__all__:
         assert getattr(parse_dfl.methods, name).__doc__
-    assert dir(parse_dfl.methods) == parse_dfl.methods.__all__
+    assert set(dir(parse_dfl.methods)) == set(parse_dfl.methods.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Prase'"):
         parse_dfl.methods.Prase  # noqa: B018
 

@@ -43,16 +43,21 @@ class CallbackListener:
             if not isinstance(callback, Callback):
                 raise ConfigError(f"{callback!r} is no Callback; derive its class from it")
         self._callbacks = callbacks
+        self._done = 0
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
         """Pass on that a run begins."""
+        self._done = first_round
         for callback in self._callbacks:
             callback.on_start(label, rounds, first_round)
 
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
         """Pass on that a round is done, and its accuracies where it was evaluated."""
+        is_new = done != self._done  # the last round is told again with its final accuracies
+        self._done = done
         for callback in self._callbacks:
-            callback.on_round(done)
+            if is_new:
+                callback.on_round(done)
             if accuracy is not None:
                 callback.on_evaluation(done, accuracy)
 
