@@ -4,23 +4,10 @@ Agents with different encoders of a modality keep those to themselves, and still
 other: the heads that read the slices have one shape, and are shared by all.
 """
 
-import tempfile
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from parse_dfl import (
-    Dropout,
-    NetworkConfig,
-    Own,
-    RunConfig,
-    SampleShape,
-    TrainingConfig,
-    load_agent,
-    load_data,
-    run,
-)
+from parse_dfl import Dropout, Federation, SampleShape, load_dataset
 
 
 class Residual(nn.Module):
@@ -46,24 +33,16 @@ def residual(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
     return Residual(sample.shape[0], hidden, dropout)
 
 
-encoders = {"residual": residual}
-config = RunConfig(
-    agents="top=3,bottom=3,bottom+top=3",
-    # GROUP:MODALITY chooses it for one group; "top" alone would choose it for all owners of top.
-    network=NetworkConfig(encoders={"bottom+top:top": "residual"}),
-    training=TrainingConfig(rounds=20),
+digits = load_dataset("digits")
+# GROUP:MODALITY chooses it for one group; "top" alone would choose it for all owners of top.
+federation = Federation(
+    digits, {"top": 3, "bottom": 3, "bottom+top": 3}, encoders={"bottom+top:top": residual}
 )
+result = federation.fit(rounds=20)
+print(result)
 
-with tempfile.TemporaryDirectory() as folder:
-    out = Path(folder) / "run"
-    summary = run(config, out=out, own=Own(encoders=encoders))
-    for group, scores in summary["groups"].items():
-        print(f"{group:12} {scores['accuracy']:.2f}  {scores['parameters']} parameters")
-
-    # A file holds numbers, not code: give the encoder again to load an agent that uses it.
-    agent = load_agent(out / "agents" / "bottom+top-0.safetensors", encoders=encoders)
-
-digits = load_data("digits").modalities
+agent = result.agents["bottom+top-0"]
 top = digits["top"][:8]
 print("both cameras:", agent.predict({"top": top, "bottom": digits["bottom"][:8]}))
 print("top alone:   ", agent.predict({"top": top}))
+# A saved file holds numbers, not code: load_agent(path, encoders={"residual": residual}).

@@ -11,15 +11,14 @@ from parse_dfl import (
     Batch,
     Branch,
     Exchange,
+    Federation,
     Method,
     Mixing,
     Outputs,
     ParseNetwork,
     Rows,
-    RunConfig,
     Sent,
     Stage,
-    TrainingConfig,
     compare,
     cross_entropy,
     modality_loss,
@@ -63,10 +62,7 @@ stage = Stage(
 )
 mine = Method(name="mine", network=ParseNetwork, stages=(stage,))
 
-config = RunConfig(agents="top=3,bottom=3,bottom+top=3", training=TrainingConfig(rounds=20))
-results = compare(config, [mine, "parse", "local"], seeds=[0, 1])["methods"]
-for name, result in results.items():
-    accuracy, sent = result["mean_accuracy"], result["payload_bytes_per_link"]["mean"]
-    print(f"{name:6} {accuracy['mean']:.3f} ± {accuracy['ci95']:.3f}  {sent:,.0f} bytes per link")
-
-# For one run: run(config, own=Own(method=mine)); its agents: load_agent(path, method=mine).
+federation = Federation("digits", {"top": 3, "bottom": 3, "bottom+top": 3})
+study = compare(federation, [mine, "parse", "local"], seeds=range(2), rounds=20)
+print(study)  # bytes/link: what the 16-bit messages save
+print(study.difference("mine", "parse"))

@@ -6,7 +6,7 @@ between agents that own ``top``, and no others.
 
 import networkx as nx
 
-from parse_dfl import Own, RunConfig, TrainingConfig, run
+from parse_dfl import Federation
 
 # Agents are called GROUP-NUMBER, in the order of the mix.
 camera = [f"top-{number}" for number in range(4)]
@@ -18,9 +18,7 @@ nx.add_path(graph, camera)
 nx.add_path(graph, both)
 graph.add_edges_from(zip(camera, both, strict=True))
 
-config = RunConfig(agents="top=4,bottom+top=4", training=TrainingConfig(rounds=20))
-summary = run(config, own=Own(topology=graph))
-print(f"on your graph: {summary['mean_accuracy']:.3f}")
-for overlay in summary["overlays"]:
-    links, members = len(overlay["edges"]), len(overlay["members"])
-    print(f"  {overlay['label']:12} {members} owners, {links} links")
+result = Federation("digits", {"top": 4, "bottom+top": 4}, topology=graph).fit(rounds=20)
+print(f"on your graph: {result.accuracy:.3f}")
+for overlay in result.summary.overlays:
+    print(f"  {overlay.label:12} {len(overlay.members)} owners, {len(overlay.edges)} links")

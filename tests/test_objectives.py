@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from parse_dfl.methods.parse import ParseOptions, parse_objective
+from parse_dfl.methods.options import ParseOptions
+from parse_dfl.methods.parse import parse_objective
 from parse_dfl.networks.network import Outputs
 from parse_dfl.objectives import (
     Batch,

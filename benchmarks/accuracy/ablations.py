@@ -19,9 +19,9 @@ from benchmarks.accuracy.recipe import HERE, RESULTS, Cell, Recipe
 from benchmarks.accuracy.results import FILE
 from benchmarks.accuracy.run import stamp
 from benchmarks.accuracy.test_time import left_out
-from parse_dfl import RunConfig, compare
 from parse_dfl.errors import unknown
-from parse_dfl.experiments.config import with_values
+from parse_dfl.experiments.compare import compare
+from parse_dfl.experiments.config import RunConfig, with_values
 from parse_dfl.experiments.own import Own
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.files import write_atomically

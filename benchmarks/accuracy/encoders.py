@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parse_dfl import RunConfig
 from parse_dfl.data.splits import split
 from parse_dfl.data.standardise import fit
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.ingredients import load_data
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parse_dfl import DataConfig, RunConfig, TrainingConfig
+from parse_dfl.data.config import DataConfig
 from parse_dfl.errors import unknown
+from parse_dfl.experiments.config import RunConfig
+from parse_dfl.training.config import TrainingConfig
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "recipe.toml"

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parse_dfl import RunConfig
 from parse_dfl.experiments.compare import comparison
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.outcome import agent_scores, group_means, weighted_mean
 from parse_dfl.experiments.trial import build_trial
 from parse_dfl.networks.network import Outputs

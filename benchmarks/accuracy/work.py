@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from benchmarks.accuracy.recipe import Unit
-from parse_dfl import RunConfig, compare
 from parse_dfl.agents import parse_mix
+from parse_dfl.experiments.compare import compare
+from parse_dfl.experiments.config import RunConfig
 
 
 @dataclass(frozen=True)

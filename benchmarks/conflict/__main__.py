@@ -20,7 +20,8 @@ from benchmarks.conflict.recipe import (
     folder_of,
 )
 from benchmarks.conflict.table import draw, write_tables
-from parse_dfl import __version__, compare
+from parse_dfl import __version__
+from parse_dfl.experiments.compare import compare
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.accuracy.recipe import Cell, Recipe
 from benchmarks.faithful.results import stamp
-from parse_dfl import compare
+from parse_dfl.experiments.compare import compare
 
 MIX = "5+5+5"
 

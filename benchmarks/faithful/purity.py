@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faithful.results import stamp
-from parse_dfl import DataConfig, RunConfig, TrainingConfig, compare, load_agent
+from parse_dfl import load_agent
 from parse_dfl.analysis.probing.agent_outputs import view
 from parse_dfl.analysis.probing.parts import audit_parts
 from parse_dfl.analysis.probing.probes import read
 from parse_dfl.analysis.probing.purity import is_label_bit, purity
+from parse_dfl.data.config import DataConfig
 from parse_dfl.data.splits import split
+from parse_dfl.experiments.compare import compare
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.experiments.trial import deal, load_data, mix_for
 from parse_dfl.methods.registry import build_method
+from parse_dfl.training.config import TrainingConfig
 
 SEEDS = (0, 1, 2, 3, 4)
 GROUPS = ("a", "b", "a+b")

@@ -10,8 +10,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from parse_dfl import DataConfig, OverlayConfig, RunConfig, TrainingConfig
 from parse_dfl.agents import parse_mix
+from parse_dfl.data.config import DataConfig
+from parse_dfl.experiments.config import RunConfig
+from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.training.config import TrainingConfig
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from benchmarks.speed.jobs import CLASSES, Job
 from benchmarks.speed.mlp import HIDDEN
-from parse_dfl.methods.parse import ParseOptions
+from parse_dfl.methods.options import ParseOptions
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.blueprint import slice_widths
 from parse_dfl.networks.config import NetworkConfig

@@ -9,104 +9,176 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parse_dfl.agents import AgentSpec
+    from parse_dfl.analysis.pid.estimation import estimate as estimate_pid
+    from parse_dfl.api.callbacks import Callback
+    from parse_dfl.api.dataset import Dataset, load_dataset
+    from parse_dfl.api.disturbances import Attacker, ModalityChange
+    from parse_dfl.api.federation import Federation
+    from parse_dfl.api.partitions import IID, BySubject, Dirichlet
+    from parse_dfl.api.probing import probe
+    from parse_dfl.api.result import Result
+    from parse_dfl.api.study import Difference, Study, compare
+    from parse_dfl.api.topologies import (
+        ChordalRing,
+        Complete,
+        ErdosRenyi,
+        Exponential,
+        OnePeerExponential,
+        RandomMatching,
+        Regular,
+        Ring,
+        ScaleFree,
+        SmallWorld,
+    )
     from parse_dfl.branches import Branch
-    from parse_dfl.data.catalog import load as load_data
-    from parse_dfl.data.config import DataConfig
-    from parse_dfl.data.mapping import from_mapping, from_torch_dataset
-    from parse_dfl.errors import ParseDflError
-    from parse_dfl.experiments.compare import compare
-    from parse_dfl.experiments.config import RunConfig
-    from parse_dfl.experiments.own import Own
-    from parse_dfl.experiments.run import resume_run, run
+    from parse_dfl.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        IdentityError,
+        OutputError,
+        OverlayError,
+        ParseDflError,
+        PeerError,
+        RankError,
+        RecordError,
+        UnknownNameError,
+    )
     from parse_dfl.methods.exchange import Exchange, Rows, Sent
     from parse_dfl.methods.method import Method, Stage
     from parse_dfl.methods.sharing import partial_alignment
-    from parse_dfl.networks.config import NetworkConfig
     from parse_dfl.networks.encoders import SampleShape
     from parse_dfl.networks.layers import Dropout
     from parse_dfl.networks.network import Outputs
     from parse_dfl.networks.parse import ParseNetwork
     from parse_dfl.objectives import Batch, cross_entropy, modality_loss
-    from parse_dfl.overlays.config import OverlayConfig
     from parse_dfl.overlays.mixing import Mixing
+    from parse_dfl.overlays.topologies import Topology
     from parse_dfl.report.page import write_report
     from parse_dfl.threads import tune_process
     from parse_dfl.training.agent_file import TrainedAgent, load_agent
-    from parse_dfl.training.config import TrainingConfig
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AgentSpec": "agents",
+    "Attacker": "api.disturbances",
     "Batch": "objectives",
     "Branch": "branches",
-    "DataConfig": "data.config",
+    "BySubject": "api.partitions",
+    "Callback": "api.callbacks",
+    "CheckpointError": "errors",
+    "ChordalRing": "api.topologies",
+    "Complete": "api.topologies",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Dataset": "api.dataset",
+    "Difference": "api.study",
+    "Dirichlet": "api.partitions",
     "Dropout": "networks.layers",
+    "ErdosRenyi": "api.topologies",
     "Exchange": "methods.exchange",
+    "Exponential": "api.topologies",
+    "Federation": "api.federation",
+    "IID": "api.partitions",
+    "IdentityError": "errors",
     "Method": "methods.method",
     "Mixing": "overlays.mixing",
-    "NetworkConfig": "networks.config",
+    "ModalityChange": "api.disturbances",
+    "OnePeerExponential": "api.topologies",
+    "OutputError": "errors",
     "Outputs": "networks.network",
-    "OverlayConfig": "overlays.config",
-    "Own": "experiments.own",
+    "OverlayError": "errors",
     "ParseDflError": "errors",
     "ParseNetwork": "networks.parse",
+    "PeerError": "errors",
+    "RandomMatching": "api.topologies",
+    "RankError": "errors",
+    "RecordError": "errors",
+    "Regular": "api.topologies",
+    "Result": "api.result",
+    "Ring": "api.topologies",
     "Rows": "methods.exchange",
-    "RunConfig": "experiments.config",
     "SampleShape": "networks.encoders",
+    "ScaleFree": "api.topologies",
     "Sent": "methods.exchange",
+    "SmallWorld": "api.topologies",
     "Stage": "methods.method",
+    "Study": "api.study",
+    "Topology": "overlays.topologies",
     "TrainedAgent": "training.agent_file",
-    "TrainingConfig": "training.config",
-    "compare": "experiments.compare",
+    "UnknownNameError": "errors",
+    "compare": "api.study",
     "cross_entropy": "objectives",
-    "from_mapping": "data.mapping",
-    "from_torch_dataset": "data.mapping",
+    "estimate_pid": "analysis.pid.estimation",
     "load_agent": "training.agent_file",
-    "load_data": "data.catalog",
+    "load_dataset": "api.dataset",
     "modality_loss": "objectives",
     "partial_alignment": "methods.sharing",
-    "resume_run": "experiments.run",
-    "run": "experiments.run",
+    "probe": "api.probing",
     "tune_process": "threads",
     "write_report": "report.page",
 }
-_NAMES = {"load_data": "load"}
+_NAMES = {"estimate_pid": "estimate"}
 """Where a public name differs from the one at home."""
 
 __all__ = [
+    "IID",
     "AgentSpec",
+    "Attacker",
     "Batch",
     "Branch",
-    "DataConfig",
+    "BySubject",
+    "Callback",
+    "CheckpointError",
+    "ChordalRing",
+    "Complete",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "Difference",
+    "Dirichlet",
     "Dropout",
+    "ErdosRenyi",
     "Exchange",
+    "Exponential",
+    "Federation",
+    "IdentityError",
     "Method",
     "Mixing",
-    "NetworkConfig",
+    "ModalityChange",
+    "OnePeerExponential",
+    "OutputError",
     "Outputs",
-    "OverlayConfig",
-    "Own",
+    "OverlayError",
     "ParseDflError",
     "ParseNetwork",
+    "PeerError",
+    "RandomMatching",
+    "RankError",
+    "RecordError",
+    "Regular",
+    "Result",
+    "Ring",
     "Rows",
-    "RunConfig",
     "SampleShape",
+    "ScaleFree",
     "Sent",
+    "SmallWorld",
     "Stage",
+    "Study",
+    "Topology",
     "TrainedAgent",
-    "TrainingConfig",
+    "UnknownNameError",
     "__version__",
     "compare",
     "cross_entropy",
-    "from_mapping",
-    "from_torch_dataset",
+    "estimate_pid",
     "load_agent",
-    "load_data",
+    "load_dataset",
     "modality_loss",
     "partial_alignment",
-    "resume_run",
-    "run",
+    "probe",
     "tune_process",
     "write_report",
 ]

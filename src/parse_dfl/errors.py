@@ -2,6 +2,7 @@
 
     ParseDflError
     ├── ConfigError        a setting, a name or a mix that cannot be used
+    │   └── UnknownNameError    a name that a result does not hold
     ├── DataError          a data set that cannot be read or split as asked
     ├── OverlayError       a topology that cannot be built over its members
     ├── CheckpointError    a checkpoint or agent file that does not fit
@@ -34,6 +35,12 @@ class ParseDflError(Exception):
 
 class ConfigError(ParseDflError):
     """A setting, a name or a mix that cannot be used."""
+
+
+class UnknownNameError(ConfigError, KeyError):
+    """A name that a result does not hold; also a ``KeyError``, as mappings raise it."""
+
+    __str__ = Exception.__str__  # KeyError shows its text in quotes
 
 
 class DataError(ParseDflError):

@@ -7,7 +7,8 @@ import torch
 
 from benchmarks.accuracy import encoders
 from benchmarks.accuracy.encoders import Pretrained, default_trunk, frozen, rebuild
-from parse_dfl import DataConfig, RunConfig
+from parse_dfl.data.config import DataConfig
+from parse_dfl.experiments.config import RunConfig
 from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import SampleShape
 

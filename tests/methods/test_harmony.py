@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.harmony import AverageAlike, HarmonyOptions, harmony
+from parse_dfl.methods.harmony import AverageAlike, harmony
+from parse_dfl.methods.options import HarmonyOptions
 from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE = 4

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
+from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.oracle import oracle
-from parse_dfl.methods.parse import ParseOptions
 from tests.federation import tiny_blueprint, tiny_simulator
 
 

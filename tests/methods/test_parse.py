@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from parse_dfl.methods.parse import ParseOptions, parse_method, parse_objective
+from parse_dfl.methods.options import ParseOptions
+from parse_dfl.methods.parse import parse_method, parse_objective
 from parse_dfl.methods.sharing import hybrid
 from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.parse import ParseNetwork

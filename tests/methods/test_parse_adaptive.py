@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.parse_adaptive import AdaptiveOptions, adaptive_objective, parse_adaptive
+from parse_dfl.methods.options import AdaptiveOptions
+from parse_dfl.methods.parse_adaptive import adaptive_objective, parse_adaptive
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.objectives import Batch
 from tests.networks.test_gated import BOTH, small_inputs

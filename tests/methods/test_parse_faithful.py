@@ -5,9 +5,8 @@ import torch
 
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
 from parse_dfl.errors import ConfigError
+from parse_dfl.methods.options import PRICES, FaithfulOptions
 from parse_dfl.methods.parse_faithful import (
-    PRICES,
-    FaithfulOptions,
     faithful_objective,
     parse_faithful,
 )

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.sheaf import SheafCoupling, SheafOptions
+from parse_dfl.methods.options import SheafOptions
+from parse_dfl.methods.sheaf import SheafCoupling
 from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE, COLUMNS, WIDTH = 5, 6, 3

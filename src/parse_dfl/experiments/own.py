@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.methods.method import Method
 from parse_dfl.networks.encoders import EncoderBuilder
+from parse_dfl.overlays.topologies import Topology
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -25,7 +26,7 @@ class Own:
 
     data: MultimodalData | None = None
     encoders: Mapping[str, EncoderBuilder] = field(default_factory=dict)
-    topology: nx.Graph | None = None
+    topology: nx.Graph | Topology | None = None
     method: Method | None = None
 
 

@@ -8,13 +8,23 @@ from parse_dfl.errors import ConfigError
 
 
 def check_option(
-    name: str, value: float, *, least: float = -inf, above: float = -inf, below: float = inf
+    name: str,
+    value: object,
+    *,
+    least: float = -inf,
+    above: float = -inf,
+    below: float = inf,
+    whole: bool = False,
 ) -> None:
-    """Refuse a value that is not finite, or out of its range.
+    """Refuse a value that is no finite number, or out of its range.
 
     Raises:
         ConfigError: it is; the message names the range.
     """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"option {name} must be a number, not {value!r}")
+    if whole and isfinite(value) and not float(value).is_integer():
+        raise ConfigError(f"option {name} must be a whole number, not {value!r}")
     if isfinite(value) and value >= least and above < value < below:
         return
     limits = {"at least": least, "above": above, "below": below}

@@ -12,36 +12,18 @@ Training", Ouyang et al., MobiSys 2023.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.exchange import Exchange, Rows, Sent
 from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.options import HarmonyOptions
 from parse_dfl.networks.late_fusion import LateFusionNetwork, mean_logits
 from parse_dfl.networks.network import Outputs
 from parse_dfl.objectives import joint_loss, modality_loss
 from parse_dfl.overlays.mixing import Mixing
-
-
-@dataclass(frozen=True, kw_only=True)
-class HarmonyOptions:
-    """``first_stage`` is stage 1's share of the rounds, ``tau`` the largest difference of
-    normalised drift at which heads are averaged, ``encoder_rate`` the encoders' share of the
-    learning rate in stage 2."""
-
-    first_stage: float = 0.5
-    tau: float = 0.2
-    encoder_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_option("first_stage", self.first_stage, above=0, below=1)
-        check_option("tau", self.tau, least=0)
-        check_option("encoder_rate", self.encoder_rate, least=0)
 
 
 class AverageAlike(Exchange):

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parse_dfl.methods.method import Method
-from parse_dfl.methods.parse import ParseOptions, parse_method
+from parse_dfl.methods.options import ParseOptions
+from parse_dfl.methods.parse import parse_method
 from parse_dfl.methods.sharing import nothing
 
 

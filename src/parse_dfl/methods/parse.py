@@ -9,13 +9,11 @@ Cao, Li, Liu, arXiv 2601.10012 (2026).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.method import Method, SharingRule, Stage
+from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.network import Outputs
 from parse_dfl.networks.parse import ParseNetwork
@@ -26,25 +24,6 @@ from parse_dfl.objectives import (
     modality_loss,
     supervised_contrastive,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParseOptions:
-    """The weights of PARSE's loss: CE(ℓ) + modality · Σ_m CE(r_m + u_m) + head · Σ_slices CE
-    + contrastive · Σ_ab supcon(r_a, r_b).
-
-    All but the first term exist only where an agent owns several modalities, except the heads'.
-    """
-
-    modality_weight: float = 1.0
-    head_weight: float = 0.0
-    contrastive_weight: float = 0.15
-    temperature: float = 0.2
-
-    def __post_init__(self) -> None:
-        check_option("temperature", self.temperature, above=0)
-        for name in ("modality_weight", "head_weight", "contrastive_weight"):
-            check_option(name, getattr(self, name), least=0)
 
 
 def parse_objective(options: ParseOptions) -> Objective:

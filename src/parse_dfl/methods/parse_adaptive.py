@@ -12,29 +12,18 @@ Networks 5(2), 1992.  Weighting modalities is what the paper of PARSE leaves for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.method import Method, Stage
-from parse_dfl.methods.parse import ParseOptions, parse_objective
+from parse_dfl.methods.options import AdaptiveOptions
+from parse_dfl.methods.parse import parse_objective
 from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.network import Outputs
 from parse_dfl.objectives import Batch, Objective, cross_entropy
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdaptiveOptions(ParseOptions):
-    """PARSE's options, and ``hold_out``: every how many-th sample only the gates learn from."""
-
-    hold_out: int = 4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_option("hold_out", self.hold_out, least=2)
 
 
 def adaptive_objective(options: AdaptiveOptions) -> Objective:

@@ -28,40 +28,20 @@ ICLR 2017.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
-from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.options import PRICES, FaithfulOptions
 from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
 from parse_dfl.networks.network import Outputs
 from parse_dfl.objectives import Batch, Objective, cross_entropy, nats, shared_variation
 
 KINDS = ("redundant", "unique", "synergistic")
-PRICES = ("agreement", "unique_price", "synergy_price", "independence", "synergy_independence")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FaithfulOptions:
-    """``agreement`` β_r, ``unique_price`` β_u, ``synergy_price`` β_s, ``independence`` κ,
-    ``synergy_independence`` κ_s; ``price`` multiplies all five; in the first stage β_r is ``early``
-    times as high."""
-
-    price: float = 1.0
-    agreement: float = 1.2
-    unique_price: float = 0.05
-    synergy_price: float = 0.02
-    independence: float = 0.1
-    synergy_independence: float = 0.004
-    early: float = 0.16
-
-    def __post_init__(self) -> None:
-        for name in (*PRICES, "price", "early"):
-            check_option(name, getattr(self, name), least=0)
 
 
 def faithful_objective(options: FaithfulOptions, kinds: Sequence[str] = KINDS) -> Objective:

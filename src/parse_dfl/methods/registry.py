@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from parse_dfl.errors import ConfigError, nearest
 from parse_dfl.methods.dsgd import dsgd
 from parse_dfl.methods.gradient_surgery import gradient_surgery
-from parse_dfl.methods.harmony import HarmonyOptions, harmony
+from parse_dfl.methods.harmony import harmony
 from parse_dfl.methods.method import Method
 from parse_dfl.methods.names import split_method
+from parse_dfl.methods.options import (
+    AdaptiveOptions,
+    FaithfulOptions,
+    HarmonyOptions,
+    Options,
+    ParseOptions,
+    SheafOptions,
+)
 from parse_dfl.methods.oracle import oracle
-from parse_dfl.methods.parse import ParseOptions, parse_method
-from parse_dfl.methods.parse_adaptive import AdaptiveOptions, parse_adaptive
-from parse_dfl.methods.parse_faithful import FaithfulOptions, parse_faithful
+from parse_dfl.methods.parse import parse_method
+from parse_dfl.methods.parse_adaptive import parse_adaptive
+from parse_dfl.methods.parse_faithful import parse_faithful
 from parse_dfl.methods.sharing import RULES
-from parse_dfl.methods.sheaf import SheafOptions, sheaf_dmfl
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """Of a method without settings of its own."""
-
+from parse_dfl.methods.sheaf import sheaf_dmfl
 
 _BUILDERS: Mapping[str, tuple[type[Any], Callable[[Any], Method]]] = {
     "parse": (ParseOptions, parse_method),
     "parse-adaptive": (AdaptiveOptions, parse_adaptive),
     "parse-faithful": (FaithfulOptions, parse_faithful),
-    "local": (NoOptions, lambda _: dsgd("local")),
-    "dsgd-task": (NoOptions, lambda _: dsgd("dsgd-task")),
-    "dsgd-modality": (NoOptions, lambda _: dsgd("dsgd-modality")),
-    "dsgd-hybrid": (NoOptions, lambda _: dsgd("dsgd-hybrid")),
+    "local": (Options, lambda _: dsgd("local")),
+    "dsgd-task": (Options, lambda _: dsgd("dsgd-task")),
+    "dsgd-modality": (Options, lambda _: dsgd("dsgd-modality")),
+    "dsgd-hybrid": (Options, lambda _: dsgd("dsgd-hybrid")),
     "harmony": (HarmonyOptions, harmony),
-    "gradient-surgery": (NoOptions, lambda _: gradient_surgery()),
+    "gradient-surgery": (Options, lambda _: gradient_surgery()),
     "sheaf-dmfl": (SheafOptions, sheaf_dmfl),
     "oracle": (ParseOptions, oracle),
 }

@@ -9,37 +9,21 @@ Paper: "Sheaf-DMFL", arXiv 2506.22374 (2025).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.checks import check_option
 from parse_dfl.methods.exchange import EDGE, Exchange, Rows, Sent
 from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.options import SheafOptions
 from parse_dfl.methods.sharing import by_modality
 from parse_dfl.networks.monolithic import MonolithicNetwork
 from parse_dfl.objectives import joint_loss
 from parse_dfl.overlays.mixing import Mixing
 
 PROJECTION = f"{EDGE}projection"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SheafOptions:
-    """``head_step`` is αλ, ``map_step`` ηλ, ``edge_width`` the dimension of an edge's space."""
-
-    head_step: float = 0.2
-    map_step: float = 0.001
-    edge_width: int = 64
-
-    def __post_init__(self) -> None:
-        check_option("head_step", self.head_step, least=0)
-        check_option("map_step", self.map_step, least=0)
-        check_option("edge_width", self.edge_width, least=1)
 
 
 class SheafCoupling(Exchange):

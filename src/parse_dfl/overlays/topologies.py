@@ -164,13 +164,17 @@ TOPOLOGIES: Mapping[str, str] = {
 """Every topology's name and its description in one line."""
 
 
-def parse_topology(topology: str | nx.Graph) -> Topology:
+def parse_topology(topology: str | Topology | nx.Graph) -> Topology:
     """The topology of a text such as ``small-world:4:0.1`` or ``file:PATH``, or of a graph.
+
+    A topology of the user's own is returned as it is.
 
     Raises:
         ConfigError: an unknown name (the nearest are offered) or a bad parameter.
         OverlayError: a graph that cannot be read, is directed or is not connected.
     """
+    if isinstance(topology, Topology):
+        return topology
     if not isinstance(topology, str):
         graph = from_networkx(topology)
         return Topology(name=graph.source, build=graph)

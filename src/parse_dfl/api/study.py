@@ -1,0 +1,239 @@
+"""Several methods on one federation and the same seeds, and what may be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parse_dfl.api.callbacks import Callback, CallbackListener
+from parse_dfl.api.display import data_frame, grid_html, grid_text
+from parse_dfl.api.federation import Federation, open_folder
+from parse_dfl.api.folder import RecordFolder
+from parse_dfl.api.result import Result
+from parse_dfl.api.settings import for_many, spec_or_method, whole_numbers
+from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
+from parse_dfl.experiments.compare import compare as run_comparison
+from parse_dfl.experiments.own import NOTHING_OWN, Own
+from parse_dfl.experiments.records import read_jsonl
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.specs import MethodSpec
+from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.page import write_report
+from parse_dfl.report.ranking import pair_sentence, ranked
+from parse_dfl.report.reading import read_comparison
+from parse_dfl.report.records import METRICS, Comparison
+from parse_dfl.report.standings import standings_of
+from parse_dfl.report.statistics import paired_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The mean accuracy of ``one`` minus that of ``other``, 0 to 1, paired by seed.
+
+    ``half_width`` is half the 95 % interval (Student's t), None for a single seed.
+    """
+
+    one: str
+    other: str
+    mean: float
+    half_width: float | None
+    seeds: int
+    sentence: str
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the 95 % interval; None for a single seed."""
+        if self.half_width is None:
+            return None
+        return self.mean - self.half_width, self.mean + self.half_width
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Study:
+    """A finished comparison; ``print`` shows its table.
+
+    Its records lie in a temporary folder, which lives as long as the study, until :meth:`save`
+    puts them in place.
+    """
+
+    def __init__(
+        self,
+        folder: RecordFolder,
+        *,
+        own: Own = NOTHING_OWN,
+        methods: Mapping[str, Method] | None = None,
+    ) -> None:
+        self._folder, self._own, self._methods = folder, own, methods or {}
+        self.comparison: Comparison = read_comparison(folder.path)
+        """Each method's accuracies, group by group and seed by seed."""
+
+    @classmethod
+    def load(cls, folder: str | Path, *, own: Own = NOTHING_OWN) -> Study:
+        """Read a comparison from its folder, whoever made it.
+
+        Raises:
+            RecordError: the folder holds no comparison.
+        """
+        return cls(RecordFolder(Path(folder), temporary=False), own=own)
+
+    @property
+    def folder(self) -> Path:
+        """Where the records lie now."""
+        return self._folder.path
+
+    @property
+    def methods(self) -> list[str]:
+        """The names of the methods, in the order in which they were trained."""
+        return list(self.comparison.methods)
+
+    @property
+    def best(self) -> str:
+        """The method of the highest mean accuracy over all agents and seeds.
+
+        The oracle, which sees everybody's samples, does not compete unless it is alone.
+        """
+        return (ranked(self.comparison) or self.methods)[0]
+
+    @cached_property
+    def results(self) -> dict[str, tuple[Result, ...]]:
+        """The result of every seed by method: ``study.results["parse"][0].agents``."""
+        return {
+            name: tuple(
+                Result(
+                    self._folder,
+                    f"{name}/seed-{seed}",
+                    own=replace(self._own, method=self._methods.get(name)),
+                )
+                for seed in method.seeds
+            )
+            for name, method in self.comparison.methods.items()
+        }
+
+    def difference(self, one: str | MethodSpec, other: str | MethodSpec) -> Difference:
+        """Return how far ``one`` is ahead of ``other`` in mean accuracy, paired by seed.
+
+        Raises:
+            UnknownNameError: one of them was not compared.
+            RecordError: they share no seed in which neither diverged.
+        """
+        first, second = (self._name(method) for method in (one, other))
+        paired = paired_difference(*standings_of(self.comparison)[0].paired(first, second))
+        if paired is None:
+            raise RecordError(f"{first} and {second} share no seed that can be compared")
+        return Difference(
+            one=first,
+            other=second,
+            mean=paired.mean,
+            half_width=paired.half,
+            seeds=paired.count,
+            sentence=pair_sentence(self.comparison, first, second),
+        )
+
+    def _name(self, method: str | MethodSpec) -> str:
+        name = method.name if isinstance(method, MethodSpec) else method
+        if name not in self.comparison.methods:
+            raise UnknownNameError(
+                f"method {name!r} was not compared{nearest(str(name), self.methods)}"
+            )
+        return name
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Return a row per method, seed, evaluated round and agent group.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return data_frame(
+            {"method": name, **row}
+            for name, results in self.results.items()
+            for result in results
+            for row in read_jsonl(result.folder / METRICS)
+        )
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the records to ``folder``, as ``parse-dfl compare`` would have.
+
+        Raises:
+            OutputError: the folder is not empty and ``overwrite`` is not given, it holds something
+                else than a comparison, or it cannot be written.
+        """
+        return self._folder.save("", folder, overwrite=overwrite)
+
+    def report(self) -> Path:
+        """Write the page with tables and pictures into the folder, and return its path."""
+        return write_report(self.folder)
+
+    def __str__(self) -> str:
+        return grid_text(comparison_grid(self.comparison))
+
+    def __repr__(self) -> str:
+        return f"<Study of {', '.join(self.methods)} on {self.comparison.data}: {self.best} leads>"
+
+    def _repr_html_(self) -> str:
+        return grid_html(comparison_grid(self.comparison))
+
+
+def compare(
+    federation: Federation,
+    methods: Sequence[str | MethodSpec | Method],
+    *,
+    seeds: Iterable[int] = range(3),
+    rounds: int = 100,
+    callbacks: Sequence[Callback] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    **settings: Any,
+) -> Study:
+    """Train every method on the same agents, data and seeds, as ``parse-dfl compare`` does.
+
+    Args:
+        federation: who learns, and from what.
+        methods: objects of :mod:`parse_dfl.methods`, their names, or methods of your own.
+        seeds: the seeds, all of which are trained side by side.
+        rounds: rounds of local training and exchange.
+        callbacks: objects that hear how the runs are going.
+        out: the folder to write to while it runs; None keeps the records with the study.
+        overwrite: replace the comparison in ``out``.
+        resume: go on with the stopped comparison in ``out``.
+        **settings: as those of :meth:`Federation.fit`.
+
+    Raises:
+        ParseDflError: a setting cannot be used; the message says what can.
+    """
+    if not isinstance(federation, Federation):
+        raise ConfigError(f"the first argument must be a Federation, not {federation!r}")
+    listener = CallbackListener(callbacks)
+    if isinstance(methods, str | MethodSpec | Method):
+        methods = [methods]
+    if not isinstance(methods, Iterable):
+        raise ConfigError(f"methods must be a list, as [Parse(), 'local'], not {methods!r}")
+    chosen = [spec_or_method(method) for method in methods]
+    numbers = whole_numbers("seeds", seeds, 0)
+    config = for_many(federation.configured(rounds, numbers[0], settings), chosen)
+    folder = open_folder(out, overwrite=overwrite, resume=resume)
+    try:
+        run_comparison(
+            config,
+            [method.name if isinstance(method, MethodSpec) else method for method in chosen],
+            numbers,
+            out=folder.path,
+            resume=resume,
+            overwrite=overwrite,
+            listener=listener,
+            own=federation.own(),
+        )
+    except BaseException:
+        folder.remove()
+        raise
+    own_methods = {method.name: method for method in chosen if isinstance(method, Method)}
+    return Study(folder, own=federation.own(), methods=own_methods)
