@@ -17,6 +17,9 @@ import unicodedata
 SEPARATORS = "+=,"
 """What joins names in texts such as ``acc=5,acc+gyro=5``; no name may hold it."""
 
+LONGEST_KEY = 100
+"""Letters of a key: file names hold 255 bytes, and a set's key is several of these."""
+
 _PLAIN = "[A-Za-z0-9_]"
 _ESCAPE = re.compile(r"-u([1-9a-f][0-9a-f]{1,5})-")
 _KEY = re.compile(rf"(?:{_PLAIN}|{_ESCAPE.pattern})+")
@@ -36,14 +39,22 @@ def name_key(name: str) -> str:
             raise ValueError(f"{separator!r} cannot be part of a name: it joins names; rename it")
     if not plain.isprintable():
         raise ValueError("a name holds letters that can be shown only; rename it")
-    if _is_key(plain):
-        return plain
-    return "".join(each if re.match(_PLAIN, each) else f"-u{ord(each):x}-" for each in plain)
+    key = plain if _is_key(plain) else "".join(map(_written, plain))
+    if len(key) > LONGEST_KEY:
+        raise ValueError(
+            f"its key has {len(key)} letters, at most {LONGEST_KEY} can be used (other letters "
+            "than A-Z, a-z, 0-9 and _ take 5 to 9 each); give a shorter name"
+        )
+    return key
 
 
 def as_given(text: str) -> str:
     """``text`` with every key of a name in it as a person wrote the name."""
     return _ESCAPE.sub(_letter, text)
+
+
+def _written(letter: str) -> str:
+    return letter if re.match(_PLAIN, letter) else f"-u{ord(letter):x}-"
 
 
 def _is_key(text: str) -> bool:

@@ -128,10 +128,8 @@ def groups_of_equal_work(
     """Seeds that can run side by side: their agents make equally many steps a round, and have
     slices of equal widths."""
     data = own.data or load_data(config)
-    mix, parts = (
-        mix_for(config.agents, data.modalities, data.ignored),
-        split(data, config.data.test),
-    )
+    mix = mix_for(config.agents, data.modalities, data.ignored)
+    parts = split(data, config.data.test)
     groups: dict[tuple[Any, ...], list[int]] = {}
     training = config.training
     for seed in seeds:
