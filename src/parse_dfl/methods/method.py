@@ -20,6 +20,8 @@ SharingRule = Callable[[Branch, AgentSpec], str | None]
 The owners of a branch that get one label form that branch's overlay."""
 
 NetworkBuilder = Callable[[Blueprint, AgentSpec], Network]
+"""An agent's network.  Agents of equal modalities and encoders have equal networks: it is built for
+the first of them, and may depend on nothing else of an agent."""
 
 
 def full_rate(branch: Branch, agent: AgentSpec) -> float:  # noqa: ARG001
@@ -36,7 +38,8 @@ def joint_prediction(outputs: Outputs) -> Tensor:
 class Stage:
     """A share of the rounds with its own objective and sharing rule.
 
-    ``rate`` scales the learning rate per branch and agent; ``exchanges`` maps a component to its
+    ``rate`` scales the learning rate per branch and agent (a pure function, asked once for each; at
+    0 an agent's branch takes no step); ``exchanges`` maps a component to its
     exchange rule (missing: ``averaging``, plain or robust); ``tracks_drift`` names a component
     whose distance from the stage's start the exchange rules may ask for.
     """
