@@ -216,7 +216,7 @@ class PlainLoop:
         self.round += 1
         method, training = self.like.method, self.like.training
         stage = method.stage_at(self.round, training.rounds)
-        first, last = method.stage_bounds(training.rounds)[stage]
+        first, last = method.schedule_bounds(stage, training.rounds)
         if method.name == "harmony" and self.round == first:
             for agent in self.agents:
                 agent.encoders_at_stage_start = agent.encoder_rows()

@@ -8,15 +8,21 @@ from parse_dfl.errors import ConfigError
 
 
 def check_option(
-    name: str, value: float, *, least: float = -inf, above: float = -inf, below: float = inf
+    name: str,
+    value: float,
+    *,
+    least: float = -inf,
+    most: float = inf,
+    above: float = -inf,
+    below: float = inf,
 ) -> None:
     """Refuse a value that is not finite, or out of its range.
 
     Raises:
         ConfigError: it is; the message names the range.
     """
-    if isfinite(value) and value >= least and above < value < below:
+    if isfinite(value) and least <= value <= most and above < value < below:
         return
-    limits = {"at least": least, "above": above, "below": below}
+    limits = {"at least": least, "at most": most, "above": above, "below": below}
     told = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if isfinite(limit))
     raise ConfigError(f"option {name} must be {told}, not {value:g}")

@@ -1,5 +1,10 @@
 """PARSE: feature fission into slices, exchanged branch by branch among those who own them.
 
+An agent with several modalities weighs its slices (networks/gated.py), so that a weak modality,
+whose head memorised its samples and is sure of itself, does not drown a clear one.  How far each
+slice is to be trusted is learned from some of the agent's own samples that the slices do not see
+until the gates are learned (methods/gating.py).
+
 Unimodal agents never touch a synergistic parameter, and no gradient is operated on: each branch
 is averaged on its own overlay.
 
@@ -15,8 +20,10 @@ import torch
 from torch import Tensor
 
 from parse_dfl.methods.checks import check_option
+from parse_dfl.methods.gating import gated, ungated
 from parse_dfl.methods.method import Method, SharingRule, Stage
 from parse_dfl.methods.sharing import partial_alignment
+from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.network import Outputs
 from parse_dfl.networks.parse import ParseNetwork
 from parse_dfl.objectives import (
@@ -34,17 +41,25 @@ class ParseOptions:
     + contrastive · Σ_ab supcon(r_a, r_b).
 
     All but the first term exist only where an agent owns several modalities, except the heads'.
+    Every ``hold_out``-th sample of such an agent is kept from the slices for the first
+    ``gate_share`` of the rounds, and the slices' weights are learned from these; then the weights
+    stand, and the slices learn from all samples.  0: no weights, the plain sum.
     """
 
     modality_weight: float = 1.0
     head_weight: float = 0.0
     contrastive_weight: float = 0.15
     temperature: float = 0.2
+    hold_out: int = 4
+    gate_share: float = 0.5
 
     def __post_init__(self) -> None:
         check_option("temperature", self.temperature, above=0)
         for name in ("modality_weight", "head_weight", "contrastive_weight"):
             check_option(name, getattr(self, name), least=0)
+        check_option("gate_share", self.gate_share, above=0, most=1)
+        if self.hold_out:
+            check_option("hold_out", self.hold_out, least=2)
 
 
 def parse_objective(options: ParseOptions) -> Objective:
@@ -84,5 +99,14 @@ def parse_method(
 ) -> Method:
     """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
     the sharing's."""
-    stage = Stage(objective=parse_objective(options), sharing=sharing)
-    return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)
+    plain = parse_objective(options)
+    if not options.hold_out:
+        stage = Stage(objective=plain, sharing=sharing)
+        return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)
+    share = options.gate_share
+    stages = [Stage(objective=gated(plain, options.hold_out), sharing=sharing, share=share)]
+    if share < 1:
+        stages.append(
+            Stage(objective=ungated(plain), sharing=sharing, share=1 - share, continues=True)
+        )
+    return Method(name=name, network=GatedParseNetwork, stages=tuple(stages), lr=0.03)

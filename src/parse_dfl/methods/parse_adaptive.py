@@ -1,69 +1,29 @@
-"""PARSE that weighs each slice per sample: what holds up when a modality is noise.
+"""PARSE whose slices' weights are learned to the end: gates never stop, and the samples that they
+learn from are never given to the slices.
 
-Agents with several modalities keep every fourth of their samples from the slices, and learn
-from these how far each slice is to be trusted (networks/gated.py): on the samples that a slice
-was trained on, one that memorised noise looks as good as any other.  The few numbers of the
-gates are branches, averaged among those who own the modality or pair together with others.
-
-Learning to combine on held-out samples is stacking: "Stacked Generalization", Wolpert, Neural
-Networks 5(2), 1992.  Weighting modalities is what the paper of PARSE leaves for future work
-(arXiv 2601.10012).
+Weighting modalities is what the paper of PARSE leaves for future work (arXiv 2601.10012).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
+from dataclasses import dataclass
 
 from parse_dfl.methods.checks import check_option
-from parse_dfl.methods.method import Method, Stage
-from parse_dfl.methods.parse import ParseOptions, parse_objective
-from parse_dfl.methods.sharing import partial_alignment
-from parse_dfl.networks.gated import GatedParseNetwork
-from parse_dfl.networks.network import Outputs
-from parse_dfl.objectives import Batch, Objective, cross_entropy
+from parse_dfl.methods.method import Method
+from parse_dfl.methods.parse import ParseOptions, parse_method
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveOptions(ParseOptions):
-    """PARSE's options, and ``hold_out``: every how many-th sample only the gates learn from."""
+    """PARSE's options, with gates that learn in all rounds."""
 
-    hold_out: int = 4
+    gate_share: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_option("hold_out", self.hold_out, least=2)
 
 
-def adaptive_objective(options: AdaptiveOptions) -> Objective:
-    """PARSE's loss on most samples, the gated prediction's cross-entropy on the others."""
-    plain = parse_objective(options)
-
-    def objective(outputs: Outputs, batch: Batch) -> Tensor:
-        if len(outputs.modality_logits) < 2 or batch.number is None:
-            return plain(outputs, batch)
-        held = batch.number % options.hold_out == 0
-        ungated = replace(outputs, logits=_sum(outputs))
-        trained = plain(ungated, _only(batch, ~held))
-        return trained + cross_entropy(outputs.logits, _only(batch, held))
-
-    return objective
-
-
-def _sum(outputs: Outputs) -> Tensor:
-    return torch.stack(list(outputs.slice_logits.values())).sum(0)
-
-
-def _only(batch: Batch, chosen: Tensor) -> Batch:
-    """The batch with weights for the chosen samples alone, which add up to one if there are any."""
-    weight = batch.weight * chosen
-    total = weight.sum(1, keepdim=True)
-    return replace(batch, weight=weight / total.clamp_min(torch.finfo(weight.dtype).tiny))
-
-
 def parse_adaptive(options: AdaptiveOptions) -> Method:
-    """PARSE with gates."""
-    stage = Stage(objective=adaptive_objective(options), sharing=partial_alignment)
-    return Method(name="parse-adaptive", network=GatedParseNetwork, stages=(stage,), lr=0.03)
+    """PARSE with gates that learn to the end."""
+    return parse_method(options, name="parse-adaptive")
