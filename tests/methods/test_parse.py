@@ -7,6 +7,7 @@ from torch import nn
 from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method, parse_objective
 from parse_dfl.methods.sharing import hybrid
+from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.parse import ParseNetwork
 from parse_dfl.objectives import Batch, cross_entropy, modality_loss, supervised_contrastive
@@ -65,9 +66,12 @@ def test_without_a_redundant_slice_there_is_nothing_to_contrast(split):
 
 
 def test_parse_is_its_network_under_a_sharing_rule():
-    method = parse_method(ParseOptions(), name="parse@hybrid", sharing=hybrid)
+    method = parse_method(ParseOptions(hold_out=0), name="parse@hybrid", sharing=hybrid)
     assert (method.name, method.network) == ("parse@hybrid", ParseNetwork)
     assert [stage.sharing for stage in method.stages] == [hybrid]
+    weighted = parse_method(ParseOptions(), name="parse@hybrid", sharing=hybrid)
+    assert (weighted.name, weighted.network) == ("parse@hybrid", GatedParseNetwork)
+    assert [stage.sharing for stage in weighted.stages] == [hybrid, hybrid]
 
 
 def test_full_overlays_bring_each_branch_to_one_value_and_only_owners_have_synergy():

@@ -3,7 +3,7 @@ import torch
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.options import AdaptiveOptions
-from parse_dfl.methods.parse_adaptive import adaptive_objective, parse_adaptive
+from parse_dfl.methods.parse_adaptive import parse_adaptive
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.objectives import Batch
 from tests.networks.test_gated import BOTH, small_inputs
@@ -24,7 +24,9 @@ def gradients(numbers):
         torch.zeros(1, 3),
         torch.tensor([numbers]),
     )
-    adaptive_objective(AdaptiveOptions(hold_out=4))(network(inputs), batch).sum().backward()
+    parse_adaptive(AdaptiveOptions(hold_out=4)).stages[0].objective(
+        network(inputs), batch
+    ).sum().backward()
     return {
         name.split(".")[1]
         for name, value in network.named_parameters()

@@ -89,6 +89,7 @@ def test_the_rules_on_the_monolithic_network_are_those_of_the_table():
 def test_the_rules_on_the_parse_network_are_the_control():
     encoders = {"a/backbone": "a", "b/backbone": "b"}
     heads = ["a/unique", "b/unique", "any/redundant", "a+b/synergy"]
+    heads += ["a/gate", "b/gate", "a+b/gate"]
     assert labels("parse@local", "a+b") == {}
     assert labels("parse@modality", "a+b") == encoders
     assert labels("parse@hybrid", "a+b") == encoders | dict.fromkeys(heads, "set:a+b")

@@ -82,7 +82,7 @@ class PlainAgent:
             with drawing(hash_tensor(key, torch.tensor([(round << 20) + step]))):
                 outputs = self.network({name: x[chosen] for name, x in self.inputs.items()})
             self.optimizer.zero_grad()
-            self.loss(like.method.name, stage, outputs, self.label[chosen]).backward()
+            self.loss(like.method.name, stage, outputs, chosen).backward()
             for group in self.optimizer.param_groups:  # a branch takes a step as a whole
                 if any(parameter.grad is not None for parameter in group["params"]):
                     for parameter in group["params"]:
@@ -97,8 +97,9 @@ class PlainAgent:
             self.last[label] = now
             self.set_row(label, now + share * (now - before))
 
-    def loss(self, method: str, stage: int, outputs: Outputs, label: Tensor) -> Tensor:
-        """The method's loss of one minibatch, written out."""
+    def loss(self, method: str, stage: int, outputs: Outputs, chosen: Tensor) -> Tensor:
+        """The method's loss of the minibatch of the chosen samples, written out."""
+        label = self.label[chosen]
 
         def entropy(logits: Tensor) -> Tensor:
             return functional.cross_entropy(logits + self.log_prior, label)
@@ -108,14 +109,32 @@ class PlainAgent:
             return sum(map(entropy, alone))
         if method == "parse-faithful":
             return self.faithful_loss(outputs, entropy, stage)
-        loss = entropy(outputs.logits)
         if method == "parse" and len(alone) > 1:
-            loss = loss + sum(map(entropy, alone))
-            redundant = [outputs.slices[f"redundant.{name}"] for name in self.spec.modalities]
-            pairs = [(a, b) for i, a in enumerate(redundant) for b in redundant[i + 1 :]]
-            both_ways = [contrast(a, b, label) + contrast(b, a, label) for a, b in pairs]
+            return self.parse_loss(outputs, chosen, label, gates_learn=stage == 0)
+        return entropy(outputs.logits)
+
+    def parse_loss(
+        self, outputs: Outputs, chosen: Tensor, label: Tensor, *, gates_learn: bool
+    ) -> Tensor:
+        """PARSE's loss of several modalities: every fourth sample is the gates' while they learn,
+        and nobody's gates learn later."""
+        held = (chosen % 4 == 0) & gates_learn
+
+        def entropy(logits: Tensor, own: Tensor) -> Tensor:
+            every = functional.cross_entropy(logits + self.log_prior, label, reduction="none")
+            return (every * own).sum() / own.sum().clamp_min(1)
+
+        loss = entropy(sum(outputs.slice_logits.values()), ~held)
+        loss = loss + sum(entropy(logits, ~held) for logits in outputs.modality_logits.values())
+        names = self.spec.modalities
+        redundant = [outputs.slices[f"redundant.{name}"][~held] for name in names]
+        pairs = [(a, b) for i, a in enumerate(redundant) for b in redundant[i + 1 :]]
+        if not held.all():
+            both_ways = [
+                contrast(a, b, label[~held]) + contrast(b, a, label[~held]) for a, b in pairs
+            ]
             loss = loss + 0.15 * sum(both_ways) / 2 / len(pairs)
-        return loss
+        return loss + entropy(outputs.logits, held) if gates_learn else loss
 
     def faithful_loss(
         self, outputs: Outputs, entropy: Callable[[Tensor], Tensor], stage: int
@@ -216,7 +235,7 @@ class PlainLoop:
         self.round += 1
         method, training = self.like.method, self.like.training
         stage = method.stage_at(self.round, training.rounds)
-        first, last = method.stage_bounds(training.rounds)[stage]
+        first, last = method.schedule_bounds(stage, training.rounds)
         if method.name == "harmony" and self.round == first:
             for agent in self.agents:
                 agent.encoders_at_stage_start = agent.encoder_rows()

@@ -7,6 +7,7 @@ from torch import nn
 
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.methods.names import METHODS
+from parse_dfl.methods.parse import ParseOptions, parse_method
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.training.agent_file import load_agent, save_agent, trained_agent
 from parse_dfl.training.checkpoint import read_tensors, write_tensors
@@ -64,6 +65,16 @@ def test_a_loaded_agent_predicts_what_the_simulator_measured(method, tmp_path):
         names = data.label_names
         kept = trained_agent(cohort, row, simulator.method, simulator.blueprint, names)
         assert np.array_equal(kept.predict_probability(own), loaded.predict_probability(own))
+
+
+def test_an_agent_whose_slices_are_summed_plainly_loads_as_such(tmp_path):
+    method = parse_method(ParseOptions(hold_out=0))
+    simulator = run_rounds(federation(method, agents="a=1,a+b=1"), 1)
+    for path, cohort, row in saved(simulator, tmp_path):
+        loaded = load_agent(path)
+        outputs = loaded.outputs({name: inputs()[name] for name in loaded.spec.modalities})
+        torch.testing.assert_close(outputs.logits, sum(outputs.slice_logits.values()))
+        assert loaded.spec == cohort.agents[row]
 
 
 @pytest.mark.parametrize("method", METHODS_TO_SAVE)

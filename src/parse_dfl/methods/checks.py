@@ -12,6 +12,7 @@ def check_option(
     value: object,
     *,
     least: float = -inf,
+    most: float = inf,
     above: float = -inf,
     below: float = inf,
     whole: bool = False,
@@ -25,8 +26,8 @@ def check_option(
         raise ConfigError(f"option {name} must be a number, not {value!r}")
     if whole and isfinite(value) and not float(value).is_integer():
         raise ConfigError(f"option {name} must be a whole number, not {value!r}")
-    if isfinite(value) and value >= least and above < value < below:
+    if isfinite(value) and least <= value <= most and above < value < below:
         return
-    limits = {"at least": least, "above": above, "below": below}
+    limits = {"at least": least, "at most": most, "above": above, "below": below}
     told = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if isfinite(limit))
     raise ConfigError(f"option {name} must be {told}, not {value:g}")

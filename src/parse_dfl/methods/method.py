@@ -20,6 +20,8 @@ SharingRule = Callable[[Branch, AgentSpec], str | None]
 The owners of a branch that get one label form that branch's overlay."""
 
 NetworkBuilder = Callable[[Blueprint, AgentSpec], Network]
+"""An agent's network.  Agents of equal modalities and encoders have equal networks: it is built for
+the first of them, and may depend on nothing else of an agent."""
 
 
 def full_rate(branch: Branch, agent: AgentSpec) -> float:  # noqa: ARG001
@@ -36,14 +38,18 @@ def joint_prediction(outputs: Outputs) -> Tensor:
 class Stage:
     """A share of the rounds with its own objective and sharing rule.
 
-    ``rate`` scales the learning rate per branch and agent; ``exchanges`` maps a component to its
-    exchange rule (missing: ``averaging``, plain or robust); ``tracks_drift`` names a component
-    whose distance from the stage's start the exchange rules may ask for.
+    ``continues`` lets it go on with the learning-rate schedule and the global momentum of the stage
+    before, which may then be without rounds where these are few.  ``rate`` scales the learning rate
+    per branch and agent (a pure function, asked once for each; at 0 an agent's branch takes no
+    step); ``exchanges`` maps a component to its exchange rule (missing: ``averaging``, plain or
+    robust); ``tracks_drift`` names a component whose distance from the stage's start the exchange
+    rules may ask for.
     """
 
     objective: Objective
     sharing: SharingRule
     share: float = 1.0
+    continues: bool = False
     rate: Callable[[Branch, AgentSpec], float] = full_rate
     predict: Callable[[Outputs], Tensor] = joint_prediction
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
@@ -78,16 +84,28 @@ class Method:
         """
         total = sum(stage.share for stage in self.stages)
         bounds, begin, reached = [], 1, 0.0
-        for stage in self.stages:
+        continued = [stage.continues for stage in self.stages[1:]] + [False]
+        for stage, goes_on in zip(self.stages, continued, strict=True):
             reached += stage.share
             end = round(rounds * reached / total)
-            if end < begin:
+            if end < begin and not goes_on:
                 raise ConfigError(
                     f"{rounds} rounds are too few for the {len(self.stages)} stages of {self.name}"
                 )
             bounds.append((begin, end))
             begin = end + 1
         return bounds
+
+    def schedule_bounds(self, stage: int, rounds: int) -> tuple[int, int]:
+        """First and last round of a stage's learning-rate schedule, with all stages it continues
+        or that continue it."""
+        first = last = stage
+        while self.stages[first].continues:
+            first -= 1
+        while last + 1 < len(self.stages) and self.stages[last + 1].continues:
+            last += 1
+        bounds = self.stage_bounds(rounds)
+        return bounds[first][0], bounds[last][1]
 
     def stage_at(self, round: int, rounds: int) -> int:
         """The index of the stage in which a round lies."""

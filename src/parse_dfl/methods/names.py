@@ -6,7 +6,7 @@ from parse_dfl.errors import unknown
 
 METHODS = {
     "parse": "PARSE: fission into slices, each averaged among the agents that own it",
-    "parse-adaptive": "PARSE that weighs each slice per sample, learned on held-out samples",
+    "parse-adaptive": "PARSE that holds samples out to the end, to weigh its slices",
     "parse-faithful": "PARSE whose slices pay for what they hold, so that they hold what they say",
     "local": "nothing is exchanged: the lower bound",
     "dsgd-task": "the whole model, averaged among agents of one modality set",

@@ -24,25 +24,34 @@ class ParseOptions(Options):
     + contrastive · Σ_ab supcon(r_a, r_b).
 
     All but the first term exist only where an agent owns several modalities, except the heads'.
+    Every ``hold_out``-th sample of such an agent is kept from the slices for the first
+    ``gate_share`` of the rounds, and the slices' weights are learned from these; then the weights
+    stand, and the slices learn from all samples.  0: no weights, the plain sum.
     """
 
     modality_weight: float = 1.0
     head_weight: float = 0.0
     contrastive_weight: float = 0.15
     temperature: float = 0.2
+    hold_out: int = 4
+    gate_share: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_option("temperature", self.temperature, above=0)
         for name in ("modality_weight", "head_weight", "contrastive_weight"):
             check_option(name, getattr(self, name), least=0)
+        check_option("gate_share", self.gate_share, above=0, most=1)
+        check_option("hold_out", self.hold_out, least=0, whole=True)
+        if self.hold_out == 1:
+            check_option("hold_out", self.hold_out, least=2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveOptions(ParseOptions):
-    """PARSE's options, and ``hold_out``: every how many-th sample only the gates learn from."""
+    """PARSE's options, with gates that learn in all rounds."""
 
-    hold_out: int = 4
+    gate_share: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

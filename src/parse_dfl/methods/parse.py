@@ -1,5 +1,10 @@
 """PARSE: feature fission into slices, exchanged branch by branch among those who own them.
 
+An agent with several modalities weighs its slices (networks/gated.py), so that a weak modality,
+whose head memorised its samples and is sure of itself, does not drown a clear one.  How far each
+slice is to be trusted is learned from some of the agent's own samples that the slices do not see
+until the gates are learned (methods/gating.py).
+
 Unimodal agents never touch a synergistic parameter, and no gradient is operated on: each branch
 is averaged on its own overlay.
 
@@ -12,9 +17,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from parse_dfl.methods.gating import gated, ungated
 from parse_dfl.methods.method import Method, SharingRule, Stage
 from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.sharing import partial_alignment
+from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.network import Outputs
 from parse_dfl.networks.parse import ParseNetwork
 from parse_dfl.objectives import (
@@ -63,5 +70,14 @@ def parse_method(
 ) -> Method:
     """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
     the sharing's."""
-    stage = Stage(objective=parse_objective(options), sharing=sharing)
-    return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)
+    plain = parse_objective(options)
+    if not options.hold_out:
+        stage = Stage(objective=plain, sharing=sharing)
+        return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)
+    share = options.gate_share
+    stages = [Stage(objective=gated(plain, options.hold_out), sharing=sharing, share=share)]
+    if share < 1:
+        stages.append(
+            Stage(objective=ungated(plain), sharing=sharing, share=1 - share, continues=True)
+        )
+    return Method(name=name, network=GatedParseNetwork, stages=tuple(stages), lr=0.03)

@@ -18,6 +18,7 @@ from parse_dfl.errors import CheckpointError, DataError, nearest
 from parse_dfl.files import write_atomically
 from parse_dfl.layouts import Layout
 from parse_dfl.methods.method import Method
+from parse_dfl.methods.names import split_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.modalities import Kind, modality_key
 from parse_dfl.networks.blueprint import Blueprint
@@ -212,10 +213,17 @@ def load_agent(
         own = {name: _standardiser(tensors, name) for name in spec.modalities}
     except (AttributeError, KeyError, TypeError, ValueError) as reason:
         raise CheckpointError(f"{path} is damaged: it lacks or garbles {reason}") from reason
-    method = method or build_method(name)
+    method = method or _method(name, tensors)
     network = method.network(blueprint, spec)
     _load(network, tensors, path)
     return TrainedAgent(spec, method, network, blueprint.samples, own, label_names)
+
+
+def _method(name: str, tensors: Mapping[str, Tensor]) -> Method:
+    """Build the method of a file; an agent of PARSE without gates sums its slices plainly."""
+    gateless = not any("/gate|" in key for key in tensors)
+    summed = gateless and split_method(name)[0] in ("parse", "oracle")
+    return build_method(name, {"hold_out": 0} if summed else {})
 
 
 def _standardiser(tensors: Mapping[str, Tensor], modality: str) -> Standardiser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -16,11 +16,12 @@ from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.networks.randomness import drawing
 from parse_dfl.objectives import Batch, Objective
 from parse_dfl.training.chunks import Chunks, layer_entries
-from parse_dfl.training.compiled import BlockSteps, CompiledSteps, Fixed
+from parse_dfl.training.compiled import BlockSteps, CommonRates, CompiledSteps, Fixed
 from parse_dfl.training.minibatches import Choice, Chooser, Minibatch
+from parse_dfl.training.rates import Rates, common_rate, rates_of
 from parse_dfl.training.rows import BranchRows, Column, RowBlock, columns_of
 from parse_dfl.training.shards import CohortData
-from parse_dfl.training.update import Update
+from parse_dfl.training.update import Update, update_unevenly
 
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
@@ -79,6 +80,8 @@ class Cohort:
         self._columns: list[Column] = []
         self._owners: list[str] = []
         self._known_views: dict[tuple[int, int], Views] = {}
+        # Stages are kept beside their rates: what is kept alive has an id of its own.
+        self._known_rates: dict[tuple[int, int, int], tuple[Stage, Rates]] = {}
         self._known_steps: dict[tuple[int, int, int, int], BlockSteps | None] = {}
 
     def bind(self, label: str, rows: BranchRows, block: slice) -> None:
@@ -163,13 +166,18 @@ class Cohort:
         if key not in self._known_steps:
             self._train_mode()
             views, example = self.views(block), next(self.choices(block, 1, steps, steps))
-            self._known_steps[key] = self._compiled.of(stage, views.rows, views.fixed, example)
+            rates = self.rates(stage, block)
+            common = tuple(common_rate(rates[label]) for label in views.rows)
+            rate = self._weight.new_tensor([rates[label] for label in views.rows])
+            fixed = replace(views.fixed, rate=rate.double())
+            self._known_steps[key] = self._compiled.of(stage, common, views.rows, fixed, example)
         return self._known_steps[key]
 
     def _steps(
         self,
         update: Update,
         stage: Stage,
+        rates: CommonRates,
         rows: Mapping[str, RowBlock],
         fixed: Fixed,
         choice: Choice,
@@ -183,12 +191,24 @@ class Cohort:
                 for label, c in zip(self._owners, self._columns, strict=True)
             ]
             found = self._differentiate(stage.objective, parameters, minibatch, fixed)
-            for label, own in rows.items():
-                rate = stage.rate(own.branch, self.agents[0])
+            for index, (label, own) in enumerate(rows.items()):
+                rate = rates[index]
                 places = [place for place, owner in enumerate(self._owners) if owner == label]
-                if rate and any(found[place] is not None for place in places):
-                    parts = [_or_zero(found[p], parameters[p]).flatten(1) for p in places]
+                if rate == 0 or all(found[place] is None for place in places):
+                    continue
+                parts = [_or_zero(found[p], parameters[p]).flatten(1) for p in places]
+                if rate is None:
+                    update_unevenly(update, own, torch.cat(parts, 1), lr * fixed.rate[index])
+                else:
                     update(own, torch.cat(parts, 1), lr * rate)
+
+    def rates(self, stage: Stage, block: slice) -> Rates:
+        """The stage's learning-rate factors for the rows of ``block``, asked for once."""
+        key = id(stage), block.start, block.stop
+        if key not in self._known_rates:
+            rows = self.views(block).rows
+            self._known_rates[key] = stage, rates_of(stage, rows, self.agents[block])
+        return self._known_rates[key][1]
 
     def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
         """Write the gradients of one minibatch of the rows of ``block``; the labels of the
@@ -233,7 +253,12 @@ class Cohort:
                 rows[label].gradient[:, column.slice].view_as(leaf)
                 for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
             ]
-            fixed = Fixed(self.data.samples(block), self._weight[block], self._log_prior[block])
+            fixed = Fixed(
+                self.data.samples(block),
+                self._weight[block],
+                self._log_prior[block],
+                self._weight.new_ones(len(rows), block.stop - block.start),
+            )
             leaves = [leaf.requires_grad_() for leaf in leaves]
             self._known_views[key] = Views(leaves, targets, rows, fixed)
         return self._known_views[key]

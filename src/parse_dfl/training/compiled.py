@@ -37,19 +37,22 @@ class Fixed:
     samples: Samples
     weight: Tensor  # of an agent's samples in a batch, shape=(n, B)
     log_prior: Tensor  # shape=(n, C)
+    rate: Tensor  # the learning-rate factor of each branch and row, shape=(branches, n)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All of them, in the order in which :meth:`like` reads them."""
-        return *self.samples.tensors, self.weight, self.log_prior
+        return *self.samples.tensors, self.weight, self.log_prior, self.rate
 
     def like(self, tensors: Sequence[Tensor]) -> Fixed:
         """The same of these tensors."""
-        *samples, weight, log_prior = tensors
-        return Fixed(self.samples.like(samples), weight, log_prior)
+        *samples, weight, log_prior, rate = tensors
+        return Fixed(self.samples.like(samples), weight, log_prior, rate)
 
 
-Steps = Callable[[Stage, Rows, Fixed, Choice, Tensor], None]
+CommonRates = tuple[float | None, ...]
+"""The learning-rate factor of each branch that all its rows have; None where they differ."""
+Steps = Callable[[Stage, CommonRates, Rows, Fixed, Choice, Tensor], None]
 """Steps of the rows, in place, as many as are chosen samples for; the last argument is the learning
 rate, shape=()."""
 BlockSteps = Callable[[Choice, Tensor], None]
@@ -57,15 +60,18 @@ BlockSteps = Callable[[Choice, Tensor], None]
 
 
 class CompiledSteps:
-    """The compiled steps of one cohort: for each stage, number of rows and number of steps."""
+    """The compiled steps of one cohort: for each stage, number of rows and steps,
+    and learning-rate factors in common."""
 
     def __init__(self, steps: Steps, name: str) -> None:
         self._steps = steps
         self._name = name
-        self._written: dict[tuple[int, int, int], _Written | None] = {}
+        self._written: dict[tuple[int, CommonRates, int, int], _Written | None] = {}
         self._stages: list[Stage] = []  # what is kept alive has an id of its own
 
-    def of(self, stage: Stage, rows: Rows, fixed: Fixed, example: Choice) -> BlockSteps | None:
+    def of(
+        self, stage: Stage, rates: CommonRates, rows: Rows, fixed: Fixed, example: Choice
+    ) -> BlockSteps | None:
         """What takes steps of these rows with choices like the ``example``; compiled when
         first asked for with so many.  None, and one message, where they depend on more than the
         shapes of their tensors, or the compiler fails.
@@ -73,18 +79,27 @@ class CompiledSteps:
         Raises:
             ConfigError: there is no compiler, or it cannot write.
         """
-        key = id(stage), *example.number.shape[:2]
+        steps, height = example.number.shape[:2]
+        key = id(stage), rates, steps, height
         if key not in self._written:
             self._stages.append(stage)
-            self._written[key] = self._prepared(stage, rows, fixed, example)
+            self._written[key] = self._prepared(
+                partial(self._steps, stage, rates), rows, fixed, example
+            )
         written = self._written[key]
         return None if written is None else partial(written, [*_tensors(rows), *fixed.tensors])
 
-    def _prepared(self, stage: Stage, rows: Rows, fixed: Fixed, example: Choice) -> _Written | None:
+    def _prepared(
+        self,
+        steps: Callable[[Rows, Fixed, Choice, Tensor], None],
+        rows: Rows,
+        fixed: Fixed,
+        example: Choice,
+    ) -> _Written | None:
         """The steps, written down with copies of the rows."""
         copies = {label: block.map(Tensor.clone) for label, block in rows.items()}
         try:
-            return _Written(partial(self._steps, stage), copies, fixed, example)
+            return _Written(steps, copies, fixed, example)
         except ConfigError:
             raise
         except OSError as reason:

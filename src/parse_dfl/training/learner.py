@@ -117,7 +117,7 @@ class Learner:
 
     def train(self, absent: set[AgentSpec]) -> None:
         """The round's local steps; the rows of the ``absent`` stay unchanged bit for bit."""
-        first, last = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        first, last = self.method.schedule_bounds(self.stage_number, self.training.rounds)
         lr = scheduled_lr(self.lr, self.training.schedule, self.round, first, last)
         begin = time.perf_counter()
         self._remember_before()
@@ -129,7 +129,7 @@ class Learner:
         self.clock.train += time.perf_counter() - begin
 
     def _move_on(self, lr: float, first: int, last: int) -> None:
-        """Global momentum; none crosses the start of a stage, whose learning rate jumps."""
+        """Global momentum; none crosses the start of a schedule, whose learning rate jumps."""
         share = 0.0
         if self.round > first:
             before = scheduled_lr(self.lr, self.training.schedule, self.round - 1, first, last)

@@ -13,7 +13,8 @@ from parse_dfl.training.compiled import BlockSteps
 from parse_dfl.training.config import TrainingConfig
 from parse_dfl.training.layout import Layout
 from parse_dfl.training.optimizer import RowOptimizer
-from parse_dfl.training.rows import BranchRows, RowBlock
+from parse_dfl.training.rates import rows_by_rate
+from parse_dfl.training.rows import BranchRows
 from parse_dfl.training.workers import Task, Workers
 
 
@@ -94,15 +95,11 @@ class LocalTrainer:
     def _update(
         self, cohort: Cohort, block: slice, labels: Sequence[str], stage: Stage, lr: float
     ) -> None:
-        """One step of the optimizer per learning rate; as a rule there is one."""
-        by_rate: dict[float, list[RowBlock]] = {}
+        """Take one step of the optimizer per learning rate; as a rule there is one."""
         trained = cohort.views(block).rows
-        for label in labels:
-            rate = stage.rate(trained[label].branch, cohort.agents[0])
-            by_rate.setdefault(rate, []).append(trained[label])
-        for rate, blocks in by_rate.items():
-            if rate:
-                self.optimizer.step(blocks, lr * rate)
+        touched = {label: trained[label] for label in labels}
+        for rate, blocks in rows_by_rate(touched, cohort.rates(stage, block)).items():
+            self.optimizer.step(blocks, lr * rate)
 
 
 def largest_divisor(number: int, most: int) -> int:

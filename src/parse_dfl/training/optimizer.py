@@ -94,6 +94,5 @@ def _equal_steps(block: RowBlock) -> Iterator[tuple[int, RowBlock]]:
     start = 0
     for end in range(1, len(counts) + 1):
         if end == len(counts) or counts[end] != counts[start]:
-            run = slice(start, end)
-            yield counts[start], block.map(lambda values, run=run: values[run])  # type: ignore[misc]
+            yield counts[start], block.rows(slice(start, end))
             start = end

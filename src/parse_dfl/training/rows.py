@@ -75,6 +75,10 @@ class RowBlock:
         moments = {name: change(value) for name, value in self.moments.items()}
         return RowBlock(self.branch, theta, gradient, steps, moments)
 
+    def rows(self, chosen: slice) -> RowBlock:
+        """Views of some of the rows."""
+        return self.map(lambda values: values[chosen])
+
 
 @dataclass
 class BranchRows:

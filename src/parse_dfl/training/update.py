@@ -22,21 +22,33 @@ Update = Callable[[RowBlock, Tensor, Tensor], None]
 
 
 def update_rows(config: TrainingConfig, rows: RowBlock, gradient: Tensor, lr: Tensor) -> None:
-    """One step of a block of rows in place; ``gradient``: shape=(h, P), ``lr``: shape=()."""
+    """One step of a block of rows in place; ``gradient``: shape=(h, P), ``lr``: shape=() or a
+    learning rate per row, shape=(h,)."""
     rows.steps.add_(1)
     exact = torch.promote_types(rows.theta.dtype, torch.float32)  # bfloat16 has 8 bits
     theta, gradient = rows.theta.to(exact), gradient.to(exact)
+    by_row = lr.unsqueeze(1) if lr.dim() else lr
     if config.optimizer == "adamw":
-        theta = theta * (1 - lr * config.weight_decay).to(exact)
+        theta = theta * (1 - by_row * config.weight_decay).to(exact)
     elif config.weight_decay:
         gradient = gradient + config.weight_decay * theta
     if config.optimizer == "sgd":
         momentum = rows.moments["momentum"]
         moved = _moved(momentum, config.momentum, gradient, 1.0) if config.momentum else gradient
-        way = lr.to(exact) * moved
+        way = by_row.to(exact) * moved
     else:
         way = _adams_way(config.momentum, rows, gradient, lr)
     rows.theta.copy_(theta - way)
+
+
+def update_unevenly(update: Update, rows: RowBlock, gradient: Tensor, lr: Tensor) -> None:
+    """One step with a learning rate per row, shape=(h,); a row whose rate is zero stays as it is,
+    moments and step count included."""
+    before = rows.map(Tensor.clone)
+    update(rows, gradient, lr)
+    for value, old in zip(rows.tensors, before.tensors, strict=True):
+        stays = (lr == 0).view(-1, *[1] * (value.dim() - 1))
+        value.copy_(torch.where(stays, old, value))
 
 
 def _adams_way(beta_1: float, rows: RowBlock, gradient: Tensor, lr: Tensor) -> Tensor:
