@@ -63,9 +63,12 @@ def test_parse_shares_each_branch_among_all_its_owners(agents):
     for name in {name for who in agents for name in who.modalities}:
         owners = {who.name for who in agents if name in who.modalities}
         expected |= {f"{name}/backbone": (name, owners), f"{name}/unique": (name, owners)}
+        if several := {who.name for who in agents if {name} < set(who.modalities)}:
+            expected[f"{name}/gate"] = (name, several)
     for pair in {pair for who in agents for pair in pairs(who.modalities)}:
         owners = {who.name for who in agents if set(pair) <= set(who.modalities)}
-        expected["+".join(pair) + "/synergy"] = ("+".join(pair), owners)
+        for component in ("synergy", "gate"):
+            expected["+".join(pair) + f"/{component}"] = ("+".join(pair), owners)
     assert found == expected
 
 
