@@ -16,6 +16,7 @@ from rich.text import Text
 
 from parse_dfl.plain_text import can_show, showable
 from parse_dfl.report.grid import Cell, Grid
+from parse_dfl.safe_names import as_given
 
 UNLIMITED = 100_000
 LEAST_TEXT = 24
@@ -91,13 +92,13 @@ class GridTable:
 
 
 class _InEncoding:
-    """Make texts showable before columns are measured, so that they stay aligned."""
+    """Write names as given, in what can be shown, before columns are measured."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
 
     def __call__(self, text: str) -> str:
-        return showable(text, self._encoding)
+        return showable(as_given(text), self._encoding)
 
     def has(self, text: str) -> bool:
         """Whether the encoding has all of it."""
