@@ -7,6 +7,7 @@ from rich.console import Console
 
 from parse_dfl.report.fitting import UNLIMITED, GridTable
 from parse_dfl.report.grid import Cell, Grid
+from parse_dfl.safe_names import name_key
 
 CELLS = ("dsgd-modality", "84.1 ± 3.3", "−2.3", "12.9 kB", "[bold]")
 GRID = Grid(
@@ -69,3 +70,14 @@ def test_an_encoding_that_lacks_signs_keeps_columns_aligned(encoding):
     assert header.rstrip().endswith("time")
     assert len(header.rstrip()) == len(row.rstrip())
     assert ("84.1 ± 3.3*" in plain) == (encoding != "ascii")
+
+
+@pytest.mark.parametrize("width", [20, 200])
+def test_names_are_shown_as_given(width):
+    name = "Füße.2"
+    header = ("method", name_key(name))
+    rows = ((Cell(text="parse"), Cell(text=f"{name_key(name)}: 1.0")),)
+    grid = Grid(title=f"on {name_key(name)}", header=header, rows=rows, notes=(name_key(name),))
+    shown = printed(grid, width)
+    assert shown.count(name) == 4
+    assert "-u" not in shown

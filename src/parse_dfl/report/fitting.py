@@ -92,10 +92,7 @@ class GridTable:
 
 
 class _InEncoding:
-    """Make texts showable before columns are measured, so that they stay aligned.
-
-    Names appear as they were given.
-    """
+    """Write names as given, in what can be shown, before columns are measured."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
