@@ -20,6 +20,7 @@ from parse_dfl.peer.certificates import create_ca, issue
 from parse_dfl.peer.report import RoundReport, in_a_line
 from parse_dfl.peer.stop import Stop
 from parse_dfl.peer.traffic import Traffic
+from parse_dfl.safe_names import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
 
@@ -173,6 +174,16 @@ def test_the_status_table_has_a_row_a_peer():
 
 
 LONG = "a-site-of-a-very-long-name-that-must-not-be-cut"
+
+
+@pytest.mark.parametrize("width", [30, 300])
+def test_modality_names_are_shown_as_given_at_any_width(width):
+    out = StringIO()
+    key = name_key("Füße 2")
+    told = {**TOLD, "modalities": [key], "neighbours": {f"{key}/unique": ["b"]}}
+    show({"a": told}, Console(file=out, width=width))
+    assert out.getvalue().count("Füße 2") == 2
+    assert "-u" not in out.getvalue()
 
 
 @pytest.mark.parametrize("width", [30, 80, 300])

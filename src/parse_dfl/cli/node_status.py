@@ -73,7 +73,7 @@ def show(found: Mapping[str, Mapping[str, Any]], console: Console) -> None:
         console.print(table)
         return
     for name, told in sorted(found.items()):
-        lines = [name]
+        lines = [as_given(name)]
         for column, cell in zip(COLUMNS[1:], _cells(told), strict=True):
             lines += [f"  {column}: {part}" for part in cell.split("\n") if part]
         console.print(Text("\n".join(lines)), soft_wrap=True)
@@ -83,17 +83,18 @@ def status_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row a peer."""
     table = Table(*COLUMNS, title="peers", title_justify="left")
     for name, told in sorted(found.items()):
-        table.add_row(*(Text(as_given(cell)) for cell in (name, *_cells(told))))
+        table.add_row(*map(Text, (as_given(name), *_cells(told))))
     return table
 
 
 def _cells(told: Mapping[str, Any]) -> list[str]:
-    """What a peer tells is signed, and may be nonsense all the same."""
+    """What a peer tells, names as given; it is signed, and may be nonsense all the same."""
     try:
         row = _row(told)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         row = ["an answer that cannot be read", *[""] * (len(COLUMNS) - 2)]
-    return ["".join(c if c.isprintable() or c == "\n" else "?" for c in cell) for cell in row]
+    clean = ("".join(c if c.isprintable() or c == "\n" else "?" for c in cell) for cell in row)
+    return [as_given(cell) for cell in clean]
 
 
 def _row(told: Mapping[str, Any]) -> list[str]:
