@@ -53,7 +53,7 @@ IMPORT = """
 import os
 before = dict(os.environ)
 import parse_dfl
-from parse_dfl import RunConfig, run
+from parse_dfl import Federation, compare
 assert dict(os.environ) == before
 """
 

@@ -91,7 +91,7 @@ def test_every_method_is_marked(small, method):
 def test_parameters_that_are_finite_but_beyond_use_are_marked(small):
     found = run(small(**{"training.lr": 1e6}))
     assert found["diverged"]
-    assert all(value > 1e4 for value in (group["loss"] for group in found["groups"].values()))
+    assert any(group["loss"] > 1e4 for group in found["groups"].values())
 
 
 def test_a_run_that_learns_is_not_marked(small):

@@ -125,7 +125,7 @@ def test_one_process_goes_on_where_two_ranks_ended_by_the_death_of_one(config, a
 
 def test_two_ranks_that_diverge_end_with_the_status_of_one_process(config, tmp_path):
     out = tmp_path / "x"
-    started = ("run", "--config", str(config), "--lr", "1e300", "--out", str(out), "--quiet")
+    started = ("run", "--config", str(config), "--lr", "1e30", "--out", str(out), "--quiet")
     (status, told), (other, nothing) = together(2, command, tmp_path / "crew", *started)
     assert (status, other, nothing) == (3, 0, "")
     assert f"parse-dfl: {out}: 6 agents have diverged since round 1" in told

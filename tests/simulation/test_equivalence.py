@@ -12,7 +12,7 @@ from tests.small import federation, rows_of, run_rounds, small_data, small_shard
 ROUNDS = 10
 UNEQUAL = (12, 7, 20, 3, 9)
 SHAPES = {"a": (3,), "b": (4,), "c": (2,)}
-CONVOLUTIONS = {"a": (9, 2), "b": (6, 6), "c": (4, 4, 4, 1)}
+CONVOLUTIONS = {"a": (9, 2), "b": (6, 6, 1), "c": (5, 5, 5, 1)}
 
 
 def largest_difference(method: str, *, by_samples=False, absence=0.0, sizes=UNEQUAL, **settings):

@@ -27,6 +27,8 @@ def test_equal_components_of_one_seed_start_equal_and_of_two_seeds_do_not():
         seeds = torch.tensor([agent.seed for agent in rows.agents])
         first, second = rows.theta[seeds == 0], rows.theta[seeds == 1]
         assert torch.equal(first, first[:1].expand_as(first))
+        if rows.branch.component == "gate":  # weights of slices begin at one everywhere
+            continue
         assert not torch.equal(first[0], second[0])
 
 

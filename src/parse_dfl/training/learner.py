@@ -186,9 +186,13 @@ class Learner:
     def return_to(self, round: int) -> None:
         """Be after ``round``, an earlier one, again, with the rows as they are.
 
-        No change of modalities or stage is taken back: it goes no further than the latest.
+        No change of modalities or stage is taken back: it goes no further than the latest.  A
+        stage that continues the one before keeps no state of its own, and may be left backwards.
         """
-        first, _ = self.method.stage_bounds(self.training.rounds)[self.stage_number]
+        number = self.stage_number
+        while self.method.stages[number].continues:
+            number -= 1
+        first, _ = self.method.stage_bounds(self.training.rounds)[number]
         passed = [event.round for event in self._events if event.round <= self.round]
         self.round = min(self.round, max([round, first - 1, *passed]))
 
