@@ -8,12 +8,12 @@ import torch
 
 from parse_dfl import (
     AgentSpec,
+    Aggregation,
     Batch,
     Branch,
-    Exchange,
     Federation,
     Method,
-    Mixing,
+    MixingMatrix,
     Outputs,
     ParseNetwork,
     Rows,
@@ -38,20 +38,20 @@ def objective(outputs: Outputs, batch: Batch) -> torch.Tensor:
     return cross_entropy(outputs.logits, batch) + modality_loss(outputs, batch) + 0.01 * doubt
 
 
-class HalfPrecision(Exchange):
+class HalfPrecision(Aggregation):
     """θ_i ← θ_i + Σ_j W_ij (q(θ_j) − q(θ_i)), q rounding to bfloat16."""
 
-    def floats(self, columns: int) -> int:
+    def numbers_sent(self, columns: int) -> int:
         """What crosses a link, counted in numbers of 32 bits."""
         return (columns + 1) // 2
 
-    def send(self, rows: Rows, mixing: Mixing) -> Sent:
+    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:
         """What leaves each row: tensors with a row per owner of the branch."""
-        return {"rounded": rows.theta.bfloat16().to(rows.theta.dtype)}
+        return {"rounded": rows.params.bfloat16().to(rows.params.dtype)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> torch.Tensor:
+    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> torch.Tensor:
         """The new parameters; each agent keeps the digits that it did not send."""
-        return rows.theta + mixing.apply(sent["rounded"]) - sent["rounded"]
+        return rows.params + mixing.apply(sent["rounded"]) - sent["rounded"]
 
 
 components = ("backbone", "unique", "redundant", "synergy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parse_dfl.threads import tune_process
+from parse_dfl.process import tune_process
 
 tune_process()  # before torch is loaded: tests run side by side, and would wait for each other
 

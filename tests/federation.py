@@ -1,4 +1,4 @@
-"""Tiny federations for tests: synthetic samples, a blueprint, a simulator."""
+"""Tiny federations for tests: synthetic samples, a network_spec, a simulator."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from parse_dfl.agents import AgentSpec, parse_mix
+from parse_dfl.agents import AgentSpec, Kind, parse_mix
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.methods.method import Method
+from parse_dfl.engine.agent_data import AgentData, TensorData
+from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.modalities import Kind
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import SampleShape
+from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
+from parse_dfl.overlays.mixing_matrix import metropolis
 from parse_dfl.overlays.topologies import parse_topology
-from parse_dfl.overlays.weights import metropolis
-from parse_dfl.simulation.simulator import Simulator
-from parse_dfl.training.config import TrainingConfig
-from parse_dfl.training.shards import Shard, TensorData
 
 CLASSES = 3
 WIDTHS = {"a": 3, "b": 4, "c": 2}
@@ -47,7 +46,7 @@ def tiny_data(samples=120):
 def tiny_blueprint(own_encoders=None, samples=None, **config):
     """Narrow networks without dropout, unless asked for."""
     config = {"latent": 6, "hidden": 5, "dropout": 0.0} | config
-    return Blueprint(
+    return NetworkSpec(
         samples=samples or SHAPES,
         classes=CLASSES,
         config=NetworkConfig(**config),
@@ -63,7 +62,7 @@ def tiny_simulator(
     samples=10,
     topology="ring",
     absence=0.0,
-    blueprint=None,
+    network_spec=None,
     **training,
 ):
     """A simulator of a named or given method, in float64."""
@@ -71,7 +70,7 @@ def tiny_simulator(
     random = np.random.default_rng(1)
     data = tiny_data()
     shards = [
-        Shard(agent, np.sort(random.choice(data.samples, samples, replace=False)))
+        AgentData(agent, np.sort(random.choice(data.samples, samples, replace=False)))
         for agent in agents
     ]
     training = {"batch_size": 5, "rounds": rounds, "dtype": "float64"} | training
@@ -79,7 +78,7 @@ def tiny_simulator(
         TensorData(data, torch.device("cpu"), torch.float64),
         shards,
         method if isinstance(method, Method) else build_method(method),
-        blueprint or tiny_blueprint(),
+        network_spec or tiny_blueprint(),
         training=TrainingConfig(**training),
         overlay=OverlayConfig(topology=topology, absence=absence),
     )
@@ -89,7 +88,7 @@ def thetas(simulator, component):
     """Each owner's parameters of a component: modality → agent's name → row, as copies."""
     return {
         branch.modality: {
-            agent.name: row.clone() for agent, row in zip(rows.agents, rows.theta, strict=True)
+            agent.name: row.clone() for agent, row in zip(rows.agents, rows.params, strict=True)
         }
         for branch, rows in simulator.layout.branches.items()
         if branch.component == component
@@ -111,15 +110,15 @@ def mixing_over(size, topology="ring", round=1):
 class GivenRows:
     """Rows as an exchange rule sees them, from given tensors."""
 
-    theta: torch.Tensor
-    before: torch.Tensor | None = None
+    params: torch.Tensor
+    previous: torch.Tensor | None = None
     drifts: torch.Tensor | None = None
     progress: float = 1.0
     memory: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def agents(self):
-        return [AgentSpec(name=f"agent-{i}", modalities=("a",)) for i in range(len(self.theta))]
+        return [AgentSpec(name=f"agent-{i}", modalities=("a",)) for i in range(len(self.params))]
 
     def drift(self, component):
         return self.drifts

@@ -7,20 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from parse_dfl.agents import AgentSpec, parse_mix
+from parse_dfl.agents import AgentSpec, parse_event, parse_mix
 from parse_dfl.branches import stable_hash
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.events import parse_event
-from parse_dfl.methods.method import Method
+from parse_dfl.engine.agent_data import AgentData, TensorData
+from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
+from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.simulation.simulator import Simulator
-from parse_dfl.training.config import TrainingConfig
-from parse_dfl.training.shards import Shard, TensorData
 
 VECTORS = {"a": (3,), "b": (4,)}
 NARROW = NetworkConfig(latent=6, hidden=5, dropout=0.25)
@@ -39,27 +38,27 @@ def small_data(
     return from_mapping("small", modalities, label)
 
 
-def small_blueprint(
+def small_network_spec(
     data: MultimodalData,
     network: NetworkConfig = NARROW,
     encoders: Mapping[str, EncoderBuilder] | None = None,
-) -> Blueprint:
+) -> NetworkSpec:
     """What the networks of agents that learn from ``data`` are built from."""
     samples = {n: SampleShape(n, data.kinds[n], data.shape(n)) for n in data.modalities}
-    return Blueprint(
+    return NetworkSpec(
         samples=samples, classes=data.classes, config=network, own_encoders=encoders or {}
     )
 
 
 def small_shards(
     agents: Sequence[AgentSpec], data: MultimodalData, sizes: Sequence[int]
-) -> list[Shard]:
+) -> list[AgentData]:
     """``sizes`` (repeated as needed) samples each, drawn from the agent's identity alone."""
     shards = []
     for number, agent in enumerate(agents):
         rng = np.random.default_rng(stable_hash(agent.seed, agent.name))
         chosen = rng.permutation(data.samples)[: sizes[number % len(sizes)]]
-        shards.append(Shard(agent, np.sort(chosen)))
+        shards.append(AgentData(agent, np.sort(chosen)))
     return shards
 
 
@@ -77,7 +76,7 @@ def federation(
     by_samples: bool = False,
     absence: float = 0.0,
     robust: str = "none",
-    liars: Sequence[str] = (),
+    attackers: Sequence[str] = (),
     compiled: bool = False,
     build: Callable[..., Simulator] = Simulator,
     **training: object,
@@ -92,14 +91,14 @@ def federation(
         TensorData(data, torch.device("cpu"), getattr(torch, config.dtype)),
         small_shards(specs, data, sizes),
         build_method(method) if isinstance(method, str) else method,
-        small_blueprint(data, network, encoders),
+        small_network_spec(data, network, encoders),
         training=config,
         overlay=OverlayConfig(
             topology=topology,
             by_samples=by_samples,
             absence=absence,
             robust=robust,
-            liars=tuple(liars),
+            attackers=tuple(attackers),
         ),
         events=[parse_event(text) for text in events],
         compiled=compiled,
@@ -116,7 +115,7 @@ def run_rounds(simulator: Simulator, rounds: int) -> Simulator:
 def rows_of(simulator: Simulator) -> dict[tuple[int, str, str], torch.Tensor]:
     """Copies of all parameters: (seed, agent, branch) → row, shape=(P,)."""
     return {
-        (agent.seed, agent.name, str(branch)): rows.theta[row].clone()
+        (agent.seed, agent.name, str(branch)): rows.params[row].clone()
         for branch, rows in simulator.layout.branches.items()
         for row, agent in enumerate(rows.agents)
     }

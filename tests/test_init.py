@@ -12,8 +12,8 @@ import parse_dfl
 PUBLIC = {
     "AgentSpec", "Attacker", "Batch", "Branch", "BySubject", "Callback", "CheckpointError",
     "ChordalRing", "Complete", "ConfigError", "DataError", "Dataset", "Difference", "Dirichlet",
-    "Dropout", "ErdosRenyi", "Exchange", "Exponential", "Federation", "IID", "IdentityError",
-    "Method", "Mixing", "ModalityChange", "OnePeerExponential", "OutputError", "Outputs",
+    "Dropout", "ErdosRenyi", "Aggregation", "Exponential", "Federation", "IID", "IdentityError",
+    "Method", "MixingMatrix", "ModalityChange", "OnePeerExponential", "OutputError", "Outputs",
     "OverlayError", "ParseDflError", "ParseNetwork", "PeerError", "RandomMatching", "RankError",
     "RecordError", "Regular", "Result", "Ring", "Rows", "SampleShape", "ScaleFree", "Sent",
     "SmallWorld", "Stage", "Study", "Topology", "TrainedAgent", "UnknownNameError",

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.main_table import write_main_table
 from benchmarks.accuracy.pages import write_tables
-from benchmarks.accuracy.recipe import RECIPE, RESULTS, Recipe
+from benchmarks.accuracy.recipe import RECIPE, RESULTS, TopologySpec
 from benchmarks.accuracy.run import run
 from benchmarks.accuracy.tune import choice_table, tune
 from parse_dfl.errors import ParseDflError
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: all cores)")
     asked = parser.parse_args(arguments)
     try:
-        recipe = Recipe(asked.recipe)
+        recipe = TopologySpec(asked.recipe)
         if asked.what == "tune":
             tune(recipe, asked.names, asked.out, processes=asked.jobs)
             print(choice_table(recipe, asked.out))

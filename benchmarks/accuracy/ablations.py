@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.encoders import Pretrained, frozen
-from benchmarks.accuracy.recipe import HERE, RESULTS, Cell, Recipe
+from benchmarks.accuracy.recipe import HERE, RESULTS, Cell, TopologySpec
 from benchmarks.accuracy.results import FILE
 from benchmarks.accuracy.run import stamp
 from benchmarks.accuracy.test_time import left_out
+from parse_dfl.agents import key
 from parse_dfl.errors import unknown
-from parse_dfl.experiments.compare import compare
-from parse_dfl.experiments.config import RunConfig, with_values
-from parse_dfl.experiments.own import Own
-from parse_dfl.experiments.trial import build_trial
-from parse_dfl.files import write_atomically
-from parse_dfl.modalities import key
-from parse_dfl.overlays.mixing import spectral_gap
+from parse_dfl.io import write_atomically
+from parse_dfl.overlays.mixing_matrix import spectral_gap
+from parse_dfl.runs.compare import compare
+from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.runs.setup import Own
+from parse_dfl.runs.trial import build_trial
 
 OUT = RESULTS / "ablations"
 MODALITY_SET = re.compile(r"\w+(\+\w+)+")
@@ -69,7 +69,7 @@ def ablations(names: Sequence[str] = ()) -> Iterator[Ablation]:
                 yield Ablation(name, own, cell, value)
 
 
-def run(ablation: Ablation, recipe: Recipe) -> dict[str, Any]:
+def run(ablation: Ablation, recipe: TopologySpec) -> dict[str, Any]:
     """The comparison of the ablation's methods, with parameters and spectral gaps."""
     own = ablation.values
     methods: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def run(ablation: Ablation, recipe: Recipe) -> dict[str, Any]:
     return {"asks": own["asks"], "value": ablation.value, **stamp(1), **made, "methods": methods}
 
 
-def configuration(ablation: Ablation, recipe: Recipe, method: str) -> RunConfig:
+def configuration(ablation: Ablation, recipe: TopologySpec, method: str) -> RunConfig:
     """The recipe's configuration with the one setting changed."""
     own = ablation.values
     training = recipe.values["training"] | own.get("training", {})
@@ -98,7 +98,7 @@ def configuration(ablation: Ablation, recipe: Recipe, method: str) -> RunConfig:
     return with_values(config, {own["setting"]: _named(ablation, recipe, ablation.value)})
 
 
-def _named(ablation: Ablation, recipe: Recipe, value: Any) -> Any:
+def _named(ablation: Ablation, recipe: TopologySpec, value: Any) -> Any:
     """The value with the set's modalities in the place of its letters, where it has such."""
     if isinstance(value, str) and any(sign.isupper() for sign in value):
         spelt = recipe.spelt(ablation.cell.name, value)
@@ -114,8 +114,8 @@ def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
     """Parameters of an agent of each set, and the spectral gap of each branch's overlay."""
     simulator = build_trial(config, [seed], brought).simulator
     parameters = {
-        cohort.agents[0].group: sum(rows.width for rows in cohort.rows.values())
-        for cohort in simulator.layout.cohorts
+        stack.agents[0].group: sum(rows.width for rows in stack.rows.values())
+        for stack in simulator.layout.stacks
     }
     gaps = {
         rows.branch.label: round(
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", dest="sets", action="append", help="only this set; repeatable")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args(arguments)
-    recipe = Recipe()
+    recipe = TopologySpec()
     for ablation in ablations(asked.names):
         path = asked.out / ablation.folder / FILE
         if path.exists() or (asked.sets and ablation.cell.name not in asked.sets):

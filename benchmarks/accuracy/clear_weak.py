@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.recipe import RESULTS, Cell, Recipe
+from benchmarks.accuracy.recipe import RESULTS, Cell, TopologySpec
 from benchmarks.accuracy.run import stamp
 from parse_dfl import RunConfig, compare
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.experiments.own import Own
-from parse_dfl.files import write_atomically
+from parse_dfl.io import write_atomically
+from parse_dfl.runs.setup import Own
 
 OUT = RESULTS / "clear-weak"
 SEEDS = (100, 101, 102)
@@ -66,7 +66,7 @@ SETS: Mapping[str, Callable[[], MultimodalData]] = {
 }
 
 
-def configuration(recipe: Recipe, method: str) -> RunConfig:
+def configuration(recipe: TopologySpec, method: str) -> RunConfig:
     """The settings of core-agreed, for these agents."""
     matrix = recipe.matrix("core-agreed")
     name = method.removesuffix(PLAIN)
@@ -83,7 +83,7 @@ def configuration(recipe: Recipe, method: str) -> RunConfig:
 def run(data: str, method: str) -> dict[str, Any]:
     """One method on one set, all seeds side by side: means over a group's agents, by seed."""
     name = method.removesuffix(PLAIN)
-    made = compare(configuration(Recipe(), method), [name], SEEDS, own=Own(data=SETS[data]()))
+    made = compare(configuration(TopologySpec(), method), [name], SEEDS, own=Own(data=SETS[data]()))
     groups = made["methods"][name]["groups"]
     return {"set": data, "method": method, "seeds": SEEDS, **stamp(1), "groups": groups}
 

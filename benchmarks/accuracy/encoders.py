@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.splits import split
 from parse_dfl.data.standardise import fit
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.ingredients import load_data
-from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.setup import load_data
 
 EPOCHS = 200
 BATCH_SIZE = 64

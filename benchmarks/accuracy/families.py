@@ -9,8 +9,7 @@ from typing import Any
 from benchmarks.accuracy.collection import collection_of
 from benchmarks.accuracy.recipe import Matrix
 from benchmarks.accuracy.tables import points
-from parse_dfl.report.duels import Duel, duels_with_best
-from parse_dfl.report.standings import KINDS, MEAN, standings_of
+from parse_dfl.report.cells import KINDS, MEAN, Duel, duels_with_best, standings_of
 from parse_dfl.report.statistics import OURS
 from parse_dfl.report.statistics_file import statistics_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy.collection import collection_of
-from benchmarks.accuracy.recipe import Recipe
+from benchmarks.accuracy.recipe import TopologySpec
 from parse_dfl.report.figures.differences import differences
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.pictures import save_picture
@@ -21,7 +21,9 @@ from parse_dfl.report.records import Comparison, MethodResult
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
-def draw_figures(recipe: Recipe, name: str, results: Path, folder: Path = FIGURES) -> list[Path]:
+def draw_figures(
+    recipe: TopologySpec, name: str, results: Path, folder: Path = FIGURES
+) -> list[Path]:
     """Differences, and accuracy against bytes; cells that lack a method are left out."""
     collection = collection_of(recipe.matrix(name), results)
     pictures = [differences(collection), payload(mean_over(collection.comparisons))]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.recipe import Cell, Matrix, Recipe
+from benchmarks.accuracy.recipe import Cell, Matrix, TopologySpec
 from benchmarks.accuracy.tables import points, share, shown, standing_of, told
 from parse_dfl.errors import ConfigError
-from parse_dfl.report.duels import Duel, duels_with_best, tally
+from parse_dfl.report.cells import Duel, duels_with_best, tally
 from parse_dfl.report.rankings import mean_ranks
 from parse_dfl.report.statistics import OURS, competes
 
@@ -19,7 +19,7 @@ MARK = "<!-- main table: {} -->"
 TOLD_GAPS = (OURS, "harmony", "dsgd-hybrid")
 
 
-def write_main_table(recipe: Recipe, name: str, results: Path, page: Path = README) -> str:
+def write_main_table(recipe: TopologySpec, name: str, results: Path, page: Path = README) -> str:
     """Put the table of a matrix, and what sums it up, between the marks of ``page``.
 
     Raises:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.accuracy.families import families_table
-from benchmarks.accuracy.recipe import Matrix, Recipe
+from benchmarks.accuracy.recipe import Matrix, TopologySpec
 from benchmarks.accuracy.tables import accuracy_table, difference_table, standing_of
 
 
-def write_tables(recipe: Recipe, names: Sequence[str], results: Path) -> str:
+def write_tables(recipe: TopologySpec, names: Sequence[str], results: Path) -> str:
     """Write the page with the tables of the matrices called ``names``."""
     parts = ["# Results", ""]
     for name in names:

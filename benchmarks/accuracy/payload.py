@@ -5,9 +5,9 @@ Nothing is trained; a payload is known from the networks and overlays alone.
 
 from __future__ import annotations
 
-from benchmarks.accuracy.recipe import Cell, Recipe
-from parse_dfl.experiments.config import with_values
-from parse_dfl.experiments.trial import build_trial
+from benchmarks.accuracy.recipe import Cell, TopologySpec
+from parse_dfl.runs.config import with_values
+from parse_dfl.runs.trial import build_trial
 
 METHODS = ("parse", "parse-adaptive", "dsgd-hybrid", "dsgd-task")
 SETS = ("digits", "cremad_votes", "leaves100", "mfeat", "avdigits-hard", "utd_mhad", "motionsense")
@@ -17,7 +17,7 @@ COUNTS = (2, 5, 20, 67)
 
 def mean_and_largest(data: str, method: str, count: int) -> tuple[float, int]:
     """Bytes per directed link in the last round: the mean and the largest."""
-    recipe = Recipe()
+    recipe = TopologySpec()
     config = recipe.configuration(
         Cell(data, "5+5+5", "dirichlet:0.3"),
         method,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.data.config import DataConfig
+from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.errors import unknown
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.training.config import TrainingConfig
+from parse_dfl.runs.config import RunConfig
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "recipe.toml"
@@ -80,7 +80,7 @@ class Matrix:
                         yield from (Unit(cell, method, seeds) for method in self.methods)
 
 
-class Recipe:
+class TopologySpec:
     """``recipe.toml``, or another file like it."""
 
     def __init__(self, path: Path = RECIPE) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.recipe import Cell, Unit
-from parse_dfl.experiments.compare import statistics
-from parse_dfl.files import write_atomically
+from parse_dfl.io import write_atomically
+from parse_dfl.runs.compare import statistics
 
 FILE = "comparison.json"
 Entry = dict[str, Any]

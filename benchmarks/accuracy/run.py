@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.accuracy.recipe import HERE, Matrix, Recipe
+from benchmarks.accuracy.recipe import HERE, Matrix, TopologySpec
 from benchmarks.accuracy.results import add, is_done
 from benchmarks.accuracy.work import Job, cores, do_all
 from parse_dfl import __version__
@@ -20,7 +20,7 @@ LOG = HERE / "LOG.md"
 
 
 def run(
-    recipe: Recipe, name: str, results: Path, *, sets: Sequence[str] = (), processes: int = 0
+    recipe: TopologySpec, name: str, results: Path, *, sets: Sequence[str] = (), processes: int = 0
 ) -> None:
     """Run the units of a matrix that have no result yet, each written when it is finished.
 
@@ -46,7 +46,7 @@ def run(
             _log(name, matrix, done, len(jobs), time.monotonic() - begin, processes)
 
 
-def missing_jobs(recipe: Recipe, matrix: Matrix, results: Path) -> list[Job]:
+def missing_jobs(recipe: TopologySpec, matrix: Matrix, results: Path) -> list[Job]:
     """The work that has no result yet, in its order."""
     return [
         Job(

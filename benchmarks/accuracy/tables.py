@@ -12,9 +12,8 @@ import numpy as np
 
 from benchmarks.accuracy.recipe import Cell, Matrix
 from benchmarks.accuracy.results import entry_of, read_cell
-from parse_dfl.report.duels import Duel, duels_with_best, tally
+from parse_dfl.report.cells import MEAN, Duel, Standing, duels_with_best, tally
 from parse_dfl.report.rankings import mean_ranks
-from parse_dfl.report.standings import MEAN, Standing
 from parse_dfl.report.statistics import OURS, Interval, competes, interval, paired_difference
 
 VARIANT = "parse-adaptive"

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parse_dfl.experiments.compare import comparison
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.outcome import agent_scores, group_means, weighted_mean
-from parse_dfl.experiments.trial import build_trial
+from parse_dfl.engine.evaluation import evaluate
 from parse_dfl.networks.network import Outputs
-from parse_dfl.training.evaluation import evaluate
+from parse_dfl.runs.compare import comparison
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.results import agent_scores, group_means, weighted_mean
+from parse_dfl.runs.trial import build_trial
 
 Prediction = Callable[[Outputs], Tensor]
 
@@ -54,8 +54,8 @@ def _summaries(
 ) -> list[dict[str, Any]]:
     simulator = trial.simulator
     scored = [
-        (cohort, evaluate(cohort, simulator.data, samples, predict))
-        for cohort in simulator.layout.cohorts
+        (stack, evaluate(stack, simulator.data, samples, predict))
+        for stack in simulator.layout.stacks
     ]
     scores = agent_scores(trial, scored)
     summaries = []

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.recipe import Cell, Recipe, Unit
+from benchmarks.accuracy.recipe import Cell, TopologySpec, Unit
 from benchmarks.accuracy.work import Job, cores, do_all
 
 TUNING = "tuning.jsonl"
 
 
 def tune(
-    recipe: Recipe, methods: Sequence[str], results: Path, *, processes: int = 0
+    recipe: TopologySpec, methods: Sequence[str], results: Path, *, processes: int = 0
 ) -> list[dict[str, Any]]:
     """Run the trials that are not recorded yet, a line of ``tuning.jsonl`` each."""
     path, asked = results / TUNING, recipe.values["tuning"]
@@ -40,7 +40,7 @@ def tune(
     return read_trials(results)
 
 
-def _cells(recipe: Recipe) -> list[Cell]:
+def _cells(recipe: TopologySpec) -> list[Cell]:
     asked = recipe.values["tuning"]
     return [
         Cell(name, asked["mix"], partition, asked.get("standardise", "own"))
@@ -49,7 +49,7 @@ def _cells(recipe: Recipe) -> list[Cell]:
     ]
 
 
-def _job(recipe: Recipe, cell: Cell, method: str, trial: Mapping[str, Any]) -> Job:
+def _job(recipe: TopologySpec, cell: Cell, method: str, trial: Mapping[str, Any]) -> Job:
     asked = recipe.values["tuning"]
     config = recipe.configuration(
         cell,
@@ -73,7 +73,7 @@ def read_trials(results: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def choice_table(recipe: Recipe, results: Path) -> str:
+def choice_table(recipe: TopologySpec, results: Path) -> str:
     """Mean validation accuracy over the cells, per method and trial; the best is marked."""
     cells = {cell.folder for cell in _cells(recipe)}
     rows = [row for row in read_trials(results) if row["cell"] in cells]

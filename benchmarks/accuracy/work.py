@@ -13,8 +13,8 @@ import torch
 
 from benchmarks.accuracy.recipe import Unit
 from parse_dfl.agents import parse_mix
-from parse_dfl.experiments.compare import compare
-from parse_dfl.experiments.config import RunConfig
+from parse_dfl.runs.compare import compare
+from parse_dfl.runs.config import RunConfig
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmarks.conflict.recipe import (
 )
 from benchmarks.conflict.table import draw, write_tables
 from parse_dfl import __version__
-from parse_dfl.experiments.compare import compare
+from parse_dfl.runs.compare import compare
 
 
 def main() -> None:

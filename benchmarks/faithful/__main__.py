@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from benchmarks.accuracy.recipe import Cell, Recipe
+from benchmarks.accuracy.recipe import Cell, TopologySpec
 from benchmarks.faithful import accuracy, figure, purity
 from benchmarks.faithful.accuracy import MIX, Variant
 from benchmarks.faithful.results import RESULTS, write
@@ -43,7 +43,7 @@ def _purity(_: Sequence[str]) -> None:
 
 def _accuracy(names: Sequence[str]) -> None:
     """Test data, once, with the settings that were chosen on validation data."""
-    recipe = Recipe()
+    recipe = TopologySpec()
     matrix = recipe.matrix("seven", names)
     variants = [faithful(recipe)]
     for cell in matrix.cells:
@@ -59,7 +59,7 @@ def _tune(names: Sequence[str]) -> None:
 
 
 def _prices(names: Sequence[str]) -> None:
-    recipe = Recipe()
+    recipe = TopologySpec()
     plain = Variant(name="parse", method="parse", settings=recipe.chosen("parse"))
     priced = [faithful(recipe, price) for price in PRICES]
     _on_validation("prices", names, [plain, *priced])
@@ -78,7 +78,7 @@ def _prices_purity(names: Sequence[str]) -> None:
         _once(f"prices-purity-{price:g}", job)
 
 
-def faithful(recipe: Recipe, price: float | None = None) -> Variant:
+def faithful(recipe: TopologySpec, price: float | None = None) -> Variant:
     """The faithful fission as it was chosen on validation data, or at another price."""
     settings = recipe.chosen("parse-faithful") | ({} if price is None else {"price": price})
     name = "parse-faithful" if price is None else f"price {price:g}"
@@ -86,7 +86,7 @@ def faithful(recipe: Recipe, price: float | None = None) -> Variant:
 
 
 def _on_validation(what: str, names: Sequence[str], variants: Sequence[Variant]) -> None:
-    seeds = Recipe().values["tuning"]["seeds"]
+    seeds = TopologySpec().values["tuning"]["seeds"]
     for name in names or TRADED:
         cell = Cell(name, MIX, "iid")
         job = partial(accuracy.measure, cell, variants, seeds=seeds, where="validation")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.accuracy.recipe import Cell, Recipe
+from benchmarks.accuracy.recipe import Cell, TopologySpec
 from benchmarks.faithful.results import stamp
-from parse_dfl.experiments.compare import compare
+from parse_dfl.runs.compare import compare
 
 MIX = "5+5+5"
 
@@ -27,7 +27,7 @@ def measure(
 ) -> dict[str, Any]:
     """Mean accuracy over all agents and per group of each variant, by benchmarks/accuracy's
     recipe."""
-    recipe, found = Recipe(), {}
+    recipe, found = TopologySpec(), {}
     for variant in variants:
         config = recipe.configuration(
             cell,

@@ -23,7 +23,7 @@ Whole = NDArray[np.int64]
 class Setting:
     """What is simulated, for one overlay.
 
-    ``card_bytes`` is a signed card as a token's key carries it (1,495 characters were measured
+    ``card_bytes`` is a signed info as a token's key carries it (1,495 characters were measured
     of an agent of two modalities), ``notice_bytes`` the notice that one is gone, taken for as
     long.  A token is heard of after ``spread_s``, a clean leave too; a crash after
     ``lease_s``.  ``keepalive_s`` is the pause between two signs of life on a connection.

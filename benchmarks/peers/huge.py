@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.peer.certificates import create_ca, issue
-from parse_dfl.peer.identity import Identity
-from parse_dfl.peer.transport import LinkSettings, Transport
+from parse_dfl.peers.certificates import create_ca, issue
+from parse_dfl.peers.identity import Identity
+from parse_dfl.peers.transport import LinkSettings, Transport
 
 HOST, PORT, KEY = "127.0.0.1", 17997, "bench/huge"
 LIMIT_BYTES = 1 << 20

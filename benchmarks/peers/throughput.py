@@ -1,7 +1,8 @@
 """How fast branches are exchanged, against the bare transport between the same processes.
 
 Peers send so many bytes to each other and wait for the others', again and again: in turns of some
-rounds through the exchange (schema, signature, guard, mixing) and as plain bytes, between the same
+rounds through the exchange (schema, signature, validator, mixing) and as plain bytes,
+between the same
 neighbours, over the same sessions.
 """
 
@@ -19,15 +20,15 @@ import torch
 from zenoh.handlers import Callback
 
 from benchmarks.peers.settings import LARGE, experiment
-from parse_dfl.experiments.ingredients import gather
+from parse_dfl.engine.trainer import Trainer
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.peer.certificates import create_ca, issue
-from parse_dfl.peer.config import NodeSettings, PeerConfig
-from parse_dfl.peer.identity import Identity
-from parse_dfl.peer.node import Node
-from parse_dfl.peer.stop import Stop
-from parse_dfl.peer.transport import LinkSettings, Transport, largest_message_bytes
-from parse_dfl.training.learner import Learner
+from parse_dfl.peers.certificates import create_ca, issue
+from parse_dfl.peers.config import NodeSettings, PeerConfig
+from parse_dfl.peers.identity import Identity
+from parse_dfl.peers.node import Node
+from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
+from parse_dfl.runs.setup import gather
 
 HOST, PORT = "127.0.0.1", 17447
 TURNS, ROUNDS = 5, 8
@@ -84,17 +85,17 @@ def _summary(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> None:
     """One peer; seconds are those of all: from barrier to barrier."""
     torch.set_num_threads(1)
-    learner, node = _node(folder, number, count)
-    places = node._exchanger._places(learner, learner.round + 1)
+    trainer, node = _node(folder, number, count)
+    places = node._exchanger._places(trainer, trainer.round + 1)
     receivers = [agent.name for agent in places[0].receivers]
-    sizes = [rows.theta.nbytes for rows in learner.layout.branches.values()]
+    sizes = [rows.params.nbytes for rows in trainer.layout.branches.values()]
     bare = _Bare(node._transport, node.name, receivers, sizes)
     missing = 0
 
     def exchange() -> None:
         nonlocal missing
-        learner.begin_round()
-        missing += len(node._exchanger.exchange(learner).missing)
+        trainer.begin_round()
+        missing += len(node._exchanger.exchange(trainer).missing)
 
     taken: dict[str, list[float]] = {"bare": [], "exchange": []}
     for turn in range(1 + TURNS):
@@ -107,23 +108,23 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
     results.put({**taken, "sent_bytes": sum(sizes) * len(receivers), "missing": missing})
 
 
-def _node(folder: Path, number: int, count: int) -> tuple[Learner, Node]:
+def _node(folder: Path, number: int, count: int) -> tuple[Trainer, Node]:
     """A peer that has met all others."""
     config = experiment(LARGE, agents=f"top={count}", training__rounds=(2 + TURNS) * ROUNDS)
     found = gather(config, [0])
     shard = found.shards[number]
-    learner = Learner(
-        found.tensors(), [shard], found.method, found.blueprint, training=config.training
+    trainer = Trainer(
+        found.tensors(), [shard], found.method, found.network_spec, training=config.training
     )
     identity = Identity.load(folder / shard.agent.name)
     link = LinkSettings(
         listen=[f"{HOST}:{PORT + number}"],
         connect=[f"{HOST}:{PORT}"] if number else [],
-        limit_bytes=largest_message_bytes(learner),
+        limit_bytes=largest_message_bytes(trainer),
     )
     settings = NodeSettings(overlay=OverlayConfig(), peer=PeerConfig(), wait_for=count)
     node = Node(
-        learner,
+        trainer,
         Transport(link, identity),
         identity,
         settings,
@@ -132,7 +133,7 @@ def _node(folder: Path, number: int, count: int) -> tuple[Learner, Node]:
         reporter=Silent(),
     )
     node._meet(Stop())
-    return learner, node
+    return trainer, node
 
 
 def _turn(barrier: Any, step: Callable[[], None]) -> float:

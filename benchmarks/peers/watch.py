@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.ingredients import gather
-from parse_dfl.experiments.peers.fleet import Fleet
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.launcher import Launcher
+from parse_dfl.runs.setup import gather
 
 PATIENCE_S = 3000.0
 
@@ -19,7 +19,7 @@ PATIENCE_S = 3000.0
 class Watch:
     """What the peers of a fleet have told."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Launcher) -> None:
         self.fleet = fleet
         self.names = list(fleet.places)
         self.rounds = dict.fromkeys(self.names, 0)
@@ -57,7 +57,7 @@ def watched(
     config: RunConfig, folder: Path | None = None, *, bootstraps: int = 1
 ) -> Iterator[Watch]:
     """A fleet of the experiment, its peers not started."""
-    with Fleet(config, folder, bootstraps=bootstraps) as fleet:
+    with Launcher(config, folder, bootstraps=bootstraps) as fleet:
         found = gather(config, [config.seed])
         if folder:
             (folder / "agents").mkdir(parents=True)

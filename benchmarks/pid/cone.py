@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import logsumexp, xlogy
 
-from parse_dfl.analysis.pid.information import Table, entropy
+from parse_dfl.analysis.pid.decomposition import Table, entropy
 
 Indices = NDArray[np.int64]
 

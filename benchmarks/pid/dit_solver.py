@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.information import mutual_information
+from parse_dfl.analysis.pid.decomposition import mutual_information
 
 ITERATIONS = 2000
 

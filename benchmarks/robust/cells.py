@@ -12,9 +12,9 @@ from typing import Any
 
 from parse_dfl.agents import parse_mix
 from parse_dfl.data.config import DataConfig
-from parse_dfl.experiments.config import RunConfig
+from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.training.config import TrainingConfig
+from parse_dfl.runs.config import RunConfig
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -22,7 +22,7 @@ RESULTS = HERE / "results"
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Some liars under one rule; all seeds of a part run side by side."""
+    """Some attackers under one rule; all seeds of a part run side by side."""
 
     part: str
     set: str
@@ -30,7 +30,7 @@ class Cell:
     rule: str
     attack: str  # "": nobody lies
     placement: str = ""
-    liars: int = 0
+    attackers: int = 0
 
     @property
     def key(self) -> str:
@@ -55,11 +55,11 @@ def cells(recipe: Mapping[str, Any], part: str) -> Iterator[Cell]:
             yield Cell(**base)
             continue
         for placement, numbers in own["placements"].items():
-            yield from (Cell(**base, placement=placement, liars=number) for number in numbers)
+            yield from (Cell(**base, placement=placement, attackers=number) for number in numbers)
 
 
 def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:
-    """The names of a cell's liars."""
+    """The names of a cell's attackers."""
     mix = parse_mix(recipe["sets"][cell.set]["agents"])
     first, second, both = (group for group, _ in mix.counts)
     groups = {
@@ -72,7 +72,7 @@ def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:
         agent.name for turn in range(4) for agent in mix.agents()
         if agent.modalities in groups and agent.name.endswith(f"-{turn}")
     ]  # fmt: skip
-    return order[: cell.liars]
+    return order[: cell.attackers]
 
 
 def configuration(recipe: Mapping[str, Any], cell: Cell) -> RunConfig:
@@ -90,7 +90,7 @@ def configuration(recipe: Mapping[str, Any], cell: Cell) -> RunConfig:
         overlay=OverlayConfig(
             topology=cell.topology,
             robust=cell.rule,
-            liars=tuple(f"{name}:{cell.attack}" for name in liars_of(recipe, cell)),
+            attackers=tuple(f"{name}:{cell.attack}" for name in liars_of(recipe, cell)),
         ),
         eval_every=recipe["rounds"],
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from benchmarks.robust.cells import RESULTS, Cell, cells, configuration, liars_of, load_recipe
 from parse_dfl.errors import OverlayError
-from parse_dfl.experiments.listeners import SILENT
-from parse_dfl.experiments.session import Session
-from parse_dfl.experiments.trial import build_trial, groups_of_equal_work
+from parse_dfl.runs.callbacks import SILENT
+from parse_dfl.runs.session import Session
+from parse_dfl.runs.trial import build_trial, groups_of_equal_work
 
 
 def evaluate(part: str) -> None:

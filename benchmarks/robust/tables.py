@@ -24,9 +24,9 @@ def write_tables() -> None:
     print(text)
 
 
-def honest(row: Row, liars: Iterable[str]) -> float:
-    """Mean accuracy in percent, over seeds, of all agents but ``liars``."""
-    own = set(liars)
+def honest(row: Row, attackers: Iterable[str]) -> float:
+    """Mean accuracy in percent, over seeds, of all agents but ``attackers``."""
+    own = set(attackers)
     values = [
         value
         for seed in row["accuracy"].values()
@@ -48,7 +48,8 @@ def drop(row: Row, rows: list[Row], rule: str = "none") -> float:
 
 
 def breaks_at(own: Mapping[int, Row], rows: list[Row]) -> str:
-    """The fewest liars that cost the honest more than :data:`LOST` points; in words if none do."""
+    """The fewest attackers that cost the honest more than :data:`LOST` points; in words if none
+    do."""
     if not own:
         return "missing"
     if all("refused" in row for row in own.values()):
@@ -88,7 +89,7 @@ def _attacks() -> str:
         return ""
     rules = _rules(rows)
     lines = [
-        "## Two unimodal liars of different modalities, full overlays\n\n"
+        "## Two unimodal attackers of different modalities, full overlays\n\n"
         "Accuracy of the honest in percent, and in brackets the points that they lose against the "
         f"plain mean when nobody lies; {_stamp(rows)}.\n",
         "| set | attack | " + " | ".join(map(_shown, rules)) + " |",
@@ -119,7 +120,8 @@ def _places(recipe: Row) -> str:
     attacks = [attack for attack in recipe["places"]["attacks"] if attack]
     head = (
         "## Other placements, numbers and overlays\n\n"
-        f"Digits, iid; {_stamp(rows)}. A rule *breaks at* k liars if k are the fewest at which the "
+        f"Digits, iid; {_stamp(rows)}. A rule *breaks at* k attackers if k are the fewest at "
+        "which the "
         f"honest lose more than {LOST:g} points against the plain mean on the same overlay when "
         "nobody lies.\n\n"
     )
@@ -132,8 +134,8 @@ def _breakdown(recipe: Row, rows: list[Row], attacks: list[str]) -> str:
     """A row an overlay and placement, a column a rule; one number where all attacks agree."""
     rules = _rules(rows)
     lines = [
-        f"### Breaks at so many liars, under {' · '.join(attacks)}\n",
-        "| overlay | liars | tried up to | " + " | ".join(map(_shown, rules)) + " |",
+        f"### Breaks at so many attackers, under {' · '.join(attacks)}\n",
+        "| overlay | attackers | tried up to | " + " | ".join(map(_shown, rules)) + " |",
         "|---|---|---|" + "---|" * len(rules),
     ]
     for topology, (placement, numbers) in product(
@@ -151,7 +153,7 @@ def _losses(recipe: Row, rows: list[Row], attack: str) -> str:
     numbers = sorted({number for own in recipe["places"]["placements"].values() for number in own})
     lines = [
         f"### Points that the honest lose, {attack}\n",
-        "| overlay | liars | rule | " + " | ".join(map(str, numbers)) + " |",
+        "| overlay | attackers | rule | " + " | ".join(map(str, numbers)) + " |",
         "|---|---|---|" + "---|" * len(numbers),
     ]
     for topology, placement, rule in product(
@@ -166,10 +168,10 @@ def _losses(recipe: Row, rows: list[Row], attack: str) -> str:
 def _own(
     rows: list[Row], topology: str, placement: str, rule: str, attack: str
 ) -> Mapping[int, Row]:
-    """The cells of so many liars, by number."""
+    """The cells of so many attackers, by number."""
     asked = (topology, placement, rule, attack)
     return {
-        row["liars"]: row for row in sorted(rows, key=lambda row: row["liars"])
+        row["attackers"]: row for row in sorted(rows, key=lambda row: row["attackers"])
         if (row["topology"], row["placement"], row["rule"], row["attack"]) == asked
     }  # fmt: skip
 

@@ -18,10 +18,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from benchmarks.speed.jobs import Job
-from parse_dfl.experiments.outcome import peak_memory_bytes
-from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.simulator import ShardedSimulator
-from parse_dfl.simulation.simulator import Simulator
+from parse_dfl.runs.results import peak_memory_bytes
 
 
 class CountingRanks(Ranks):

@@ -17,8 +17,8 @@ import torch
 from benchmarks.speed import ceilings
 from benchmarks.speed.jobs import TEST_SAMPLES, Job
 from benchmarks.speed.roofline import work
-from parse_dfl.experiments.outcome import peak_memory_bytes
-from parse_dfl.simulation.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.runs.results import peak_memory_bytes
 
 SECONDS = 2.0
 MOST_ROUNDS = 20
@@ -133,7 +133,7 @@ def _cost(job: Job) -> Cost:
         mix=mix,
         data=_data_seconds(simulator, job.steps),
         evaluation=simulator.clock.evaluate,
-        parameters=sum(rows.theta.numel() for rows in simulator.layout.branches.values()),
+        parameters=sum(rows.params.numel() for rows in simulator.layout.branches.values()),
         operations=own.operations if own else None,
         roofline=own.seconds(ceilings.measure()) if own else None,
         payload_bytes=simulator.payload().total_bytes,
@@ -161,9 +161,9 @@ def _rounds(simulator: Simulator) -> tuple[float, float]:
 
 def _data_seconds(simulator: Simulator, steps: int) -> float:
     begin = time.perf_counter()
-    for cohort in simulator.layout.cohorts:
-        for block in cohort.chunks.parts():
-            for _ in cohort.minibatches(block, simulator.round + 1, steps):
+    for stack in simulator.layout.stacks:
+        for block in stack.chunks.parts():
+            for _ in stack.minibatches(block, simulator.round + 1, steps):
                 pass
     return time.perf_counter() - begin
 

@@ -10,18 +10,17 @@ import numpy as np
 import torch
 
 from benchmarks.speed.mlp import DSGD_MLP
-from parse_dfl.agents import AgentMix
+from parse_dfl.agents import AgentMix, Kind
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.methods.method import Method
+from parse_dfl.engine.agent_data import AgentData, TensorData
+from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.modalities import Kind
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import SampleShape
+from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.simulation.simulator import Simulator
-from parse_dfl.training.config import TrainingConfig
-from parse_dfl.training.shards import Shard, TensorData
 
 CLASSES = 10
 POOL = 1024
@@ -147,11 +146,11 @@ class Job:
             label_names=tuple(str(label) for label in range(CLASSES)),
         )
 
-    def shards(self) -> list[Shard]:
+    def shards(self) -> list[AgentData]:
         """The samples of every agent."""
         rng = np.random.default_rng(1)
         return [
-            Shard(agent, rng.choice(POOL, self.samples_per_agent, replace=False))
+            AgentData(agent, rng.choice(POOL, self.samples_per_agent, replace=False))
             for agent in self.mix.agents()
         ]
 
@@ -161,7 +160,7 @@ class Job:
             TensorData(self.data(), torch.device(self.device), torch.float32),
             self.shards(),
             self.built_method,
-            Blueprint(
+            NetworkSpec(
                 samples={name: SampleShape(name, self.kind, self.shape) for name in self.names},
                 classes=CLASSES,
                 config=NetworkConfig(hidden=self.hidden, latent=self.hidden * 3 // 2),

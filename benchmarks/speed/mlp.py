@@ -12,11 +12,10 @@ from math import prod
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.methods.method import Method, Stage
-from parse_dfl.methods.sharing import RULES
-from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.methods.base import RULES, Method, Stage
+from parse_dfl.networks.losses import joint_loss
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.objectives import joint_loss
+from parse_dfl.networks.network_spec import NetworkSpec
 
 HIDDEN = 128
 LR = 0.05
@@ -25,15 +24,15 @@ LR = 0.05
 class Mlp(Network):
     """d → 128 → classes, for an agent with one modality."""
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
         (self.modality,) = agent.modalities
-        features = prod(blueprint.samples[self.modality].shape)
+        features = prod(network_spec.samples[self.modality].shape)
         self.add(
             self.modality,
             "mlp",
             lambda: nn.Sequential(
-                nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, blueprint.classes)
+                nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, network_spec.classes)
             ),
         )
 

@@ -18,8 +18,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from benchmarks.speed.jobs import CLASSES, Job
 from benchmarks.speed.mlp import LR as SGD_LR
 from benchmarks.speed.plain_networks import PLAIN, PlainMlp, PlainMonolithic, PlainParse
+from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import LIMIT, fit
-from parse_dfl.modalities import Kind
 
 LR = 0.01
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SmallWorld,
     )
     from parse_dfl.branches import Branch
+    from parse_dfl.engine.agent_io import TrainedAgent, load_agent
     from parse_dfl.errors import (
         CheckpointError,
         ConfigError,
@@ -44,26 +45,23 @@ if TYPE_CHECKING:
         RecordError,
         UnknownNameError,
     )
-    from parse_dfl.methods.exchange import Exchange, Rows, Sent
-    from parse_dfl.methods.method import Method, Stage
-    from parse_dfl.methods.sharing import partial_alignment
+    from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage, partial_alignment
     from parse_dfl.networks.encoders import SampleShape
     from parse_dfl.networks.layers import Dropout
+    from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss
     from parse_dfl.networks.network import Outputs
     from parse_dfl.networks.parse import ParseNetwork
-    from parse_dfl.objectives import Batch, cross_entropy, modality_loss
-    from parse_dfl.overlays.mixing import Mixing
+    from parse_dfl.overlays.mixing_matrix import MixingMatrix
     from parse_dfl.overlays.topologies import Topology
+    from parse_dfl.process import tune_process
     from parse_dfl.report.page import write_report
-    from parse_dfl.threads import tune_process
-    from parse_dfl.training.agent_file import TrainedAgent, load_agent
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AgentSpec": "agents",
     "Attacker": "api.disturbances",
-    "Batch": "objectives",
+    "Batch": "networks.losses",
     "Branch": "branches",
     "BySubject": "api.partitions",
     "Callback": "api.callbacks",
@@ -77,13 +75,13 @@ _HOMES = {
     "Dirichlet": "api.partitions",
     "Dropout": "networks.layers",
     "ErdosRenyi": "api.topologies",
-    "Exchange": "methods.exchange",
+    "Aggregation": "methods.base",
     "Exponential": "api.topologies",
     "Federation": "api.federation",
     "IID": "api.partitions",
     "IdentityError": "errors",
-    "Method": "methods.method",
-    "Mixing": "overlays.mixing",
+    "Method": "methods.base",
+    "MixingMatrix": "overlays.mixing_matrix",
     "ModalityChange": "api.disturbances",
     "OnePeerExponential": "api.topologies",
     "OutputError": "errors",
@@ -98,25 +96,25 @@ _HOMES = {
     "Regular": "api.topologies",
     "Result": "api.result",
     "Ring": "api.topologies",
-    "Rows": "methods.exchange",
+    "Rows": "methods.base",
     "SampleShape": "networks.encoders",
     "ScaleFree": "api.topologies",
-    "Sent": "methods.exchange",
+    "Sent": "methods.base",
     "SmallWorld": "api.topologies",
-    "Stage": "methods.method",
+    "Stage": "methods.base",
     "Study": "api.study",
     "Topology": "overlays.topologies",
-    "TrainedAgent": "training.agent_file",
+    "TrainedAgent": "engine.agent_io",
     "UnknownNameError": "errors",
     "compare": "api.study",
-    "cross_entropy": "objectives",
+    "cross_entropy": "networks.losses",
     "estimate_pid": "analysis.pid.estimation",
-    "load_agent": "training.agent_file",
+    "load_agent": "engine.agent_io",
     "load_dataset": "api.dataset",
-    "modality_loss": "objectives",
-    "partial_alignment": "methods.sharing",
+    "modality_loss": "networks.losses",
+    "partial_alignment": "methods.base",
     "probe": "api.probing",
-    "tune_process": "threads",
+    "tune_process": "process",
     "write_report": "report.page",
 }
 _NAMES = {"estimate_pid": "estimate"}
@@ -125,6 +123,7 @@ _NAMES = {"estimate_pid": "estimate"}
 __all__ = [
     "IID",
     "AgentSpec",
+    "Aggregation",
     "Attacker",
     "Batch",
     "Branch",
@@ -140,12 +139,11 @@ __all__ = [
     "Dirichlet",
     "Dropout",
     "ErdosRenyi",
-    "Exchange",
     "Exponential",
     "Federation",
     "IdentityError",
     "Method",
-    "Mixing",
+    "MixingMatrix",
     "ModalityChange",
     "OnePeerExponential",
     "OutputError",

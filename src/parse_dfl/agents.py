@@ -1,13 +1,76 @@
-"""Who takes part: the identity of an agent, and mixes of agents such as ``acc=5,acc+gyro=5``."""
+"""Agents, the modalities that they own, and changes of these while training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import combinations
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import ModalitySet, key, modality_set
-from parse_dfl.numerals import whole
+from parse_dfl.safe_names import name_key
+from parse_dfl.text import whole
+
+
+class Kind(StrEnum):
+    """How a modality's samples are laid out, which decides its default encoder."""
+
+    VECTOR = "vector"  # (features,)
+    SERIES = "series"  # (time, channels)
+    IMAGE = "image"  # (height, width) or (height, width, channels)
+    VIDEO = "video"  # (frames, height, width) or (frames, height, width, channels)
+
+
+ModalitySet = tuple[str, ...]
+"""Sorted, distinct keys of modality names (:mod:`parse_dfl.safe_names`), as ``("acc", "gyro")``."""
+
+
+def modality_set(names: str | Iterable[str]) -> ModalitySet:
+    """The modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
+
+    Raises:
+        ConfigError: a name is empty, repeated, or holds what no name can (``+``, ``=``, ``,``).
+    """
+    parts = names.split("+") if isinstance(names, str) else list(names)
+    keys = [modality_key(part, within=names) for part in parts]
+    if not parts or len(set(keys)) != len(keys):
+        raise ConfigError(f"modality set {names!r} must name at least one modality, each once")
+    return tuple(sorted(keys))
+
+
+def modality_key(name: str, within: object = None) -> str:
+    """The key of one modality's name; ``within`` is the text that it stands in, for messages.
+
+    Raises:
+        ConfigError: it can be no name.
+    """
+    try:
+        return name_key(name)
+    except ValueError as reason:
+        where = "" if within in (None, name) else f" (in {within!r})"
+        raise ConfigError(f"{name!r} is no modality name{where}: {reason}") from None
+
+
+def agent_key(name: str) -> str:
+    """The name of an agent of a mix, written ``left wrist-0`` or by its key; others as they are."""
+    group, dash, number = name.strip().rpartition("-")
+    if not (dash and number.isdecimal()):
+        return name
+    try:
+        return f"{key(modality_set(group))}-{number}"
+    except ConfigError:
+        return name
+
+
+def key(modalities: Iterable[str]) -> str:
+    """Sorted names joined by ``+``: how files and tables name a modality set."""
+    return "+".join(sorted(modalities))
+
+
+def pairs(modalities: Iterable[str]) -> list[tuple[str, str]]:
+    """All unordered pairs, each sorted: synergy is kept per pair of modalities."""
+    return list(combinations(sorted(modalities), 2))
+
 
 MOST_AGENTS = 10_000_000
 """Of a mix; their names alone then take gigabytes."""
@@ -101,3 +164,36 @@ def _refuse_repeats(sets: Sequence[ModalitySet], text: str) -> None:
             raise ConfigError(
                 f"{key(owned)!r} stands twice in the agent mix {text!r}; name each set once"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalityChange:
+    """Before round ``round`` (counted from 1) ``agent`` gains or loses ``modality``."""
+
+    round: int
+    agent: str
+    modality: str
+    gained: bool
+
+
+def parse_event(text: str) -> ModalityChange:
+    """Read ``ROUND:AGENT:+MODALITY`` (gained) or ``ROUND:AGENT:-MODALITY`` (lost).
+
+    Raises:
+        ConfigError: the text is not of that form.
+    """
+    parts = text.split(":")
+    if len(parts) == 3:
+        number, agent, change = parts
+        round = whole(number)
+        if round is not None and round > 0 and agent and change[:1] in ("+", "-"):
+            return ModalityChange(
+                round=round,
+                agent=agent_key(agent),
+                modality=modality_key(change[1:], within=text),
+                gained=change[0] == "+",
+            )
+    raise ConfigError(
+        f"{text!r} is no modality event; write ROUND:AGENT:+MODALITY or ROUND:AGENT:-MODALITY, "
+        "such as '40:acc-0:+gyro', rounds counted from 1"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 Settings = Mapping[str, Any]
-"""Plain settings: tables in tables, as :func:`parse_dfl.experiments.config.to_dict` makes them."""
+"""Plain settings: tables in tables, as :func:`parse_dfl.runs.config.to_dict` makes them."""
 
 
 def differences(before: Settings, now: Settings, *, free: Collection[str] = ()) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.modalities import Kind
+from parse_dfl.agents import Kind
 
 LAYOUTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.VECTOR: (),

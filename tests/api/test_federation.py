@@ -26,8 +26,8 @@ from parse_dfl import (
     Topology,
 )
 from parse_dfl.cli import main
-from parse_dfl.experiments.config import RunConfig, from_dict
 from parse_dfl.methods import DSGD, Clipping, Harmony, Parse
+from parse_dfl.runs.config import RunConfig, from_dict
 
 FLAGS = ["--latent=9", "--hidden=8", "--batch-size=8", "--eval-every=2", "--rounds=4", "--quiet"]
 
@@ -53,16 +53,16 @@ def test_a_fit_writes_what_the_command_line_writes(digits, quick, tmp_path):
         test="fraction:0.3",
     )
     fitted = federation.fit(
-        Parse(contrastive_weight=0.3, lr=0.02), seed=3, robust=Clipping(liars=1), **quick
+        Parse(contrastive_weight=0.3, lr=0.02), seed=3, robust=Clipping(attackers=1), **quick
     )
     fitted.save(tmp_path / "python")
     main(
         [
             "run", "--agents", "top=3,bottom+top=3", "--partition", "dirichlet:0.3",
             "--topology", "regular:2", "--samples-per-agent", "12..16",
-            "--liar", "top-0:scale:3", "--event", "2:top-1:+bottom", "--absence", "0.1",
+            "--attacker", "top-0:scale:3", "--event", "2:top-1:+bottom", "--absence", "0.1",
             "--test", "fraction:0.3", "--option", "contrastive_weight=0.3", "--lr", "0.02",
-            "--seed", "3", "--robust", "clipping:liars=1,radius=0.0", *FLAGS,
+            "--seed", "3", "--robust", "clipping:attackers=1,radius=0.0", *FLAGS,
             "--out", str(tmp_path / "command"),
         ]
     )  # fmt: skip
@@ -150,7 +150,7 @@ def test_data_that_do_not_fit_are_refused_when_it_is_built(digits):
         ({"optimizer": "adma"}, "did you mean 'adam'"),
         ({"robust": "cliping"}, "did you mean 'clipping'"),
         ({"robust": 3}, r"such as Clipping\(\)"),
-        ({"robust": Clipping(liars=-1)}, "must be above 0"),
+        ({"robust": Clipping(attackers=-1)}, "must be above 0"),
         ({"record": "conflct"}, "did you mean 'conflict'"),
         ({"dropout": True}, "must be a finite number, not True"),
         ({"split": (1, 2)}, "a list of 3"),

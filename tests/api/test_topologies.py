@@ -23,7 +23,7 @@ from parse_dfl import (
     SmallWorld,
 )
 from parse_dfl.data.partition import SCHEMES
-from parse_dfl.overlays.topologies import RECIPES
+from parse_dfl.overlays.topologies import TOPOLOGY_SPECS
 
 TOPOLOGIES = {
     Ring(): "ring",
@@ -46,7 +46,7 @@ def test_a_topology_knows_its_text(topology):
 
 
 def test_every_named_topology_is_an_object():
-    assert {text.partition(":")[0] for text in TOPOLOGIES.values()} == set(RECIPES)
+    assert {text.partition(":")[0] for text in TOPOLOGIES.values()} == set(TOPOLOGY_SPECS)
 
 
 def test_every_partition_is_an_object():

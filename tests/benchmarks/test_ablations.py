@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from benchmarks.accuracy.ablations import ablations, configuration, run
-from benchmarks.accuracy.recipe import Recipe
+from benchmarks.accuracy.recipe import TopologySpec
 from benchmarks.accuracy.test_time import prediction_without
 from parse_dfl.agents import parse_mix
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.config import validate
 from parse_dfl.networks.network import Outputs
 from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.runs.config import validate
 
 
 def test_every_value_of_every_ablation_is_a_valid_run():
-    recipe, folders = Recipe(), set()
+    recipe, folders = TopologySpec(), set()
     for ablation in ablations():
         folders.add(ablation.folder)
         for method in ablation.values["methods"]:
@@ -29,7 +29,7 @@ def test_every_value_of_every_ablation_is_a_valid_run():
 
 def test_letters_stand_for_the_modalities_of_the_set():
     (found,) = {
-        configuration(ablation, Recipe(), "parse").events
+        configuration(ablation, TopologySpec(), "parse").events
         for ablation in ablations(["events"])
         if ablation.cell.name == "digits" and ablation.value == ["50:A-0:+B", "50:B-0:+A"]
     }
@@ -37,7 +37,7 @@ def test_letters_stand_for_the_modalities_of_the_set():
 
 
 def test_events_are_of_agents_that_exist():
-    recipe = Recipe()
+    recipe = TopologySpec()
     for ablation in ablations(["events"]):
         config = configuration(ablation, recipe, "parse")
         names = {agent.name for agent in parse_mix(config.agents).agents(0)}
@@ -45,7 +45,7 @@ def test_events_are_of_agents_that_exist():
 
 
 def test_a_run_tells_parameters_spectral_gaps_and_what_was_left_out():
-    recipe = Recipe()
+    recipe = TopologySpec()
     recipe.values["training"]["rounds"] = 2
     by_name = {a.name: a for a in ablations(["topology", "test-time"]) if a.cell.name == "digits"}
     for ablation in by_name.values():

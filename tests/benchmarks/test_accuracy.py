@@ -10,7 +10,7 @@ from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.families import families_table
 from benchmarks.accuracy.figures import draw_figures
 from benchmarks.accuracy.main_table import MARK, write_main_table
-from benchmarks.accuracy.recipe import Cell, Recipe, Unit
+from benchmarks.accuracy.recipe import Cell, TopologySpec, Unit
 from benchmarks.accuracy.results import add, read_cell
 from benchmarks.accuracy.run import missing_jobs
 from benchmarks.accuracy.tables import accuracy_table, difference_table
@@ -47,7 +47,7 @@ def test_a_small_matrix_from_run_to_table(tmp_path, capsys):
     assert "6 of 6 runs are there" in first
     assert main(["run", "--matrix", "ci", "--out", str(tmp_path), "--jobs", "1"]) == 0
     assert "0 units to run" in capsys.readouterr().out
-    (cell,) = Recipe().matrix("ci").cells
+    (cell,) = TopologySpec().matrix("ci").cells
     found = read_cell(tmp_path, cell)
     assert found["seeds"] == [100, 101]
     assert {m: len(e["mean_accuracy"]["values"]) for m, e in found["methods"].items()} == {
@@ -68,7 +68,7 @@ def test_seeds_that_come_later_are_put_in_their_order(tmp_path):
 
 
 def test_what_is_done_is_not_run_again_and_what_is_missing_is_shown(tmp_path):
-    recipe = Recipe()
+    recipe = TopologySpec()
     matrix = recipe.matrix("core")
     add(tmp_path, Unit(CELL, "parse", matrix.batches[0]), made([0.5, 0.7, 0.9]), {})
     left = missing_jobs(recipe, matrix, tmp_path)
@@ -81,7 +81,7 @@ def test_what_is_done_is_not_run_again_and_what_is_missing_is_shown(tmp_path):
 
 def fill(results, cell, ahead=0.1):
     """Every method of the core matrix on a cell, PARSE ahead of all rivals in each seed."""
-    for place, method in enumerate(Recipe().matrix("core").methods):
+    for place, method in enumerate(TopologySpec().matrix("core").methods):
         own = 0.9 if method == "oracle" else 0.5 - 0.01 * place + ahead * (method == "parse")
         one = made([own + 0.001 * seed * place for seed in (0, 1, 2)], method)
         one["methods"][method]["payload_bytes_per_link"] = {"mean": 1000.0 * place, "max": 9000}
@@ -89,7 +89,7 @@ def fill(results, cell, ahead=0.1):
 
 
 def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_path):
-    matrix = Recipe().matrix("core")
+    matrix = TopologySpec().matrix("core")
     fill(tmp_path, CELL)
     add(tmp_path, Unit(matrix.cells[1], "parse", (0,)), made([0.5]), {})
     lines = difference_table(matrix, tmp_path).splitlines()
@@ -102,7 +102,7 @@ def test_the_table_of_differences_names_the_best_rival_and_what_is_missing(tmp_p
 
 
 def test_families_of_cells_and_where_a_rival_is_ahead(tmp_path):
-    matrix = Recipe().matrix("core")
+    matrix = TopologySpec().matrix("core")
     assert families_table(matrix, tmp_path) == "No cell is complete yet."
     means = {"oracle": 0.9, "local": 0.5, "parse": 0.8, "harmony": 0.82}
     for method in matrix.methods:
@@ -118,7 +118,7 @@ def test_families_of_cells_and_where_a_rival_is_ahead(tmp_path):
 
 
 def test_the_main_table_stands_between_the_marks_of_a_page(tmp_path):
-    recipe, page = Recipe(), tmp_path / "README.md"
+    recipe, page = TopologySpec(), tmp_path / "README.md"
     page.write_text(f"before\n{MARK.format('begin')}\nold\n{MARK.format('end')}\nafter\n")
     with pytest.raises(ConfigError, match="no cell of the matrix is complete"):
         write_main_table(recipe, "seven", tmp_path, page)
@@ -140,12 +140,12 @@ def test_a_page_without_marks_is_refused_and_stays(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("no marks")
     with pytest.raises(ConfigError, match=r"page\.md has no <!-- main table: begin -->"):
-        write_main_table(Recipe(), "seven", tmp_path, page)
+        write_main_table(TopologySpec(), "seven", tmp_path, page)
     assert page.read_text() == "no marks"
 
 
 def test_figures_are_drawn_of_what_is_complete_and_always_the_same(tmp_path, capsys):
-    recipe = Recipe()
+    recipe = TopologySpec()
     cells = recipe.matrix("core").cells
     for cell in cells[:2]:
         fill(tmp_path, cell)
@@ -161,7 +161,7 @@ def test_figures_are_drawn_of_what_is_complete_and_always_the_same(tmp_path, cap
 
 
 def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
-    recipe = Recipe()
+    recipe = TopologySpec()
     for name in recipe.values["matrices"]:
         matrix = recipe.matrix(name)
         for cell in matrix.cells:
@@ -173,7 +173,7 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
 
 
 def test_a_matrix_that_is_like_another_has_what_it_does_not_say_itself():
-    recipe = Recipe()
+    recipe = TopologySpec()
     core, skewed = recipe.matrix("core-agreed"), recipe.matrix("skewed")
     assert {cell.partition for cell in skewed.cells} == {"dirichlet:0.1"}
     assert skewed.chosen == core.chosen
@@ -183,7 +183,7 @@ def test_a_matrix_that_is_like_another_has_what_it_does_not_say_itself():
 
 
 def test_what_is_standardised_otherwise_is_another_cell():
-    recipe = Recipe()
+    recipe = TopologySpec()
     own, agreed = (recipe.matrix(name).cells[0] for name in ("core", "core-agreed"))
     assert own.folder == own.place == "digits_5+5+5_iid"
     assert agreed.place == "agreed/digits_5+5+5_iid_agreed"
@@ -192,7 +192,7 @@ def test_what_is_standardised_otherwise_is_another_cell():
 
 
 def test_what_a_matrix_chose_goes_before_what_the_recipe_chose(tmp_path):
-    recipe = Recipe()
+    recipe = TopologySpec()
     recipe.values["chosen"] = {"parse": {"lr": 0.5}, "local": {"lr": 0.25}}
     recipe.values["matrices"]["core-agreed"]["chosen"] = {"parse": {"lr": 0.125}}
     jobs = missing_jobs(recipe, recipe.matrix("core-agreed", ["digits"]), tmp_path)
@@ -204,7 +204,7 @@ def test_what_a_matrix_chose_goes_before_what_the_recipe_chose(tmp_path):
 
 
 def test_trials_of_other_cells_do_not_count_towards_the_choice(tmp_path):
-    recipe = Recipe()
+    recipe = TopologySpec()
     recipe.values["tuning"] |= {"sets": ["digits"], "trials": {"parse": [{"lr": 0.1}, {"lr": 0.2}]}}
     rows = [("digits_5+5+5_dirichlet-0.3_agreed", 0.1, 0.5), ("mfeat_5+5+5_iid", 0.2, 0.9)]
     lines = [
@@ -218,7 +218,7 @@ def test_trials_of_other_cells_do_not_count_towards_the_choice(tmp_path):
 
 
 def test_every_method_has_the_same_number_of_trials():
-    trials = Recipe().values["tuning"]["trials"]
+    trials = TopologySpec().values["tuning"]["trials"]
     assert len({len(own) for own in trials.values()}) == 1
 
 
@@ -231,6 +231,6 @@ def test_results_are_a_folder_of_comparisons(tmp_path):
 
 def test_unknown_names_are_refused(capsys):
     with pytest.raises(ConfigError, match=r"unknown set of seven: 'digit'.*digits"):
-        Recipe().matrix("seven", ["digit"])
+        TopologySpec().matrix("seven", ["digit"])
     assert main(["run", "--matrix", "cor"]) == 2
     assert "core" in capsys.readouterr().err

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.accuracy.recipe import Recipe
+from benchmarks.accuracy.recipe import TopologySpec
 from benchmarks.faithful.__main__ import faithful
 from benchmarks.faithful.figure import accuracy, leak, picture
 
@@ -37,6 +37,6 @@ def test_the_trade_off_is_drawn_from_accuracy_and_the_greatest_leak():
 
 
 def test_a_price_is_set_beside_what_was_chosen():
-    recipe = Recipe()
+    recipe = TopologySpec()
     assert faithful(recipe).settings == recipe.chosen("parse-faithful")
     assert faithful(recipe, 0.3).settings == recipe.chosen("parse-faithful") | {"price": 0.3}

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.robust.cells import Cell, cells, configuration, liars_of, load_recipe
 from benchmarks.robust.tables import breaks_at, drop, honest
-from parse_dfl.experiments.config import validate
+from parse_dfl.runs.config import validate
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_every_cell_is_a_configuration(recipe, part):
 
 
 @pytest.mark.parametrize(
-    ("placement", "liars", "names"),
+    ("placement", "attackers", "names"),
     [
         ("one of each", 3, ["top-0", "bottom-0", "top-1"]),
         ("one modality", 2, ["top-0", "top-1"]),
@@ -29,17 +29,17 @@ def test_every_cell_is_a_configuration(recipe, part):
         ("", 0, []),
     ],
 )
-def test_who_lies(recipe, placement, liars, names):
+def test_who_lies(recipe, placement, attackers, names):
     cell = Cell(
         part="places", set="digits", topology="full", rule="none", attack="sign-flip",
-        placement=placement, liars=liars,
+        placement=placement, attackers=attackers,
     )  # fmt: skip
     assert liars_of(recipe, cell) == names
 
 
-def row(attack, accuracy, liars=()):
+def row(attack, accuracy, attackers=()):
     own = {"attack": attack, "rule": "none", "set": "digits", "topology": "full"}
-    return own | {"accuracy": {"0": accuracy}, "liar_names": list(liars)}
+    return own | {"accuracy": {"0": accuracy}, "liar_names": list(attackers)}
 
 
 def test_the_same_agents_are_compared():

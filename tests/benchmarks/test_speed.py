@@ -64,18 +64,18 @@ def test_the_loop_trains_as_many_parameters_as_the_simulator(inputs: str, method
     branches = job.simulator().layout.branches.values()
     agents = PlainLoop(job).agents
     count = sum(value.numel() for agent in agents for value in agent.network.parameters())
-    assert count == sum(rows.theta.numel() for rows in branches)
+    assert count == sum(rows.params.numel() for rows in branches)
     assert count == work(job).parameters
 
 
 @pytest.mark.parametrize("inputs", INPUTS)
 def test_the_loop_standardises_as_the_simulator_does(inputs: str) -> None:
     job = Job(inputs=inputs, method="parse", agents=3)
-    cohorts = job.simulator().layout.cohorts
+    stacks = job.simulator().layout.stacks
     theirs = {
-        agent.name: {name: values[row] for name, values in cohort.data.inputs.items()}
-        for cohort in cohorts
-        for row, agent in enumerate(cohort.agents)
+        agent.name: {name: values[row] for name, values in stack.data.inputs.items()}
+        for stack in stacks
+        for row, agent in enumerate(stack.agents)
     }
     for shard, agent in zip(job.shards(), PlainLoop(job).agents, strict=True):
         for name, values in agent.inputs.items():

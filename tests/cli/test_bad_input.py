@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.cli import main
-from parse_dfl.training.checkpoint import FORMAT, write_tensors
+from parse_dfl.engine.checkpoint import FORMAT, write_tensors
 
 FAST = ["--rounds", "2", "--latent", "3", "--hidden", "4", "--samples-per-agent", "8", "--quiet"]
 SMALL = ["--agents", "a=1,b=1,a+b=1"]
@@ -95,7 +95,7 @@ def refused(argv, capsys):
         (["--kind", "a=vector", "--kind", "a=series"], ["--kind gives 'a' twice"]),
         (["--option", "tau=1", "--option", "tau=2"], ["--option gives 'tau' twice"]),
         (["--samples-per-agent", "a=8,a=9,b=8,a+b=8"], ["names 'a' twice"]),
-        (["--robust", "clipping:liars=1,liars=2"], ["gives a setting twice"]),
+        (["--robust", "clipping:attackers=1,attackers=2"], ["gives a setting twice"]),
         (["--data", "synthetic:noise=1,noise=2"], ["'noise' of synthetic is given twice"]),
         (["--kind", "a=image:xyz"], ["unknown layout 'xyz'", "chw"]),
         (["--method", "pasre"], ["'pasre'", "did you mean 'parse'"]),
@@ -120,8 +120,8 @@ def refused(argv, capsys):
         (["--robust", "trimmed"], ["unknown robust mixing 'trimmed'", "did you mean"]),
         (["--data", "good.npz", "--agents", "a=3", "--robust", "trimmed-mean"],
          ["ill-posed on a/", "a-0 has 2 neighbours", "needs 3"]),
-        (["--liar", "a-0"], ["'a-0' is no liar"]),
-        (["--liar", "c-0:random"], ["unknown agent 'c-0'", "known: a+b-0, a-0, b-0"]),
+        (["--attacker", "a-0"], ["'a-0' is no attacker"]),
+        (["--attacker", "c-0:random"], ["unknown agent 'c-0'", "known: a+b-0, a-0, b-0"]),
         (["--encoder", "a=mlp3"], ["'mlp3'", "mlp2"]),
         (["--device", "tpu"], ["'tpu'"]),
         (["--config", "broken.toml"], ["broken.toml", "line 1"]),
@@ -237,11 +237,11 @@ def test_a_name_that_is_too_long(argv, capsys):
         ["--seed", "1" + "0" * 29, "--method", "oracle"],
         ["--seed", "-1"],
         ["--event", "²:a-0:+b"],
-        ["--liar", "a-0:scale:1e400"],
+        ["--attacker", "a-0:scale:1e400"],
         ["--topology", "regular:²"],
         ["--partition", "dirichlet:1e-320"],
         ["--memory-limit", "²GiB"],
-        ["--robust", "clipping:liars=nan"],
+        ["--robust", "clipping:attackers=nan"],
         ["--split", "1e308,1e308,1e308"],
         ["--lr", "1e39"],
         ["--latent", "9223372036854775807"],

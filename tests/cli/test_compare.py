@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from parse_dfl.cli import main
-from parse_dfl.experiments.config import RunConfig, with_values
-from parse_dfl.experiments.resuming import claim
+from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.runs.resuming import claim
 
 
 class Read(type(Path())):
@@ -28,9 +28,9 @@ def engine(stand_in, tmp_path, monkeypatch):
         (directory / "figures" / "curves.png").touch()
         return directory / "report.html"
 
-    stand_in("parse_dfl.experiments.compare", compare=compare)
+    stand_in("parse_dfl.runs.compare", compare=compare)
     stand_in("parse_dfl.report.reading", read_comparison=Read)
-    stand_in("parse_dfl.report.tables", comparison_table=lambda read: f"table of {read}")
+    stand_in("parse_dfl.report.terminal", comparison_table=lambda read: f"table of {read}")
     stand_in("parse_dfl.report.page", write_report=write_report)
     return calls
 
@@ -122,6 +122,6 @@ def test_ctrl_c_says_how_to_go_on(engine, stand_in, capsys):
         (out / "config.json").touch()
         raise KeyboardInterrupt
 
-    stand_in("parse_dfl.experiments.compare", compare=compare)
+    stand_in("parse_dfl.runs.compare", compare=compare)
     assert main(["compare", "--out", "x"]) == 130
     assert "go on with parse-dfl compare --resume x" in capsys.readouterr().err

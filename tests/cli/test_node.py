@@ -11,15 +11,15 @@ from parse_dfl.cli import main
 from parse_dfl.cli.node import _Log
 from parse_dfl.cli.node_status import show, status_table
 from parse_dfl.errors import ConfigError, IdentityError
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.lock import locked
-from parse_dfl.experiments.peers.node import identity_of
-from parse_dfl.experiments.peers.node_config import load_agent_file
-from parse_dfl.experiments.peers.run import check_engine
-from parse_dfl.peer.certificates import create_ca, issue
-from parse_dfl.peer.report import RoundReport, in_a_line
-from parse_dfl.peer.stop import Stop
-from parse_dfl.peer.traffic import Traffic
+from parse_dfl.peers.certificates import create_ca, issue
+from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_stats import RoundStats
+from parse_dfl.peers.status import RoundReport, in_a_line
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.lock import locked
+from parse_dfl.runs.node import identity_of
+from parse_dfl.runs.node_config import load_agent_file
+from parse_dfl.runs.peer_session import check_engine
 from parse_dfl.safe_names import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
@@ -132,7 +132,7 @@ def test_an_agent_that_runs_already_is_not_started_again(tmp_path, capsys):
 
 
 def test_a_line_a_round():
-    traffic = Traffic(
+    traffic = RoundStats(
         round=3,
         payload_bytes={},
         neighbours={"a/backbone": ["x", "y"], "any/redundant": ["x"]},
@@ -159,7 +159,7 @@ TOLD = {
     "missing": ["y"],
     "sent_bytes": 1_000_000,
     "received_bytes": 0,
-    "guard": {"refused": {"y": {"values": 3}}, "unverified": {}},
+    "validator": {"refused": {"y": {"values": 3}}, "unverified": {}},
     "accuracy": 0.5,
 }
 

@@ -4,11 +4,10 @@ import argparse
 
 import pytest
 
-from parse_dfl.cli.options import add_options, configuration, given
+from parse_dfl.cli.options import GROUPS, add_options, configuration, given
 from parse_dfl.cli.parser import Parser
-from parse_dfl.cli.table import GROUPS
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.config import PLACES, RunConfig
+from parse_dfl.runs.config import PLACES, RunConfig
 
 OPTIONS = [option for options in GROUPS.values() for option in options]
 

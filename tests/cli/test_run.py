@@ -7,8 +7,8 @@ import pytest
 
 from parse_dfl.cli import main
 from parse_dfl.cli.output import default_out
-from parse_dfl.experiments.config import RunConfig, with_values
-from parse_dfl.experiments.resuming import claim
+from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.runs.resuming import claim
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def engine(stand_in, tmp_path, monkeypatch):
         calls.append((directory, changes))
 
     summary = SimpleNamespace(name="x", diverged=None)
-    stand_in("parse_dfl.experiments.run", run=run, resume_run=resume_run)
+    stand_in("parse_dfl.runs.run", run=run, resume_run=resume_run)
     stand_in("parse_dfl.report.reading", read_run=lambda out: SimpleNamespace(summary=summary))
-    stand_in("parse_dfl.report.tables", run_table=lambda summary: f"table of {summary.name}")
+    stand_in("parse_dfl.report.terminal", run_table=lambda summary: f"table of {summary.name}")
     return calls
 
 
@@ -80,7 +80,7 @@ def test_ctrl_c_says_how_to_go_on(engine, stand_in, capsys, has_begun):
             (out / "config.json").touch()
         raise KeyboardInterrupt
 
-    stand_in("parse_dfl.experiments.run", run=run)
+    stand_in("parse_dfl.runs.run", run=run)
     assert main(["run", "--out", "my run"]) == 130
     hint = "go on with parse-dfl run --resume 'my run'" if has_begun else "nothing was written"
     assert capsys.readouterr().err == f"parse-dfl: interrupted; {hint}\n"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import parse_dfl
-from parse_dfl.plain_text import showable
+from parse_dfl.text import showable
 
 RUN = ["run", "--data", "good.npz", "--agents", "a=1,b=1", "--rounds", "1", "--latent", "3",
        "--hidden", "4", "--samples-per-agent", "8", "--out", "x"]  # fmt: skip

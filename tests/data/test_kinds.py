@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.kinds import arrange
 from parse_dfl.errors import DataError
-from parse_dfl.modalities import Kind
 
 
 def of(shape):

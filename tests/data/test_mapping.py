@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.mapping import from_mapping, from_torch_dataset
 from parse_dfl.errors import DataError
-from parse_dfl.modalities import Kind
 
 LABEL = np.array([0, 1, 0, 1])
 

@@ -3,10 +3,10 @@ import warnings
 import numpy as np
 import pytest
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.numbers import as_numbers
 from parse_dfl.data.standardise import fit
 from parse_dfl.errors import DataError
-from parse_dfl.modalities import Kind
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(200, 3))

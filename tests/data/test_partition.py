@@ -1,3 +1,5 @@
+"""Tests."""
+
 import time
 
 import numpy as np
@@ -7,14 +9,60 @@ from hypothesis import strategies as st
 
 from parse_dfl.agents import parse_mix
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.data.partition import partition
+from parse_dfl.data.partition import partition, shard_sizes
 from parse_dfl.errors import ConfigError, DataError
+
+AGENTS = parse_mix("acc=2,acc+gyro=3").agents()
+
+
+def sizes(request, agents=AGENTS, seed=0):
+    return shard_sizes(agents, request, np.random.default_rng(seed)).tolist()
+
+
+def test_one_number():
+    assert sizes(64) == sizes("64") == [64] * 5
+
+
+def test_per_modality_set():
+    assert sizes("acc=64, gyro+acc=32") == [64, 64, 32, 32, 32]
+
+
+def test_range_is_drawn_log_uniformly():
+    drawn = np.array(sizes("16..128", parse_mix("m=4000").agents()))
+    assert (drawn.min(), drawn.max()) == (16, 128)
+    assert abs(np.log2(drawn).mean() - 5.5) < 0.1
+    assert sizes("16..128") == sizes("16..128") != sizes("16..128", seed=1)
+
+
+def test_range_per_modality_set():
+    drawn = sizes("acc=1..3,acc+gyro=7")
+    assert set(drawn[:2]) <= {1, 2, 3}
+    assert drawn[2:] == [7] * 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("many", "cannot read samples per agent 'many'; write 64"),
+        ("8..", r"cannot read samples per agent '8\.\.'"),
+        ("0", "must be 1 or more"),
+        (-4, "must be 1 or more"),
+        ("9..3", "smaller bound first"),
+        ("acc=64", r"says nothing about acc\+gyro"),
+        ("acc=64,gyo=3", "no agent has the modality set 'gyo'"),
+        ("acc=64,32", "cannot read samples per agent 'acc=64,32'"),
+    ],
+)
+def test_bad_requests(request_, message):
+    with pytest.raises(ConfigError, match=message):
+        sizes(request_)
+
 
 DATA = from_mapping(
     "mine", {"m": np.arange(600)}, np.arange(600) % 6, subject=np.arange(600) // 6 % 20
 )
 POOL = np.arange(100, 600)
-AGENTS = parse_mix("a=2,a+b=3").agents()
+PARTITION_AGENTS = parse_mix("a=2,a+b=3").agents()
 
 
 def assert_sound(shards, pool):
@@ -24,14 +72,14 @@ def assert_sound(shards, pool):
 
 
 def test_iid_shards_are_disjoint_and_of_the_default_size():
-    shards = partition(DATA, POOL, AGENTS)
+    shards = partition(DATA, POOL, PARTITION_AGENTS)
     assert [len(shard) for shard in shards] == [64] * 5
     assert_sound(shards, POOL)
     assert len(np.unique(np.concatenate(shards))) == 5 * 64
 
 
 def test_default_size_is_an_equal_share_where_data_are_scarce():
-    shards = partition(DATA, POOL[:53], AGENTS, "dirichlet:0.3")
+    shards = partition(DATA, POOL[:53], PARTITION_AGENTS, "dirichlet:0.3")
     assert [len(shard) for shard in shards] == [10] * 5
 
 
@@ -43,7 +91,7 @@ def test_default_size_is_an_equal_share_where_data_are_scarce():
 )
 def test_dirichlet_gives_the_asked_size_without_repeats(alpha, size, seed):
     pool = POOL[:40]
-    shards = partition(DATA, pool, AGENTS, f"dirichlet:{alpha}", size, seed)
+    shards = partition(DATA, pool, PARTITION_AGENTS, f"dirichlet:{alpha}", size, seed)
     assert [len(shard) for shard in shards] == [size] * 5
     assert_sound(shards, pool)
 
@@ -58,7 +106,7 @@ def test_dirichlet_skews_more_the_smaller_alpha_is():
 
 
 def test_dirichlet_shards_overlap_only_once_a_class_has_run_out():
-    shards = partition(DATA, POOL, AGENTS, "dirichlet:0.5", 60, 3)
+    shards = partition(DATA, POOL, PARTITION_AGENTS, "dirichlet:0.5", 60, 3)
     used = np.concatenate(shards)
     for label in range(6):
         of_class = used[DATA.label[used] == label]
@@ -67,7 +115,7 @@ def test_dirichlet_shards_overlap_only_once_a_class_has_run_out():
 
 
 def test_subjects_are_dealt_whole_and_round_robin():
-    shards = partition(DATA, POOL, AGENTS, "subject")
+    shards = partition(DATA, POOL, PARTITION_AGENTS, "subject")
     assert_sound(shards, POOL)
     owned = [set(DATA.subject[shard]) for shard in shards]
     assert [len(subjects) for subjects in owned] == [4] * 5
@@ -76,20 +124,22 @@ def test_subjects_are_dealt_whole_and_round_robin():
 
 
 def test_subject_shards_are_capped_where_asked():
-    shards = partition(DATA, POOL, AGENTS, "subject", "a=10,a+b=20")
+    shards = partition(DATA, POOL, PARTITION_AGENTS, "subject", "a=10,a+b=20")
     assert [len(shard) for shard in shards] == [10, 10, 20, 20, 20]
     assert_sound(shards, POOL)
 
 
 @pytest.mark.parametrize("scheme", ["iid", "dirichlet:0.3", "subject"])
 def test_shards_follow_from_the_seed(scheme):
-    one, same, other = (partition(DATA, POOL, AGENTS, scheme, 16, seed) for seed in (1, 1, 2))
+    one, same, other = (
+        partition(DATA, POOL, PARTITION_AGENTS, scheme, 16, seed) for seed in (1, 1, 2)
+    )
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_unequal_sizes():
-    shards = partition(DATA, POOL, AGENTS, "iid", "8..90")
+    shards = partition(DATA, POOL, PARTITION_AGENTS, "iid", "8..90")
     assert len({len(shard) for shard in shards}) > 1
     assert len(np.unique(np.concatenate(shards))) == sum(len(shard) for shard in shards)
 
@@ -111,12 +161,12 @@ def test_ten_thousand_agents_take_no_more_than_seconds():
 )
 def test_more_samples_than_there_are(scheme, samples, message):
     with pytest.raises(DataError, match=message):
-        partition(DATA, POOL, AGENTS, scheme, samples)
+        partition(DATA, POOL, PARTITION_AGENTS, scheme, samples)
 
 
 def test_more_agents_than_samples_or_subjects():
     with pytest.raises(DataError, match="5 agents cannot share 3 training samples"):
-        partition(DATA, POOL[:3], AGENTS)
+        partition(DATA, POOL[:3], PARTITION_AGENTS)
     with pytest.raises(DataError, match="21 agents cannot share 20 subjects"):
         partition(DATA, POOL, parse_mix("a=21").agents(), "subject")
     with pytest.raises(DataError, match="no agents"):
@@ -126,7 +176,7 @@ def test_more_agents_than_samples_or_subjects():
 def test_no_subjects_to_deal():
     data = from_mapping("mine", {"m": np.arange(4)}, [0, 1, 0, 1])
     with pytest.raises(DataError, match="'mine' has no subjects to deal"):
-        partition(data, np.arange(4), AGENTS, "subject")
+        partition(data, np.arange(4), PARTITION_AGENTS, "subject")
 
 
 @pytest.mark.parametrize(
@@ -141,4 +191,4 @@ def test_no_subjects_to_deal():
 )
 def test_unreadable_schemes(scheme, message):
     with pytest.raises(ConfigError, match=message):
-        partition(DATA, POOL, AGENTS, scheme)
+        partition(DATA, POOL, PARTITION_AGENTS, scheme)

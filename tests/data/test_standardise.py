@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import LIMIT, fit
-from parse_dfl.modalities import Kind
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def check(argv):
     status, out, err = run(argv)
     assert status in (0, 2, 3), f"status {status}"
     assert "Traceback" not in out + err
-    if status == 3:  # a liar's or a rate's numbers: the run ends well, and says so
+    if status == 3:  # a attacker's or a rate's numbers: the run ends well, and says so
         assert "diverged" in err, err
     if status == 2:
         said = [line for line in err.splitlines() if line.startswith("parse-dfl: ")]

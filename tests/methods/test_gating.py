@@ -10,8 +10,8 @@ from parse_dfl.methods.gating import gated, ungated
 from parse_dfl.methods.parse import ParseOptions, parse_method
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.gated import GatedParseNetwork
+from parse_dfl.networks.losses import Batch, joint_loss
 from parse_dfl.networks.network import Outputs
-from parse_dfl.objectives import Batch, joint_loss
 from tests.small import federation, rows_of, run_rounds
 
 
@@ -86,7 +86,7 @@ def accuracies(**options):
         lr=0.01,
     )
     scores = run_rounds(simulator, 40).evaluate(torch.arange(900))
-    return {cohort.agents[0].group: float(found.accuracy.mean()) for cohort, found in scores}
+    return {stack.agents[0].group: float(found.accuracy.mean()) for stack, found in scores}
 
 
 def test_who_has_a_weak_modality_as_well_does_no_worse():

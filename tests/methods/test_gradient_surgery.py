@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.methods.base import hybrid
 from parse_dfl.methods.gradient_surgery import ProjectConflicts, gradient_surgery
-from parse_dfl.methods.sharing import hybrid
 from tests.federation import GivenRows, mixing_over, tiny_simulator
 
 SIZE, COLUMNS = 6, 4
@@ -59,8 +59,8 @@ def test_an_agent_that_did_not_move_averages():
 
 
 def test_parameters_and_updates_travel():
-    assert RULE.needs_before
-    assert RULE.floats(10) == 20
+    assert RULE.needs_previous
+    assert RULE.numbers_sent(10) == 20
     twice, once = (
         tiny_simulator("gradient-surgery").payload(),
         tiny_simulator("dsgd-hybrid").payload(),

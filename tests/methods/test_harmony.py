@@ -112,8 +112,8 @@ def test_encoders_are_fine_tuned_at_the_lower_rate():
 def test_stage_one_predicts_by_the_mean_of_modalities_stage_two_by_the_fusion_head():
     first, second = harmony(HarmonyOptions()).stages
     simulator = run(steps=0)
-    cohort = simulator.layout.cohorts[-1]
-    outputs = cohort.network(cohort.data.inputs)
+    stack = simulator.layout.stacks[-1]
+    outputs = stack.network(stack.data.inputs)
     mean = (outputs.modality_logits["a"] + outputs.modality_logits["b"]) / 2
     torch.testing.assert_close(first.predict(outputs), mean)
     assert torch.equal(second.predict(outputs), outputs.logits)

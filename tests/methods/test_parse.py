@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from parse_dfl.engine.agent_io import trained_agent
+from parse_dfl.methods.base import hybrid
 from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method, parse_objective
-from parse_dfl.methods.sharing import hybrid
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.layers import Dropout
+from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss, supervised_contrastive
 from parse_dfl.networks.parse import ParseNetwork
-from parse_dfl.objectives import Batch, cross_entropy, modality_loss, supervised_contrastive
-from parse_dfl.training.agent_file import trained_agent
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 
 ROWS, BATCH = 2, 5
@@ -111,8 +111,8 @@ def trainable(sample, hidden, dropout):
 @pytest.mark.parametrize("build", [trainable, frozen])
 @pytest.mark.parametrize("method", ["parse", "dsgd-hybrid", "harmony"])
 def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method, build):
-    blueprint = tiny_blueprint({"own": build}, encoders={"a": "own"})
-    simulator = tiny_simulator(method, "a=2,a+b=2", blueprint=blueprint, rounds=2)
+    network_spec = tiny_blueprint({"own": build}, encoders={"a": "own"})
+    simulator = tiny_simulator(method, "a=2,a+b=2", network_spec=network_spec, rounds=2)
     component = "backbone" if method == "parse" else "encoder"
     before = thetas(simulator, component)["a"]
     for _ in range(2):
@@ -120,9 +120,9 @@ def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method
     after = thetas(simulator, component)["a"]
     assert all((after[name] != before[name]).any() for name in before)
     samples = torch.arange(20)
-    for cohort, scores in simulator.evaluate(samples):
-        for row in range(len(cohort.agents)):
-            alone = trained_agent(cohort, row, simulator.method, blueprint, ("x", "y", "z"))
+    for stack, scores in simulator.evaluate(samples):
+        for row in range(len(stack.agents)):
+            alone = trained_agent(stack, row, simulator.method, network_spec, ("x", "y", "z"))
             source = simulator.data.source
             said = alone.predict({m: source.modalities[m][:20] for m in alone.spec.modalities})
             assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))

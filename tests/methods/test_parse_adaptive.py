@@ -5,16 +5,16 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.methods.options import AdaptiveOptions
 from parse_dfl.methods.parse_adaptive import parse_adaptive
 from parse_dfl.networks.gated import GatedParseNetwork
-from parse_dfl.objectives import Batch
+from parse_dfl.networks.losses import Batch
 from tests.networks.test_gated import BOTH, small_inputs
-from tests.small import federation, rows_of, run_rounds, small_blueprint, small_data
+from tests.small import federation, rows_of, run_rounds, small_data, small_network_spec
 
 BATCH = 7
 
 
 def gradients(numbers):
     """Which parts the loss of one batch reaches, its samples numbered so."""
-    network = GatedParseNetwork(small_blueprint(small_data()), BOTH).eval()
+    network = GatedParseNetwork(small_network_spec(small_data()), BOTH).eval()
     inputs = {name: value.unsqueeze(0) for name, value in small_inputs().items()}
     for parameter in network.parameters():
         parameter.data = parameter.data.unsqueeze(0)
@@ -50,7 +50,7 @@ def test_gates_are_shared_and_only_among_agents_of_several_modalities():
     assert owners == {"a+b-0", "a+b-1", "a+b-2"}
     rows = next(r for b, r in simulator.layout.branches.items() if b.label == "a/gate")
     assert len(simulator.book.mixing(rows, simulator.stage, 0, 1).source)
-    assert rows.theta.abs().sum() > 0
+    assert rows.params.abs().sum() > 0
 
 
 def test_a_modality_that_is_noise_is_trusted_less():
@@ -59,7 +59,7 @@ def test_a_modality_that_is_noise_is_trusted_less():
     trained = {"agents": "a+b=3", "data": data, "sizes": (40,), "rounds": 40, "lr": 0.02}
     simulator = run_rounds(federation("parse-adaptive", **trained), 40)
     trust = {
-        branch.label: rows.theta[:, ::2].mean()
+        branch.label: rows.params[:, ::2].mean()
         for branch, rows in simulator.layout.branches.items()
         if branch.component == "gate"
     }

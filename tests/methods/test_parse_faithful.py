@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from parse_dfl.data.synthetic import SyntheticConfig, synthetic
+from parse_dfl.engine.evaluation import forward_chunks
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.options import PRICES, FaithfulOptions
 from parse_dfl.methods.parse_faithful import (
@@ -13,8 +14,7 @@ from parse_dfl.methods.parse_faithful import (
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.faithful import FaithfulNetwork
-from parse_dfl.objectives import Batch, cross_entropy, nats, shared_variation
-from parse_dfl.training.evaluation import forward_chunks
+from parse_dfl.networks.losses import Batch, cross_entropy, nats, shared_variation
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 from tests.small import federation, run_rounds
 
@@ -149,8 +149,8 @@ def test_in_small_the_redundant_slice_lets_go_of_what_one_modality_knows():
         dtype="float32",
     )
     run_rounds(simulator, 36)
-    cohort = next(c for c in simulator.layout.cohorts if c.agents[0].group == "a")
-    _, _, outputs = next(forward_chunks(cohort, simulator.data, torch.arange(1000, 1500)))
+    stack = next(c for c in simulator.layout.stacks if c.agents[0].group == "a")
+    _, _, outputs = next(forward_chunks(stack, simulator.data, torch.arange(1000, 1500)))
     bits = {name: data.factors[name][1000:1500] for name in ("redundant", "unique_a")}
     slices = {kind: outputs.slices[f"{kind}.a"][0] for kind in ("redundant", "unique")}
     assert held(slices["redundant"], bits["redundant"]) > 0.9

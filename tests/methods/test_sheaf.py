@@ -49,7 +49,7 @@ def energy(theta, maps, mixing):
 def test_a_step_is_the_papers_for_heads_and_maps():
     mixing = mixing_over(SIZE, "chordal-ring")
     own = shaken(rows(), mixing)
-    theta = own.theta.numpy()
+    theta = own.params.numpy()
     edges = list(zip(mixing.source.tolist(), mixing.target.tolist(), strict=True))
     sheaf = dict(zip(edges, own.memory["maps"].numpy().copy(), strict=True))
     heads, maps = theta.copy(), {}
@@ -67,7 +67,7 @@ def test_a_step_is_the_papers_for_heads_and_maps():
 def test_small_steps_of_heads_or_maps_lower_the_energy(head_step, map_step):
     mixing = mixing_over(SIZE)
     own = shaken(rows(), mixing)
-    before = energy(own.theta, own.memory["maps"], mixing)
+    before = energy(own.params, own.memory["maps"], mixing)
     options = SheafOptions(head_step=head_step, map_step=map_step, edge_width=WIDTH)
     after = step(own, mixing, options)
     assert energy(after, own.memory["maps"], mixing) < before
@@ -88,7 +88,7 @@ def test_new_edges_get_maps_and_old_ones_keep_theirs_also_while_an_agent_is_abse
     step(own, ring)
     learnt = maps_by_edge(own)
     absent = np.array([True] + [False] * (SIZE - 1))
-    step(own, ring.without(absent))
+    step(own, ring.drop_nodes(absent))
     now = maps_by_edge(own)
     away = {edge for edge in learnt if torch.equal(now[edge], learnt[edge])}
     assert set(now) == set(learnt)
@@ -109,7 +109,7 @@ def test_a_directed_topology_is_refused():
 
 def test_a_projection_crosses_an_edge_never_wider_than_the_head():
     rule = SheafCoupling(OPTIONS)
-    assert (rule.floats(100), rule.floats(2)) == (WIDTH, 2)
+    assert (rule.numbers_sent(100), rule.numbers_sent(2)) == (WIDTH, 2)
     sent = rule.send(rows(), mixing_over(SIZE))
     assert {name: tuple(value.shape) for name, value in sent.items()} == {
         "edge:projection": (2 * SIZE, WIDTH)

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parse_dfl.agents import Kind
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import Kind
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape, encoder_builder
 from tests.federation import assert_same_by_rows, rows_module
 

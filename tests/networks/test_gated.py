@@ -4,14 +4,14 @@ import torch
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.networks.gated import Gate, GatedParseNetwork
-from tests.small import small_blueprint, small_data
+from tests.small import small_data, small_network_spec
 
 BOTH = AgentSpec(name="x", modalities=("a", "b"))
 
 
 def small_network(agent=BOTH):
     torch.manual_seed(0)
-    return GatedParseNetwork(small_blueprint(small_data()), agent).eval()
+    return GatedParseNetwork(small_network_spec(small_data()), agent).eval()
 
 
 def small_inputs():

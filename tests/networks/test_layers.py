@@ -8,7 +8,7 @@ from torch import nn
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks import layers
-from parse_dfl.networks.randomness import Draws, drawing
+from parse_dfl.networks.counter_rng import CounterRng, use_rng
 from tests.federation import assert_same_by_rows, rows_module
 
 ROWS, BATCH = 3, 4
@@ -127,7 +127,7 @@ def test_padding_other_than_zeros_is_refused():
 
 def test_dropout_keeps_the_mean_and_does_nothing_outside_of_training():
     dropout, ones = layers.Dropout(0.25), torch.ones(2, 50, 400, dtype=torch.float64)
-    with drawing(torch.tensor([1, 2])):
+    with use_rng(torch.tensor([1, 2])):
         dropped = dropout(ones)
         assert sorted(dropped.unique().tolist()) == [0, 1 / 0.75]
         assert (dropped.mean() - 1).abs() < 5 * (0.25 / 0.75 / ones.numel()) ** 0.5
@@ -138,7 +138,7 @@ def test_dropout_keeps_the_mean_and_does_nothing_outside_of_training():
 
 @pytest.mark.parametrize("p", [0.001, 0.999])
 def test_dropout_is_finite_and_neither_all_nor_nothing_at_the_ends(p):
-    with drawing(torch.tensor([1, 2])):
+    with use_rng(torch.tensor([1, 2])):
         dropped = layers.Dropout(p)(torch.ones(2, 50, 400))
     assert dropped.isfinite().all()
     assert (dropped > 0).any()
@@ -147,12 +147,12 @@ def test_dropout_is_finite_and_neither_all_nor_nothing_at_the_ends(p):
 def test_a_mask_belongs_to_its_agent():
     dropout, ones = layers.Dropout(0.5), torch.ones(3, 4, 5)
     keys = torch.tensor([5, 6, 7])
-    with drawing(keys):
+    with use_rng(keys):
         together = dropout(ones)
-    with drawing(keys[1:2]):
+    with use_rng(keys[1:2]):
         alone = dropout(ones[1:2])
     assert torch.equal(alone[0], together[1])
-    assert torch.equal(Draws(keys).keep(0.5, ones.shape), together > 0)
+    assert torch.equal(CounterRng(keys).keep(0.5, ones.shape), together > 0)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parse_dfl.errors import ConfigError, OverlayError
-from parse_dfl.overlays.edges import OverlayWarning, is_connected
-from parse_dfl.overlays.topologies import RECIPES, TOPOLOGIES, parse_topology
+from parse_dfl.overlays.graph import OverlayWarning, is_connected
+from parse_dfl.overlays.topologies import TOPOLOGIES, TOPOLOGY_SPECS, parse_topology
 
 TEXTS = [
-    *RECIPES,
+    *TOPOLOGY_SPECS,
     "chordal-ring:3",
     "regular:3",
     "erdos-renyi:0.6",
@@ -166,12 +166,12 @@ def test_what_is_too_large_is_lowered_with_a_warning(text, size, message):
 
 
 def test_defaults_do_not_warn():
-    for text in RECIPES:
+    for text in TOPOLOGY_SPECS:
         parse_topology(text).edges(names(8), round=0, seed=0, label="b")
 
 
 def test_every_topology_has_its_line_of_help():
-    assert set(TOPOLOGIES) == {*RECIPES, "file"}
+    assert set(TOPOLOGIES) == {*TOPOLOGY_SPECS, "file"}
     assert all(line and "\n" not in line for line in TOPOLOGIES.values())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.simulator import ShardedSimulator
-from parse_dfl.simulation.simulator import Simulator
 from tests.small import federation
 
 AGENTS = "a=4,b=3,a+b=4"
@@ -33,9 +33,9 @@ CASES = {
     "directed": {"topology": "one-peer-exponential", "global_momentum": 0.1},
     "clipping": {"topology": "full", "robust": "clipping"},
     "balance": {"topology": "regular:4", "robust": "balance"},
-    "trimmed-mean": {"topology": "full", "robust": "trimmed-mean", "liars": ["a-1:random"]},
-    "liars": {"liars": ["a-1:random", "a+b-0:sign-flip"], "optimizer": "sgd", "lr": 0.05},
-    "lying over edges": {"method": "sheaf-dmfl", "liars": ["a-1:random"]},
+    "trimmed-mean": {"topology": "full", "robust": "trimmed-mean", "attackers": ["a-1:random"]},
+    "attackers": {"attackers": ["a-1:random", "a+b-0:sign-flip"], "optimizer": "sgd", "lr": 0.05},
+    "lying over edges": {"method": "sheaf-dmfl", "attackers": ["a-1:random"]},
 }
 for _case in CASES.values():
     _case.setdefault("agents", AGENTS)

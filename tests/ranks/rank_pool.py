@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.ranks.group import Ranks
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.ranks.rank_pool", "tests.small"])

@@ -16,10 +16,10 @@ import pytest
 
 import parse_dfl
 from parse_dfl.cli import main
-from parse_dfl.experiments.config import load_toml
-from parse_dfl.experiments.records import read_json
-from parse_dfl.experiments.run import resume_run, run
-from parse_dfl.ranks.exchange import ShardedExchanger
+from parse_dfl.ranks.rule_exchange import ShardedExchanger
+from parse_dfl.runs.config import load_toml
+from parse_dfl.runs.folder import read_json
+from parse_dfl.runs.run import resume_run, run
 from tests.ranks.rank_pool import together
 
 CONFIG = """
@@ -89,7 +89,7 @@ def command(ranks, *arguments):
     """Status and stderr of the command line on one of several ranks."""
     names = {"RANK": ranks.rank, "WORLD_SIZE": ranks.size, "MASTER_ADDR": "", "MASTER_PORT": ""}
     os.environ.update({name: str(value) for name, value in names.items()})
-    found = patch("parse_dfl.ranks.ranks.launched_ranks", lambda: ranks)
+    found = patch("parse_dfl.ranks.group.launched_ranks", lambda: ranks)
     with found, contextlib.redirect_stderr(io.StringIO()) as told:
         return main(arguments), told.getvalue()
 

@@ -5,19 +5,19 @@ from torch import nn
 from parse_dfl.agents import parse_mix
 from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.ranks.ownership import Roster, Work
-from tests.small import small_blueprint, small_data, small_shards
+from tests.small import small_data, small_network_spec, small_shards
 
 
 class Twice(Network):
     """One layer for every modality, and another one on all outputs together."""
 
-    def __init__(self, blueprint, agent):
+    def __init__(self, network_spec, agent):
         super().__init__()
         self.names = agent.modalities
         for name in self.names:
-            (width,) = blueprint.samples[name].shape
+            (width,) = network_spec.samples[name].shape
             self.add(name, "layer", lambda width=width: nn.Linear(width, 5))
-        self.add("any", "head", lambda: nn.Linear(5, blueprint.classes))
+        self.add("any", "head", lambda: nn.Linear(5, network_spec.classes))
 
     def forward(self, inputs):
         features = sum(self.part(name, "layer")(inputs[name]) for name in self.names)
@@ -27,7 +27,7 @@ class Twice(Network):
 def test_the_work_of_an_agent_is_its_products_and_its_parameters():
     data = small_data()
     shards = small_shards(parse_mix("a=2,a+b=1").agents(0), data, [12])
-    roster = Roster(shards, Twice, small_blueprint(data))
+    roster = Roster(shards, Twice, small_network_spec(data))
     alone, _, both = (roster.work[agent] for agent in roster.agents)
     assert alone == Work(forward=2 * (3 * 5 + 5 * 3), parameters=3 * 5 + 5 + 5 * 3 + 3)
     assert both.forward == alone.forward + 2 * 4 * 5

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from parse_dfl.errors import CheckpointError, ConfigError
-from parse_dfl.overlays.edges import OverlayWarning
-from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.overlays.graph import OverlayWarning
+from parse_dfl.ranks.group import Ranks
 from tests.ranks.federations import AGENTS, CASES, sharded
 from tests.ranks.rank_pool import together
 from tests.small import federation, run_rounds

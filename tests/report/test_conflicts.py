@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from parse_dfl.errors import RecordError
-from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
-from parse_dfl.report.conflicts import conflicts_of, over_rounds, read_conflicts, series
+from parse_dfl.report.conflicts import (
+    branch_conflict_grid,
+    conflict_grid,
+    conflicts_of,
+    over_rounds,
+    read_conflicts,
+    series,
+)
 from parse_dfl.report.figures.conflict import conflict
-from parse_dfl.report.finding import read_record
+from parse_dfl.report.load import read_record
 from tests.report.conftest import write_comparison, write_conflicts
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from parse_dfl.report.figures.differences import differences
-from parse_dfl.report.finding import read_record
+from parse_dfl.report.load import read_record
 from tests.report.conftest import write_comparison
 
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from parse_dfl.report.figures.heat_map import heat_map
-from parse_dfl.report.finding import read_record
-from parse_dfl.report.inline import DARK, inline_svg
+from parse_dfl.report.load import read_record
 from parse_dfl.report.page import write_report
 from parse_dfl.report.pictures import save_picture, save_pictures
+from parse_dfl.report.svg import DARK, inline_svg
 from tests.report.conftest import METHODS, write_conflicts
 
 

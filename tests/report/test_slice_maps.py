@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from parse_dfl.report.figures.slice_maps import slice_maps
-from parse_dfl.report.finding import read_record
+from parse_dfl.report.load import read_record
 from parse_dfl.report.neighbours import nearest_of_others
-from parse_dfl.report.slices import read_slices
+from parse_dfl.report.records import read_slices
 
 SAMPLES = 60
 

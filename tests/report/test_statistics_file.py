@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from parse_dfl.report.finding import read_record
+from parse_dfl.report.load import read_record
 from parse_dfl.report.statistics_file import statistics_of, write_statistics
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from parse_dfl.report.grid import Cell, Grid
-from parse_dfl.report.tables import grid_table
+from parse_dfl.report.table import Cell, Grid
+from parse_dfl.report.terminal import grid_table
 
 
 def test_a_comparison_of_two_modalities_fits_eighty_characters_without_wrapping_a_cell():

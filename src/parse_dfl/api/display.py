@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from parse_dfl.report.grid import Cell, Grid
-from parse_dfl.report.tables import grid_table
+from parse_dfl.report.table import Cell, Grid
+from parse_dfl.report.terminal import grid_table
 
 if TYPE_CHECKING:
     import pandas as pd

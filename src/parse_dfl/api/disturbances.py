@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parse_dfl.agents import parse_event
 from parse_dfl.api.text import number
+from parse_dfl.byzantine import parse_attacker
 from parse_dfl.errors import ConfigError
-from parse_dfl.events import parse_event
-from parse_dfl.liars import parse_liar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class Attacker:
     """An agent that sends false parameters to its neighbours.
 
     ``attack`` is ``random``, ``sign-flip`` or ``scale``; ``strength`` None is the attack's usual
-    one (:mod:`parse_dfl.liars`).  What the agent keeps and learns from stays honest.
+    one (:mod:`parse_dfl.byzantine`).  What the agent keeps and learns from stays honest.
     """
 
     agent: str
@@ -28,7 +28,7 @@ class Attacker:
             isinstance(strength, bool) or not isinstance(strength, int | float)
         ):
             raise ConfigError(f"strength of an attacker must be a number, not {strength!r}")
-        parse_liar(str(self))
+        parse_attacker(str(self))
 
     def __str__(self) -> str:
         text = f"{self.agent}:{self.attack}"

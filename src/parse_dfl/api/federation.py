@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.agents import AgentMix, AgentSpec
+from parse_dfl.agents import AgentMix, AgentSpec, modality_set, parse_event
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
 from parse_dfl.api.disturbances import Attacker, ModalityChange
@@ -22,27 +22,24 @@ from parse_dfl.api.settings import (
 )
 from parse_dfl.api.text import mix_text, plain, samples_text
 from parse_dfl.api.topologies import NamedTopology
+from parse_dfl.byzantine import check_attackers, parse_attacker
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition as deal
 from parse_dfl.data.splits import split
+from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.events import parse_event
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.mix import mix_for
-from parse_dfl.experiments.own import Own
-from parse_dfl.experiments.run import run
-from parse_dfl.liars import check_liars, parse_liar
 from parse_dfl.methods.specs import MethodSpec
-from parse_dfl.modalities import modality_set
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.ranks.launch import launch
-from parse_dfl.training.churn import check_events
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.run import run
+from parse_dfl.runs.setup import Own, mix_for
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from parse_dfl.methods.method import Method
+    from parse_dfl.methods.base import Method
 
 
 class Federation:
@@ -111,7 +108,7 @@ class Federation:
             "data.standardise": standardise,
             "overlay.by_samples": by_samples,
             "overlay.absence": plain(absence),
-            "overlay.liars": _texts("attackers", attackers, Attacker),
+            "overlay.attackers": _texts("attackers", attackers, Attacker),
             "events": _texts("changes", changes, ModalityChange),
             "network.encoders": names,
         }
@@ -141,7 +138,7 @@ class Federation:
 
         Args:
             method: an object of :mod:`parse_dfl.methods`, its name, or a
-                :class:`~parse_dfl.methods.method.Method` of your own.
+                :class:`~parse_dfl.methods.base.Method` of your own.
             rounds: rounds of local training and exchange.
             seed: of everything random; equal seeds give equal numbers.
             callbacks: objects that hear how the run is going.
@@ -193,7 +190,7 @@ class Federation:
         agents = self.agents
         names = [agent.name for agent in agents]
         (self._topology or parse_topology(self.config.overlay.topology)).check(names)
-        check_liars([parse_liar(text) for text in self.config.overlay.liars], names)
+        check_attackers([parse_attacker(text) for text in self.config.overlay.attackers], names)
         changes = [parse_event(text) for text in self.config.events]
         last = max((change.round for change in changes), default=1)
         check_events(changes, agents, self.mix.modalities, last)

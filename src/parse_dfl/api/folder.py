@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 
 from parse_dfl.errors import OutputError
-from parse_dfl.experiments.records import output_folder
+from parse_dfl.runs.folder import output_folder
 
 
 class RecordFolder:

@@ -7,7 +7,7 @@ from typing import Any
 
 from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.api.result import Result
-from parse_dfl.experiments.audit import audit_run
+from parse_dfl.runs.audit import audit_run
 
 logger = logging.getLogger("parse_dfl")
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from parse_dfl.api.display import data_frame, grid_html, grid_text
 from parse_dfl.api.folder import RecordFolder
+from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import RecordError, UnknownNameError, nearest
-from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.experiments.records import read_jsonl
 from parse_dfl.report.page import write_report
 from parse_dfl.report.reading import read_run
 from parse_dfl.report.records import METRICS, Summary
-from parse_dfl.report.run_grids import run_grid
-from parse_dfl.training.agent_file import TrainedAgent, load_agent
+from parse_dfl.report.result_tables import run_grid
+from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

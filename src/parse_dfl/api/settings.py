@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.api.text import plain, robust_text
 from parse_dfl.errors import ConfigError, nearest
-from parse_dfl.experiments.config import PLACES, RunConfig, validate, with_values
 from parse_dfl.methods.specs import MethodSpec, spec_of
+from parse_dfl.runs.config import PLACES, RunConfig, validate, with_values
 
 if TYPE_CHECKING:
-    from parse_dfl.methods.method import Method
+    from parse_dfl.methods.base import Method
 
-_OF_FEDERATION = {"agents", "events", "overlay.liars", "network.encoders"}
+_OF_FEDERATION = {"agents", "events", "overlay.attackers", "network.encoders"}
 _OF_METHOD = {"method", "method_options", "seed", "training.rounds"}
 
 
@@ -75,7 +75,7 @@ def spec_or_method(method: str | MethodSpec | Method) -> MethodSpec | Method:
         return spec_of(method)
     if isinstance(method, MethodSpec):
         return method
-    from parse_dfl.methods.method import Method
+    from parse_dfl.methods.base import Method
 
     if isinstance(method, Method):
         return method

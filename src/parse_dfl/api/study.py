@@ -15,18 +15,17 @@ from parse_dfl.api.folder import RecordFolder
 from parse_dfl.api.result import Result
 from parse_dfl.api.settings import for_many, spec_or_method, whole_numbers
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
-from parse_dfl.experiments.compare import compare as run_comparison
-from parse_dfl.experiments.own import NOTHING_OWN, Own
-from parse_dfl.experiments.records import read_jsonl
-from parse_dfl.methods.method import Method
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.specs import MethodSpec
-from parse_dfl.report.comparison_grid import comparison_grid
+from parse_dfl.report.cells import pair_sentence, ranked, standings_of
 from parse_dfl.report.page import write_report
-from parse_dfl.report.ranking import pair_sentence, ranked
 from parse_dfl.report.reading import read_comparison
 from parse_dfl.report.records import METRICS, Comparison
-from parse_dfl.report.standings import standings_of
+from parse_dfl.report.result_tables import comparison_grid
 from parse_dfl.report.statistics import paired_difference
+from parse_dfl.runs.compare import compare as run_comparison
+from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import Any
 
 from parse_dfl.agents import parse_mix
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.robustness import ROBUST
+from parse_dfl.methods.byzantine_rules import ROBUST
 
 
 def number(value: float) -> str:
@@ -58,7 +58,7 @@ def samples_text(samples: Any) -> str | None:
 
 
 def robust_text(robust: object) -> str:
-    """Return a robust aggregation rule as text: ``clipping:liars=0.2,radius=0``.
+    """Return a robust aggregation rule as text: ``clipping:attackers=0.2,radius=0``.
 
     Raises:
         ConfigError: it is neither a rule nor a text.

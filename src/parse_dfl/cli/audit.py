@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from parse_dfl.analysis.probing.config import AuditConfig
+from parse_dfl.cli.options import count_or_all, positive, seed
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.readers import count_or_all, positive, seed
 from parse_dfl.cli.threads import add_threads
 
 EXAMPLES = (
@@ -75,11 +75,11 @@ def execute(args: argparse.Namespace) -> None:
     config = AuditConfig(
         agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
     )
-    from parse_dfl.experiments.audit import AUDIT, audit_run
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.sections import audit_tables
-    from parse_dfl.report.tables import grid_table
+    from parse_dfl.report.terminal import grid_table
+    from parse_dfl.runs.audit import AUDIT, audit_run
 
     audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
     for grid in audit_tables(read_run(args.directory)):

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from parse_dfl.cli.options import at_most
 from parse_dfl.cli.parser import Commands, Parser, add_command
-from parse_dfl.cli.readers import at_most
-from parse_dfl.invocation import command
+from parse_dfl.process import command
 
 EXAMPLES = (
     "parse-dfl cert ca --federation demo --out ca",
@@ -109,7 +109,7 @@ def _no_action(args: argparse.Namespace) -> None:  # noqa: ARG001
 
 
 def _ca(args: argparse.Namespace) -> None:
-    from parse_dfl.peer.certificates import create_ca
+    from parse_dfl.peers.certificates import create_ca
 
     create_ca(args.out, federation=args.federation, days=args.days)
     print(f"{args.out}: ca.pem, ca.key")
@@ -117,7 +117,7 @@ def _ca(args: argparse.Namespace) -> None:
 
 
 def _issue(args: argparse.Namespace) -> None:
-    from parse_dfl.peer.certificates import issue
+    from parse_dfl.peers.certificates import issue
 
     folder = issue(args.ca, args.name, hosts=args.host or LOOPBACK, days=args.days, out=args.out)
     print(f"{folder}: ca.pem, cert.pem, key.pem")
@@ -132,8 +132,8 @@ def _told(folder: Path) -> str:
     """``acc-0 of demo, reached as localhost, 127.0.0.1; valid until 2027-11-25 (364 days)``"""
     import time
 
-    from parse_dfl.peer.certificates import hosts_of, read_certificate
-    from parse_dfl.peer.identity import Identity
+    from parse_dfl.peers.certificates import hosts_of, read_certificate
+    from parse_dfl.peers.identity import Identity
 
     identity = Identity.load(folder)
     hosts = ", ".join(hosts_of(read_certificate(folder / "cert.pem"))) or "nothing"

@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from parse_dfl.cli.options import add_options, configuration, over
-from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
+from parse_dfl.cli.options import add_options, at_most, configuration, over
+from parse_dfl.cli.output import (
+    add_output,
+    console,
+    default_out,
+    interruptible,
+    list_files,
+    progress,
+)
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.readers import at_most
 from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
-from parse_dfl.experiments.config import PLACES, RunConfig, with_values
-from parse_dfl.experiments.resuming import Kept, check_more, go_on_with, kept_comparison
-from parse_dfl.invocation import command
 from parse_dfl.methods.names import check_method
+from parse_dfl.process import command
 from parse_dfl.ranks.launch import launch
+from parse_dfl.runs.config import PLACES, RunConfig, with_values
+from parse_dfl.runs.resuming import Kept, check_more, go_on_with, kept_comparison
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
 SEEDS = 3
@@ -71,7 +76,7 @@ def execute(args: argparse.Namespace) -> None:
     out: Path = args.resume or args.out or default_out(config, "compare")
     if config.compile:
         tune_compiled(args)
-    from parse_dfl.experiments.compare import compare
+    from parse_dfl.runs.compare import compare
 
     go_on = f"go on with {command('compare', '--resume', str(out))}"
     with progress(quiet=args.quiet) as listener, interruptible(out, go_on):
@@ -129,7 +134,7 @@ def _show(out: Path) -> None:
     from parse_dfl.report.diverged import sentences
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_comparison
-    from parse_dfl.report.tables import comparison_table
+    from parse_dfl.report.terminal import comparison_table
 
     found = read_comparison(out)
     console().print(comparison_table(found))

@@ -89,7 +89,7 @@ def _description(facts: Mapping[str, Any]) -> Iterable[GridTable]:
 
 def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> GridTable:
     from parse_dfl.report.fitting import GridTable
-    from parse_dfl.report.grid import Grid, plain
+    from parse_dfl.report.table import Grid, plain
 
     cells = tuple(tuple(plain([as_given(str(cell)) for cell in row])) for row in rows)
     return GridTable(Grid(title=title, header=tuple(header), rows=cells), texts=True)

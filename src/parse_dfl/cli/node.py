@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from parse_dfl.cli.node_init import add_init, init
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError
-from parse_dfl.experiments.interrupt import end_at_once, handled
-from parse_dfl.invocation import command
+from parse_dfl.process import command
+from parse_dfl.runs.interrupt import end_at_once, handled
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from parse_dfl.peer.report import RoundReport
-    from parse_dfl.peer.stop import Stop
+    from parse_dfl.peers.node_state import Stop
+    from parse_dfl.peers.status import RoundReport
 
 EXAMPLES = (
     "parse-dfl node init site-a.toml",
@@ -68,13 +68,13 @@ def execute(args: argparse.Namespace) -> None:
 
 
 def _run(path: Path) -> None:
-    from parse_dfl.experiments.peers.node_config import load_agent_file
+    from parse_dfl.runs.node_config import load_agent_file
 
     file = load_agent_file(path)
     import torch
 
-    from parse_dfl.experiments.peers.node import run_node
-    from parse_dfl.peer.stop import Stop
+    from parse_dfl.peers.node_state import Stop
+    from parse_dfl.runs.node import run_node
 
     torch.set_num_threads(1)  # peers of one machine would fight for its cores
     stop = Stop()
@@ -100,7 +100,7 @@ class _Log:
     """A line a round on stderr, with the time."""
 
     def round(self, report: RoundReport) -> None:
-        from parse_dfl.peer.report import in_a_line
+        from parse_dfl.peers.status import in_a_line
 
         _say(in_a_line(report))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from parse_dfl.cli.parser import Parser
 from parse_dfl.errors import ConfigError, OutputError
-from parse_dfl.experiments.peers.node_config import PORT, load_agent_file
-from parse_dfl.files import write_atomically
-from parse_dfl.invocation import command
+from parse_dfl.io import write_atomically
+from parse_dfl.process import command
+from parse_dfl.runs.node_config import PORT, load_agent_file
 
 QUESTIONS = {
     "name": ("this agent's name, as in its certificate", ""),

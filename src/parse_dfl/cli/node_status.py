@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from parse_dfl.errors import PeerError
-from parse_dfl.experiments.peers.node import identity_of
-from parse_dfl.experiments.peers.node_config import load_agent_file
-from parse_dfl.peer.identity import Identity
-from parse_dfl.peer.meeting import open_transport
-from parse_dfl.peer.status import ask_all, round_of
-from parse_dfl.peer.stop import Stop
-from parse_dfl.peer.transport import LinkSettings
+from parse_dfl.peers.connect import open_transport
+from parse_dfl.peers.identity import Identity
+from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.status import ask_all, round_of
+from parse_dfl.peers.transport import LinkSettings
+from parse_dfl.runs.node import identity_of
+from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.safe_names import as_given
 
 WAIT_S = 10.0
@@ -107,15 +107,15 @@ def _row(told: Mapping[str, Any]) -> list[str]:
         ", ".join(told["missing"]),
         f"{told['sent_bytes'] / 1e6:.2f} MB",
         f"{told['received_bytes'] / 1e6:.2f} MB",
-        _refused(told["guard"]),
+        _refused(told["validator"]),
         "" if accuracy is None else f"{100 * accuracy:.1f} %",
     ]
 
 
-def _refused(guard: Mapping[str, Any]) -> str:
+def _refused(validator: Mapping[str, Any]) -> str:
     lines = [
         f"{sender}: {', '.join(f'{reason} {count}' for reason, count in reasons.items())}"
         for part in ("refused", "unverified")
-        for sender, reasons in guard[part].items()
+        for sender, reasons in validator[part].items()
     ]
     return "\n".join(lines)

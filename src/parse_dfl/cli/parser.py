@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from parse_dfl.errors import ConfigError, nearest, unknown
-from parse_dfl.invocation import command
+from parse_dfl.process import command
 
 Execute = Callable[[argparse.Namespace], None]
 Commands = Any

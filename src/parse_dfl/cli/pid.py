@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parse_dfl.agents import modality_key
 from parse_dfl.analysis.pid.methods import AUTO, METHODS
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
-from parse_dfl.files import json_text, write_atomically
-from parse_dfl.modalities import modality_key
+from parse_dfl.io import json_text, write_atomically
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _check_out(path: Path, *, overwrite: bool) -> None:
 
 def _table(name: str, found: Decomposition) -> GridTable:
     from parse_dfl.report.fitting import GridTable
-    from parse_dfl.report.grid import Grid, plain
+    from parse_dfl.report.table import Grid, plain
 
     shown = found.to_dict()
     rows = [

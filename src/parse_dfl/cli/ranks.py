@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from parse_dfl.experiments.resuming import Kept
 from parse_dfl.ranks.launch import launch
+from parse_dfl.runs.resuming import Kept
 
 Value = TypeVar("Value")
 
@@ -16,7 +16,7 @@ def agreed(read: Callable[[], Value]) -> Value:
     an error on all.  One process alone pays nothing for it."""
     if launch().size == 1:
         return read()
-    from parse_dfl.ranks.ranks import launched_ranks
+    from parse_dfl.ranks.group import launched_ranks
 
     with launched_ranks().agreeing():
         return read()
@@ -26,7 +26,7 @@ def kept(read: Callable[[], Kept]) -> Kept:
     """What the first rank reads of a folder, which other machines may not have, on every rank."""
     if launch().size == 1:
         return read()
-    from parse_dfl.ranks.ranks import launched_ranks
+    from parse_dfl.ranks.group import launched_ranks
 
     ranks = launched_ranks()
     with ranks.agreeing():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from parse_dfl.cli.options import accuracies
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.readers import accuracies
 
 EXAMPLES = (
     "parse-dfl report runs/digits-parse-seed0",

@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.cli.options import add_options, configuration, given, over
-from parse_dfl.cli.output import add_output, console, default_out, interruptible, list_files
+from parse_dfl.cli.output import (
+    add_output,
+    console,
+    default_out,
+    interruptible,
+    list_files,
+    progress,
+)
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.progress import progress
 from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import ConfigError, DivergenceError
-from parse_dfl.experiments.config import RunConfig
-from parse_dfl.experiments.resuming import go_on_with, kept_run
-from parse_dfl.invocation import command
 from parse_dfl.methods.names import METHODS
+from parse_dfl.process import command
 from parse_dfl.ranks.launch import launch
+from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.resuming import go_on_with, kept_run
 
 EXAMPLES = (
     "parse-dfl run --data digits --rounds 50",
@@ -55,7 +61,7 @@ def execute(args: argparse.Namespace) -> None:
     if not launch().leads:
         return
     from parse_dfl.report.reading import read_run
-    from parse_dfl.report.tables import run_table
+    from parse_dfl.report.terminal import run_table
 
     summary = read_run(out).summary
     assert summary is not None
@@ -73,7 +79,7 @@ def _start(args: argparse.Namespace) -> Path:
     out: Path = args.out or default_out(config, config.method)
     if config.compile:
         tune_compiled(args)
-    from parse_dfl.experiments.run import run
+    from parse_dfl.runs.run import run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
         run(config, out=out, overwrite=args.overwrite, listener=listener)
@@ -87,7 +93,7 @@ def _resume(args: argparse.Namespace) -> Path:
     changes = _changes(args)
     if _was_compiled(out):
         tune_compiled(args)
-    from parse_dfl.experiments.run import resume_run
+    from parse_dfl.runs.run import resume_run
 
     with progress(quiet=args.quiet) as listener, interruptible(out, _how_to_resume(out)):
         resume_run(out, listener=listener, changes=changes)

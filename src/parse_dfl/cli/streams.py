@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from parse_dfl.plain_text import showable
+from parse_dfl.text import showable
 
 GONE = (errno.EPIPE, errno.ESHUTDOWN, errno.EBADF, errno.EIO)
 """The reader has left: a closed pipe, descriptor or terminal."""

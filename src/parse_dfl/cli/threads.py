@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 
-from parse_dfl.cli.readers import positive
-from parse_dfl.threads import THREADS, processors, tune_process
+from parse_dfl.cli.options import positive
+from parse_dfl.process import THREADS, processors, tune_process
 
 MOST_THREADS = 1024
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from parse_dfl.data.columns import subject_column
+from parse_dfl.data.arrays import subject_column
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
 from parse_dfl.data.mapping import kinds_by_key

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from parse_dfl.agents import modality_key
 from parse_dfl.data.adapters import avdigits, cremad_votes, utd_mhad
 from parse_dfl.data.adjust import require, with_kinds, with_subject
-from parse_dfl.data.convention import read_convention
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.digits import digits_from_text
+from parse_dfl.data.npz_format import read_convention
 from parse_dfl.data.synthetic import synthetic_from_text
 from parse_dfl.errors import DataError, nearest
-from parse_dfl.modalities import modality_key
 
 __all__ = ["DATA_VARIABLE", "Entry", "available", "load", "require"]
 

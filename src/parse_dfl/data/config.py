@@ -19,7 +19,8 @@ class DataConfig:
     kind where its shape does not tell, with its axes as in ``image:chw``; ``subject_key`` names
     the column to take as subject.
     ``standardise`` is by each agent's ``own`` training samples, or by moments that the owners of
-    a modality have ``agreed`` on before the first round (:mod:`parse_dfl.simulation.agreement`).
+    a modality have ``agreed`` on before the first round
+    (:mod:`parse_dfl.engine.gossip_standardisation`).
     """
 
     data: str = "digits"

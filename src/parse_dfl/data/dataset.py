@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.layouts import Layout
-from parse_dfl.modalities import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

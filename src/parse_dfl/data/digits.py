@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError
-from parse_dfl.modalities import Kind
-from parse_dfl.numerals import whole
+from parse_dfl.text import whole
 
 PARTS = (2, 4, 8)
 """Numbers of equal horizontal bands that eight rows can be cut into."""

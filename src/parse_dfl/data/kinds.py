@@ -12,9 +12,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.errors import DataError, nearest
 from parse_dfl.layouts import LAYOUTS, Layout
-from parse_dfl.modalities import Kind
 
 LONGEST_CHANNEL_AXIS = 16
 """A 2-d sample whose second axis is at most this is a series (time, channels), else an image."""

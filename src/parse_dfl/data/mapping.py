@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.data.columns import (
+from parse_dfl.agents import modality_key
+from parse_dfl.data.arrays import (
     as_array,
     column,
     label_column,
@@ -23,7 +24,6 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.kinds import arrange
 from parse_dfl.data.numbers import as_numbers
 from parse_dfl.errors import ConfigError, DataError, nearest
-from parse_dfl.modalities import modality_key
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import FAR, FLOAT64_POWER, mean_and_deviation, needs_float64
 from parse_dfl.errors import DataError
-from parse_dfl.modalities import Kind
 
 _LAST_EXACT = 2**53
 """float64 holds all integers up to here."""

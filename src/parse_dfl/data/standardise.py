@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.modalities import Kind
+from parse_dfl.agents import Kind
 
 LIMIT = 10.0
 """Standardised values are clipped here: a feature that hardly varies in an agent's few samples may

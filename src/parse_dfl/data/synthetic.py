@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import DataError, nearest
-from parse_dfl.modalities import Kind
-from parse_dfl.numerals import real, whole
+from parse_dfl.text import real, whole
 
 Bits = NDArray[np.int64]  # shape=(samples,), 0 or 1
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parse_dfl.methods.robustness import Balance, Clipping, TrimmedMean
+    from parse_dfl.methods.byzantine_rules import Balance, Clipping, TrimmedMean
     from parse_dfl.methods.specs import (
         DSGD,
         GradientSurgery,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "Balance": "robustness",
-    "Clipping": "robustness",
+    "Balance": "byzantine_rules",
+    "Clipping": "byzantine_rules",
     "DSGD": "specs",
     "GradientSurgery": "specs",
     "Harmony": "specs",
@@ -34,7 +34,7 @@ _HOMES = {
     "ParseAdaptive": "specs",
     "ParseFaithful": "specs",
     "SheafDMFL": "specs",
-    "TrimmedMean": "robustness",
+    "TrimmedMean": "byzantine_rules",
 }
 
 __all__ = [

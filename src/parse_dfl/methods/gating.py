@@ -13,8 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from parse_dfl.networks.losses import Batch, Objective, cross_entropy
 from parse_dfl.networks.network import Outputs
-from parse_dfl.objectives import Batch, Objective, cross_entropy
 
 
 def gated(plain: Objective, hold_out: int) -> Objective:

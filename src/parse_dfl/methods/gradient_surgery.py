@@ -9,32 +9,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from parse_dfl.methods.exchange import Exchange, Rows, Sent
-from parse_dfl.methods.method import Method, Stage
-from parse_dfl.methods.sharing import hybrid
+from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage, hybrid
+from parse_dfl.networks.losses import joint_loss
 from parse_dfl.networks.monolithic import MonolithicNetwork
-from parse_dfl.objectives import joint_loss
-from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 
-class ProjectConflicts(Exchange):
+class ProjectConflicts(Aggregation):
     """A neighbour's update Δ_j with ⟨Δ_j, Δ_i⟩ < 0 loses its part along Δ_i before averaging.
 
     θ_i ← Σ_j W_ij (θ_j − c_ij Δ_i), c_ij = min(0, ⟨Δ_j, Δ_i⟩) / ‖Δ_i‖².  Parameters and updates
     both travel, so the payload is twice that of averaging.
     """
 
-    needs_before = True
+    needs_previous = True
 
-    def floats(self, columns: int) -> int:
+    def numbers_sent(self, columns: int) -> int:
         """Parameters and update."""
         return 2 * columns
 
-    def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
+    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:  # noqa: ARG002
         """Parameters and the round's update."""
-        return {"theta": rows.theta, "update": rows.theta - rows.before}
+        return {"theta": rows.params, "update": rows.params - rows.previous}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:  # noqa: ARG002
+    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
         """Average what is left of the neighbours after projection."""
         update = sent["update"]
         source, target, weight = mixing.edge_tensors(update)

@@ -17,16 +17,15 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.methods.exchange import Exchange, Rows, Sent
-from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage
 from parse_dfl.methods.options import HarmonyOptions
 from parse_dfl.networks.late_fusion import LateFusionNetwork, mean_logits
+from parse_dfl.networks.losses import joint_loss, modality_loss
 from parse_dfl.networks.network import Outputs
-from parse_dfl.objectives import joint_loss, modality_loss
-from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 
-class AverageAlike(Exchange):
+class AverageAlike(Aggregation):
     """Average with the neighbours whose encoders drifted alike; others' weight goes to self.
 
     The drift of an agent's encoders since the stage began, one number per modality, is divided
@@ -36,19 +35,19 @@ class AverageAlike(Exchange):
     def __init__(self, tau: float) -> None:
         self.tau = tau
 
-    def send(self, rows: Rows, mixing: Mixing) -> Sent:  # noqa: ARG002
+    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:  # noqa: ARG002
         """The head and the agent's drift profile."""
         drift = rows.drift("encoder")
         total = drift.sum(1, keepdim=True)
         even = torch.full_like(drift, 1 / drift.shape[1])
-        return {"theta": rows.theta, "drift": torch.where(total > 0, drift / total, even)}
+        return {"theta": rows.params, "drift": torch.where(total > 0, drift / total, even)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:  # noqa: ARG002
+    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
         """Average over the edges whose ends differ by less than τ."""
         drift = sent["drift"]
         source, target, _ = mixing.edge_tensors(drift)
         alike = (drift[source] - drift[target]).abs().amax(1) < self.tau
-        return mixing.keep_edges(alike.cpu().numpy()).apply(sent["theta"])
+        return mixing.select_edges(alike.cpu().numpy()).apply(sent["theta"])
 
 
 def _first_rule(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: ARG001

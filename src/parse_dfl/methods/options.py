@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parse_dfl.methods.checks import check_option
+from parse_dfl.methods.names import check_option
 
 
 @dataclass(frozen=True)

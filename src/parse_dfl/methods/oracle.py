@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parse_dfl.methods.method import Method
+from parse_dfl.methods.base import Method, nothing
 from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method
-from parse_dfl.methods.sharing import nothing
 
 
 def oracle(options: ParseOptions) -> Method:

@@ -17,20 +17,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from parse_dfl.methods.base import Method, SharingRule, Stage, partial_alignment
 from parse_dfl.methods.gating import gated, ungated
-from parse_dfl.methods.method import Method, SharingRule, Stage
 from parse_dfl.methods.options import ParseOptions
-from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.gated import GatedParseNetwork
-from parse_dfl.networks.network import Outputs
-from parse_dfl.networks.parse import ParseNetwork
-from parse_dfl.objectives import (
+from parse_dfl.networks.losses import (
     Batch,
     Objective,
     cross_entropy,
     modality_loss,
     supervised_contrastive,
 )
+from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:

@@ -6,7 +6,7 @@ Weighting modalities is what the paper of PARSE leaves for future work (arXiv 26
 
 from __future__ import annotations
 
-from parse_dfl.methods.method import Method
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.options import AdaptiveOptions
 from parse_dfl.methods.parse import parse_method
 

@@ -10,7 +10,8 @@ what comes before is frozen:
     s:  CE([g_R(μ_r) + Σ_m g_U(μ_u^m)] + Σ_ab g_S(F(s_a, s_b)))
         + Σ_sides β_s · ½‖μ_s‖² + κ_s · (D(μ_s, [μ_r]) + D(μ_s, [μ_u]))
 
-[·] is frozen, D the squared cross-covariance (:func:`parse_dfl.objectives.shared_variation`).  A
+[·] is frozen, D the squared cross-covariance (:func:`parse_dfl.networks.losses.shared_variation`).
+A
 fourth term, CE of the prediction with all slices frozen, fits the heads to what they add up to.
 A unimodal agent cannot tell what its modality shares with others: it has no loss of r, which
 reaches it by averaging with the multimodal owners of its modality.
@@ -34,12 +35,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.base import Method, Stage, partial_alignment
 from parse_dfl.methods.options import PRICES, FaithfulOptions
-from parse_dfl.methods.sharing import partial_alignment
 from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
+from parse_dfl.networks.losses import Batch, Objective, cross_entropy, nats, shared_variation
 from parse_dfl.networks.network import Outputs
-from parse_dfl.objectives import Batch, Objective, cross_entropy, nats, shared_variation
 
 KINDS = ("redundant", "unique", "synergistic")
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Any
 
 from parse_dfl.errors import ConfigError, nearest
+from parse_dfl.methods.base import RULES, Method
 from parse_dfl.methods.dsgd import dsgd
 from parse_dfl.methods.gradient_surgery import gradient_surgery
 from parse_dfl.methods.harmony import harmony
-from parse_dfl.methods.method import Method
 from parse_dfl.methods.names import split_method
 from parse_dfl.methods.options import (
     AdaptiveOptions,
@@ -24,7 +24,6 @@ from parse_dfl.methods.oracle import oracle
 from parse_dfl.methods.parse import parse_method
 from parse_dfl.methods.parse_adaptive import parse_adaptive
 from parse_dfl.methods.parse_faithful import parse_faithful
-from parse_dfl.methods.sharing import RULES
 from parse_dfl.methods.sheaf import sheaf_dmfl
 
 _BUILDERS: Mapping[str, tuple[type[Any], Callable[[Any], Method]]] = {

@@ -15,37 +15,35 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.exchange import EDGE, Exchange, Rows, Sent
-from parse_dfl.methods.method import Method, Stage
+from parse_dfl.methods.base import EDGE, Aggregation, Method, Rows, Sent, Stage, by_modality
 from parse_dfl.methods.options import SheafOptions
-from parse_dfl.methods.sharing import by_modality
+from parse_dfl.networks.losses import joint_loss
 from parse_dfl.networks.monolithic import MonolithicNetwork
-from parse_dfl.objectives import joint_loss
-from parse_dfl.overlays.mixing import Mixing
+from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 PROJECTION = f"{EDGE}projection"
 
 
-class SheafCoupling(Exchange):
+class SheafCoupling(Aggregation):
     """One step of the sheaf diffusion; a projection of ``edge_width`` numbers crosses an edge."""
 
     def __init__(self, options: SheafOptions) -> None:
         self.options = options
 
-    def floats(self, columns: int) -> int:
+    def numbers_sent(self, columns: int) -> int:
         """The projection of a head."""
         return min(self.options.edge_width, columns)
 
-    def send(self, rows: Rows, mixing: Mixing) -> Sent:
+    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:
         """P_ij θ_i for every directed edge i → j."""
-        source, _, _ = mixing.edge_tensors(rows.theta)
+        source, _, _ = mixing.edge_tensors(rows.params)
         maps = self._maps(rows, self._places(rows, mixing))
-        return {PROJECTION: (maps @ rows.theta[source].unsqueeze(2)).squeeze(2)}
+        return {PROJECTION: (maps @ rows.params[source].unsqueeze(2)).squeeze(2)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: Mixing) -> Tensor:
+    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:
         """Step the heads towards agreement, then the maps."""
-        source, _, _ = mixing.edge_tensors(rows.theta)
-        places, theta = self._places(rows, mixing), rows.theta
+        source, _, _ = mixing.edge_tensors(rows.params)
+        places, theta = self._places(rows, mixing), rows.params
         maps = self._maps(rows, places)
         projection = sent[PROJECTION]
         residual = projection - projection[_reverse(mixing).to(source.device)]
@@ -59,7 +57,7 @@ class SheafCoupling(Exchange):
     def _maps(self, rows: Rows, places: Tensor) -> Tensor:
         return rows.memory["maps"][places]
 
-    def _places(self, rows: Rows, mixing: Mixing) -> Tensor:
+    def _places(self, rows: Rows, mixing: MixingMatrix) -> Tensor:
         """Where in memory the maps of the mixing's edges lie, shape=(E,).
 
         An edge keeps its map while one of its ends is absent; a new one gets the initial map.
@@ -71,12 +69,12 @@ class SheafCoupling(Exchange):
         place = {tuple(edge): index for index, edge in enumerate(known)}
         new = [edge for edge in edges if edge not in place]
         if new:
-            fresh = _orthonormal(self.floats(rows.theta.shape[1]), rows.theta)
+            fresh = _orthonormal(self.numbers_sent(rows.params.shape[1]), rows.params)
             maps = fresh.expand(len(new), *fresh.shape).clone()
             memory["maps"] = torch.cat([memory["maps"], maps]) if known else maps
             memory["edges"] = torch.tensor([*place, *new])
             place |= {edge: len(place) + index for index, edge in enumerate(new)}
-        return torch.tensor([place[edge] for edge in edges], device=rows.theta.device)
+        return torch.tensor([place[edge] for edge in edges], device=rows.params.device)
 
 
 def _orthonormal(width: int, like: Tensor) -> Tensor:
@@ -86,7 +84,7 @@ def _orthonormal(width: int, like: Tensor) -> Tensor:
     return torch.linalg.qr(random).Q.T.to(like)
 
 
-def _reverse(mixing: Mixing) -> Tensor:
+def _reverse(mixing: MixingMatrix) -> Tensor:
     """For each directed edge i → j the index of j → i."""
     place = {(i, j): e for e, (i, j) in enumerate(zip(mixing.source, mixing.target, strict=True))}
     try:

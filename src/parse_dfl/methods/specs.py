@@ -6,7 +6,7 @@
     └── Oracle                                 the upper bound
 
 A spec says what to train; :func:`parse_dfl.methods.registry.build_method` makes it a
-:class:`~parse_dfl.methods.method.Method`, with torch.
+:class:`~parse_dfl.methods.base.Method`, with torch.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from parse_dfl.methods.checks import check_option
-from parse_dfl.methods.names import check_method, split_method
+from parse_dfl.methods.names import check_method, check_option, split_method
 from parse_dfl.methods.options import (
     AdaptiveOptions,
     FaithfulOptions,

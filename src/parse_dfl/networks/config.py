@@ -17,7 +17,7 @@ class NetworkConfig:
 
     ``split`` holds the relative widths of the redundant, unique and synergistic slices of the
     latent; a slice of ratio zero does not exist; ``auto`` proposes them from the training data
-    (:mod:`parse_dfl.experiments.proposed_split`).  ``encoders`` maps ``MODALITY`` or
+    (:mod:`parse_dfl.runs.auto_split`).  ``encoders`` maps ``MODALITY`` or
     ``GROUP:MODALITY`` (``acc+gyro:acc``) to an encoder's name; what it leaves out uses the
     default of the modality's kind.
     """

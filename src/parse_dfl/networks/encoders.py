@@ -12,9 +12,9 @@ from math import prod
 
 from torch import nn
 
+from parse_dfl.agents import Kind
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.layouts import Layout
-from parse_dfl.modalities import Kind
 from parse_dfl.networks.layers import (
     ChannelsFirst,
     Conv1d,

@@ -1,7 +1,8 @@
 """The network of the faithful fission: a trunk for every slice, and each read through noise.
 
 It differs from :class:`~parse_dfl.networks.parse.ParseNetwork` in what keeps slices apart: no
-trunk serves two of them, and each is a noisy channel (:mod:`parse_dfl.networks.channel`) whose
+trunk serves two of them, and each is a noisy channel (:mod:`parse_dfl.networks.gaussian_channel`)
+whose
 capacity is bounded and can be priced.  The prediction is the same sum of logits.  Beside it the
 network says what each slice is to be trained on: its own logits on top of the frozen, noiseless
 ones of the slices before it.
@@ -15,14 +16,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, key, pairs
 from parse_dfl.branches import ANY
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import key, pairs
-from parse_dfl.networks.blueprint import Blueprint, slice_widths
-from parse_dfl.networks.channel import through_noise
+from parse_dfl.networks.gaussian_channel import through_noise
 from parse_dfl.networks.layers import Linear
 from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.networks.network_spec import NetworkSpec, slice_widths
 
 Values = Mapping[str, Tensor]
 """Tensors by the names of slices and sides: ``redundant.a``, ``unique.a``,
@@ -106,21 +106,21 @@ class FaithfulNetwork(Network):
     operator is :class:`Interaction`.
     """
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
-        config = blueprint.config
+        config = network_spec.config
         redundant, unique, synergistic = slice_widths(config.latent, config.split)
         if not (redundant and unique):
             raise ConfigError(
                 f"split {','.join(f'{part:g}' for part in config.split)} leaves out a slice that "
                 "the faithful fission needs; give the redundant and the unique slice a width"
             )
-        classes = blueprint.classes
+        classes = network_spec.classes
         self.modalities = agent.modalities
         self.pairs = pairs(agent.modalities) if synergistic else []
 
         def slice_of(modality: str, width: int) -> Slice:
-            return Slice(blueprint.trunk(agent, modality), config.hidden, width)
+            return Slice(network_spec.trunk(agent, modality), config.hidden, width)
 
         def synergy_of(first: str, second: str) -> PairSynergy:
             return PairSynergy(

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import ANY
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.networks.parse import ParseNetwork
 
 
@@ -50,8 +50,8 @@ class GatedParseNetwork(ParseNetwork):
     whose own sum is the plain joint prediction.
     """
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
-        super().__init__(blueprint, agent)
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
+        super().__init__(network_spec, agent)
         if len(agent.modalities) < 2:
             return
         for name in agent.modalities:

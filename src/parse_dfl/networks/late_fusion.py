@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.layers import Linear, ReLU
 from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.networks.network_spec import NetworkSpec
 
 
 class LateFusionNetwork(Network):
@@ -24,22 +24,22 @@ class LateFusionNetwork(Network):
     is the prediction.
     """
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
-        config = blueprint.config
+        config = network_spec.config
         self.modalities, self.set = agent.modalities, agent.group
         for modality in agent.modalities:
             self.add(
                 modality,
                 "encoder",
                 lambda modality=modality: nn.Sequential(  # type: ignore[misc]
-                    blueprint.trunk(agent, modality), Linear(config.hidden, config.latent)
+                    network_spec.trunk(agent, modality), Linear(config.hidden, config.latent)
                 ),
             )
             self.add(
                 modality,
                 "head",
-                lambda: nn.Sequential(nn.ReLU(), Linear(config.latent, blueprint.classes)),
+                lambda: nn.Sequential(nn.ReLU(), Linear(config.latent, network_spec.classes)),
             )
         if len(agent.modalities) > 1:
             embedded = config.latent * len(agent.modalities)
@@ -50,7 +50,7 @@ class LateFusionNetwork(Network):
                     nn.ReLU(),
                     Linear(embedded, config.latent),
                     ReLU(),
-                    Linear(config.latent, blueprint.classes),
+                    Linear(config.latent, network_spec.classes),
                 ),
             )
 

@@ -1,7 +1,7 @@
-"""Layers that work for one agent and for a whole cohort alike.
+"""Layers that work for one agent and for a whole stack alike.
 
 For one agent they are the layers of ``torch.nn``: weights ``(out, in)``, inputs ``(B, in)``.
-A cohort of n agents stacks its weights along a leading row axis, ``(n, out, in)``, and feeds
+A stack of n agents stacks its weights along a leading row axis, ``(n, out, in)``, and feeds
 inputs ``(n, B, in)``; the same forward then trains every row by one batched product.  A weight
 without the row axis (a frozen one) is shared by all rows.  How each product is batched is what
 measured fastest on CPU: batched matrix products, grouped 1-d convolutions, a loop over rows
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.products import row_product
-from parse_dfl.networks.randomness import current_draws
+from parse_dfl.networks.batched_linear import batched_linear
+from parse_dfl.networks.counter_rng import current_draws
 
 
 class Linear(nn.Linear):
@@ -30,8 +30,8 @@ class Linear(nn.Linear):
         if self.weight.dim() == 2:
             return functional.linear(input, self.weight, self.bias)
         if input.dim() == 3:
-            return row_product(input, self.weight, self.bias)
-        flat = row_product(input.flatten(1, -2), self.weight, self.bias)
+            return batched_linear(input, self.weight, self.bias)
+        flat = batched_linear(input.flatten(1, -2), self.weight, self.bias)
         return flat.unflatten(1, input.shape[1:-1])
 
 
@@ -100,7 +100,7 @@ class _RowConv(nn.Module):
         outer = [3 + 2 * axis for axis in range(self.axes)]
         inner = [4 + 2 * axis for axis in range(self.axes)]
         patches = view.permute(0, 1, *outer, 2, *inner).reshape(rows, -1, self.weight[0, 0].numel())
-        out = row_product(patches, self.weight.flatten(2), self.bias)
+        out = batched_linear(patches, self.weight.flatten(2), self.bias)
         return out.reshape(rows, batch, *counts, -1).movedim(-1, 2)
 
     def _grouped(self, input: Tensor) -> Tensor:
@@ -211,7 +211,7 @@ class ReLU(nn.ReLU):
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask belongs to the agent (:mod:`parse_dfl.networks.randomness`)."""
+    """Dropout whose mask belongs to the agent (:mod:`parse_dfl.networks.counter_rng`)."""
 
     def __init__(self, p: float) -> None:
         super().__init__()

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import ANY
-from parse_dfl.networks.blueprint import Blueprint
 from parse_dfl.networks.layers import Linear, ReLU
 from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.networks.network_spec import NetworkSpec
 
 
 class MonolithicNetwork(Network):
@@ -22,22 +22,22 @@ class MonolithicNetwork(Network):
     of a modality that is missing at test time is zero.
     """
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
-        config = blueprint.config
+        config = network_spec.config
         self.modalities = agent.modalities
         for modality in agent.modalities:
             self.add(
                 modality,
                 "encoder",
                 lambda modality=modality: nn.Sequential(  # type: ignore[misc]
-                    blueprint.trunk(agent, modality), Linear(config.hidden, config.latent)
+                    network_spec.trunk(agent, modality), Linear(config.hidden, config.latent)
                 ),
             )
         self.set = agent.group
         embedded = config.latent * len(agent.modalities)
         self.add(self.set, "fusion", lambda: nn.Sequential(Linear(embedded, config.latent), ReLU()))
-        self.add(ANY, "head", lambda: Linear(config.latent, blueprint.classes))
+        self.add(ANY, "head", lambda: Linear(config.latent, network_spec.classes))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
         """The head's logits of the fused embedding."""

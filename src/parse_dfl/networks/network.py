@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from parse_dfl.branches import Branch, signature, stable_hash
-from parse_dfl.networks.lifting import lift
+from parse_dfl.networks.vmapped import lift
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Network(nn.Module):
 
     A subclass adds its components in its constructor with :meth:`add` and reads them in
     ``forward``; inputs are a mapping from modality to ``(B, *shape)`` for one agent or
-    ``(n, B, *shape)`` for a cohort.  An input that is missing is left out of the prediction.
+    ``(n, B, *shape)`` for a stack.  An input that is missing is left out of the prediction.
     """
 
     def __init__(self) -> None:

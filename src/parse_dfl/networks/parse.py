@@ -10,14 +10,13 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, key, pairs
 from parse_dfl.branches import ANY
 from parse_dfl.errors import ConfigError
-from parse_dfl.modalities import key, pairs
-from parse_dfl.networks.blueprint import Blueprint, check_fusion, slice_widths
 from parse_dfl.networks.fusion import fusion_operator
 from parse_dfl.networks.layers import Linear
 from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.networks.network_spec import NetworkSpec, check_fusion, slice_widths
 
 
 class Backbone(nn.Module):
@@ -68,9 +67,9 @@ class ParseNetwork(Network):
     A slice of width zero has no head.
     """
 
-    def __init__(self, blueprint: Blueprint, agent: AgentSpec) -> None:
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
-        config = blueprint.config
+        config = network_spec.config
         check_fusion(config.fusion)
         redundant, unique, synergistic = slice_widths(config.latent, config.split)
         self.modalities = agent.modalities
@@ -79,13 +78,13 @@ class ParseNetwork(Network):
                 modality,
                 "backbone",
                 lambda modality=modality: Backbone(  # type: ignore[misc]
-                    blueprint.trunk(agent, modality), config.hidden, redundant, unique
+                    network_spec.trunk(agent, modality), config.hidden, redundant, unique
                 ),
             )
             if unique:
-                self.add(modality, "unique", lambda: _head(unique, blueprint.classes))
+                self.add(modality, "unique", lambda: _head(unique, network_spec.classes))
         if redundant:
-            self.add(ANY, "redundant", lambda: _head(redundant, blueprint.classes))
+            self.add(ANY, "redundant", lambda: _head(redundant, network_spec.classes))
         self.pairs = pairs(agent.modalities) if synergistic else []
         if not (redundant or unique or self.pairs):
             raise ConfigError(
@@ -96,7 +95,7 @@ class ParseNetwork(Network):
             self.add(
                 f"{first}+{second}",
                 "synergy",
-                lambda: Synergy(config.hidden, synergistic, blueprint.classes, config.fusion),
+                lambda: Synergy(config.hidden, synergistic, network_spec.classes, config.fusion),
                 context=self._backbones(first, second),
             )
 

@@ -15,13 +15,13 @@ class OverlayConfig:
     round.
 
     ``robust`` takes the place of averaging where members may lie: ``none``, ``clipping``,
-    ``balance`` or ``trimmed-mean``, with settings as ``clipping:liars=2``
-    (:mod:`parse_dfl.methods.robustness`).  ``liars`` are agents that a simulator lets lie,
-    ``AGENT:ATTACK`` (:mod:`parse_dfl.liars`).
+    ``balance`` or ``trimmed-mean``, with settings as ``clipping:attackers=2``
+    (:mod:`parse_dfl.methods.byzantine_rules`).  ``attackers`` are agents that a simulator lets lie,
+    ``AGENT:ATTACK`` (:mod:`parse_dfl.byzantine`).
     """
 
     topology: str = "ring"
     by_samples: bool = False
     absence: float = 0.0
     robust: str = "none"
-    liars: tuple[str, ...] = ()
+    attackers: tuple[str, ...] = ()

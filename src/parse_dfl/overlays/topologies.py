@@ -12,12 +12,11 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from parse_dfl.errors import ConfigError, OverlayError, unknown
-from parse_dfl.numerals import real, whole
-from parse_dfl.overlays import circulants, random_graphs
-from parse_dfl.overlays.draws import Draw
-from parse_dfl.overlays.edges import NO_PAIRS, Edges, Pairs, tidy
-from parse_dfl.overlays.given import GivenGraph, from_file, from_networkx
-from parse_dfl.overlays.ordering import ranking
+from parse_dfl.overlays import generators
+from parse_dfl.overlays.fixed_graph import FixedGraph, from_file, from_networkx
+from parse_dfl.overlays.generators import TopologyContext
+from parse_dfl.overlays.graph import NO_PAIRS, Edges, Pairs, canonicalize, ranking
+from parse_dfl.text import real, whole
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -35,7 +34,7 @@ class Topology:
     """
 
     name: str
-    build: Callable[[Draw], Pairs]
+    build: Callable[[TopologyContext], Pairs]
     period: Callable[[int], int] = _one_round
     """After how many rounds the edges of n members have together connected everybody."""
     directed: bool = False
@@ -59,12 +58,14 @@ class Topology:
             return Edges(tuple(members), NO_PAIRS, self.directed)
         places = ranking(members, seed=seed, label=label)
         names = tuple(members[index] for index in places)
-        pairs = places[self.build(Draw(names=names, round=round, seed=seed, label=label))]
-        return Edges(tuple(members), tidy(pairs, directed=self.directed), self.directed)
+        pairs = places[
+            self.build(TopologyContext(names=names, round=round, seed=seed, label=label))
+        ]
+        return Edges(tuple(members), canonicalize(pairs, directed=self.directed), self.directed)
 
     def check(self, agents: Sequence[str]) -> None:
         """Raise an :class:`OverlayError` if a given graph does not fit all ``agents`` of a run."""
-        if isinstance(self.build, GivenGraph):
+        if isinstance(self.build, FixedGraph):
             self.build.check(agents)
 
 
@@ -97,7 +98,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TopologySpec:
     """How a topology is built from the parameters in its name."""
 
     build: Callable[..., Pairs]
@@ -108,57 +109,57 @@ class Recipe:
     directed: bool = False
 
 
-RECIPES: Mapping[str, Recipe] = {
-    "ring": Recipe(build=circulants.ring, help="two neighbours each"),
-    "chordal-ring": Recipe(
-        build=circulants.chordal_ring,
+TOPOLOGY_SPECS: Mapping[str, TopologySpec] = {
+    "ring": TopologySpec(build=generators.ring, help="two neighbours each"),
+    "chordal-ring": TopologySpec(
+        build=generators.chordal_ring,
         help="ring plus chords, chordal-ring:CHORD (default: root of n)",
         parameters=(Parameter("chord", 0, least=2),),
     ),
-    "regular": Recipe(
-        build=random_graphs.regular,
+    "regular": TopologySpec(
+        build=generators.regular,
         help="random graph of equal degrees, regular:DEGREE (default 4)",
         parameters=(Parameter("degree", 4, least=2),),
     ),
-    "erdos-renyi": Recipe(
-        build=random_graphs.erdos_renyi,
+    "erdos-renyi": TopologySpec(
+        build=generators.erdos_renyi,
         help="random graph, erdos-renyi:PROBABILITY of an edge (default 0.3)",
         parameters=(Parameter("probability", 0.3, least=0.001, most=1),),
     ),
-    "small-world": Recipe(
-        build=random_graphs.small_world,
+    "small-world": TopologySpec(
+        build=generators.small_world,
         help="ring lattice with rewired edges, small-world:DEGREE:PROBABILITY (default 4:0.1)",
         parameters=(
             Parameter("degree", 4, least=2, even=True),
             Parameter("rewiring probability", 0.1, least=0, most=1),
         ),
     ),
-    "scale-free": Recipe(
-        build=random_graphs.scale_free,
+    "scale-free": TopologySpec(
+        build=generators.scale_free,
         help="very uneven degrees, scale-free:LINKS of a newcomer (default 2)",
         parameters=(Parameter("number of links", 2, least=1),),
     ),
-    "exponential": Recipe(
-        build=circulants.exponential, help="neighbours at distances 1, 2, 4, ... both ways"
+    "exponential": TopologySpec(
+        build=generators.exponential, help="neighbours at distances 1, 2, 4, ... both ways"
     ),
-    "one-peer-exponential": Recipe(
-        build=circulants.one_peer_exponential,
+    "one-peer-exponential": TopologySpec(
+        build=generators.one_peer_exponential,
         help="directed, each round one power of two further (time-varying)",
-        period=circulants.exponents,
+        period=generators.exponents,
         time_varying=True,
         directed=True,
     ),
-    "random-matching": Recipe(
-        build=random_graphs.random_matching,
+    "random-matching": TopologySpec(
+        build=generators.random_matching,
         help="gossip in pairs, drawn anew each round (time-varying)",
         period=lambda _: 2,
         time_varying=True,
     ),
-    "full": Recipe(build=circulants.full, help="everybody with everybody"),
+    "full": TopologySpec(build=generators.full, help="everybody with everybody"),
 }
 
 TOPOLOGIES: Mapping[str, str] = {
-    **{name: recipe.help for name, recipe in RECIPES.items()},
+    **{name: recipe.help for name, recipe in TOPOLOGY_SPECS.items()},
     "file": "file:PATH, an edge list: two agents' names a line",
 }
 """Every topology's name and its description in one line."""
@@ -181,9 +182,9 @@ def parse_topology(topology: str | Topology | nx.Graph) -> Topology:
     name, _, rest = topology.strip().partition(":")
     if name == "file":
         return Topology(name=topology, build=from_file(rest))
-    if name not in RECIPES:
+    if name not in TOPOLOGY_SPECS:
         raise unknown("topology", name, TOPOLOGIES)
-    recipe = RECIPES[name]
+    recipe = TOPOLOGY_SPECS[name]
     return Topology(
         name=topology,
         build=_with_parameters(recipe, topology, rest.split(":") if rest else []),
@@ -193,7 +194,9 @@ def parse_topology(topology: str | Topology | nx.Graph) -> Topology:
     )
 
 
-def _with_parameters(recipe: Recipe, topology: str, texts: list[str]) -> Callable[[Draw], Pairs]:
+def _with_parameters(
+    recipe: TopologySpec, topology: str, texts: list[str]
+) -> Callable[[TopologyContext], Pairs]:
     if len(texts) > len(recipe.parameters):
         names = " and ".join(parameter.name for parameter in recipe.parameters) or "no parameter"
         raise ConfigError(f"topology {topology!r} has too many parameters; it takes {names}")
@@ -203,7 +206,7 @@ def _with_parameters(recipe: Recipe, topology: str, texts: list[str]) -> Callabl
     if not values:
         return recipe.build
 
-    def build(draw: Draw) -> Pairs:
+    def build(draw: TopologyContext) -> Pairs:
         return recipe.build(draw, *values)
 
     return build

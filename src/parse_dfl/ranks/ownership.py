@@ -12,12 +12,12 @@ from torch.utils.flop_counter import flop_registry
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.methods.method import NetworkBuilder
-from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.engine.agent_data import AgentData
+from parse_dfl.engine.layout import signature_groups
+from parse_dfl.engine.state import param_slices
+from parse_dfl.methods.base import NetworkBuilder
 from parse_dfl.networks.network import Network
-from parse_dfl.training.layout import signature_groups
-from parse_dfl.training.rows import columns_of
-from parse_dfl.training.shards import Shard
+from parse_dfl.networks.network_spec import NetworkSpec
 
 Name = tuple[int, str]
 """An agent's federation and name: what it keeps when its modalities change."""
@@ -47,22 +47,22 @@ class Work:
 
 
 class Roster:
-    """All agents, cohort by cohort, and the owners of every branch."""
+    """All agents, stack by stack, and the owners of every branch."""
 
     def __init__(
-        self, shards: Sequence[Shard], build_network: NetworkBuilder, blueprint: Blueprint
+        self, shards: Sequence[AgentData], build_network: NetworkBuilder, network_spec: NetworkSpec
     ) -> None:
         self._shards = list(shards)
-        self._build, self._blueprint = build_network, blueprint
+        self._build, self._network_spec = build_network, network_spec
         self.agents: list[AgentSpec] = []
         self.work: dict[AgentSpec, Work] = {}
         self.branches: dict[Branch, Owners] = {}
         for group in signature_groups(shards):
             agents = [shard.agent for shard in group]
-            network = build_network(blueprint, agents[0])
+            network = build_network(network_spec, agents[0])
             self.agents += agents
             self._add(network, agents)
-            self.work |= dict.fromkeys(agents, _work(network, blueprint, agents[0]))
+            self.work |= dict.fromkeys(agents, _work(network, network_spec, agents[0]))
         self.place = {name_of(agent): index for index, agent in enumerate(self.agents)}
 
     def _add(self, network: Network, agents: Sequence[AgentSpec]) -> None:
@@ -75,22 +75,22 @@ class Roster:
     def changed(self, agents: Mapping[Name, AgentSpec]) -> Self:
         """The roster after some agents have changed."""
         shards = [
-            Shard(agents.get(name_of(shard.agent), shard.agent), shard.indices)
+            AgentData(agents.get(name_of(shard.agent), shard.agent), shard.indices)
             for shard in self._shards
         ]
-        return type(self)(shards, self._build, self._blueprint)
+        return type(self)(shards, self._build, self._network_spec)
 
-    def in_order(self, shards: Sequence[Shard]) -> list[Shard]:
+    def in_order(self, shards: Sequence[AgentData]) -> list[AgentData]:
         """Some of the shards, in the order of the roster's agents."""
         return sorted(shards, key=lambda shard: self.place[name_of(shard.agent)])
 
 
 def _width(network: Network, label: str) -> int:
-    return sum(column.width for column in columns_of(network.parts[label]))
+    return sum(column.width for column in param_slices(network.parts[label]))
 
 
-def _work(network: Network, blueprint: Blueprint, agent: AgentSpec) -> Work:
-    inputs = {name: torch.zeros(1, *blueprint.samples[name].shape) for name in agent.modalities}
+def _work(network: Network, network_spec: NetworkSpec, agent: AgentSpec) -> Work:
+    inputs = {name: torch.zeros(1, *network_spec.samples[name].shape) for name in agent.modalities}
     with torch.no_grad(), _Operations() as counter:
         network.eval()(inputs)
     parameters = sum(_width(network, label) for label in network.branches)

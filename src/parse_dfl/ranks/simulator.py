@@ -7,28 +7,27 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, ModalityChange
 from parse_dfl.branches import Branch
+from parse_dfl.byzantine import Attacker
+from parse_dfl.engine.agent_data import AgentData, TensorData
+from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.engine.gossip import Exchanger
+from parse_dfl.engine.layout import Layout
+from parse_dfl.engine.mixing_cache import MixingCache
+from parse_dfl.engine.sampler import local_steps
+from parse_dfl.engine.simulator import Simulator, samples_of
+from parse_dfl.engine.trainer import apply_event
 from parse_dfl.errors import ConfigError
-from parse_dfl.events import ModalityEvent
-from parse_dfl.liars import Liar
-from parse_dfl.methods.method import Method
-from parse_dfl.networks.blueprint import Blueprint
+from parse_dfl.methods.base import Method
+from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.exchange import ShardedExchanger
+from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.ownership import Name, Owners, Roster, name_of
 from parse_dfl.ranks.placement import homes
-from parse_dfl.ranks.ranks import Ranks
+from parse_dfl.ranks.rule_exchange import ShardedExchanger
 from parse_dfl.ranks.state import StateKeeper
-from parse_dfl.simulation.exchange import Exchanger
-from parse_dfl.simulation.simulator import Simulator, samples_of
-from parse_dfl.training.batches import local_steps
-from parse_dfl.training.churn import apply_event
-from parse_dfl.training.config import TrainingConfig
-from parse_dfl.training.layout import Layout
-from parse_dfl.training.overlays import OverlayBook
-from parse_dfl.training.shards import Shard, TensorData
 
 
 class ShardedSimulator(Simulator):
@@ -44,14 +43,14 @@ class ShardedSimulator(Simulator):
     def __init__(
         self,
         data: TensorData,
-        shards: Sequence[Shard],
+        shards: Sequence[AgentData],
         method: Method,
-        blueprint: Blueprint,
+        network_spec: NetworkSpec,
         *,
         training: TrainingConfig,
         overlay: OverlayConfig = OverlayConfig(),  # noqa: B008 - frozen
         topology: Topology | None = None,
-        events: Sequence[ModalityEvent] = (),
+        events: Sequence[ModalityChange] = (),
         compiled: bool = False,
         ranks: Ranks,
     ) -> None:
@@ -62,8 +61,8 @@ class ShardedSimulator(Simulator):
                 "processes"
             )
         self.ranks = ranks
-        self.roster = Roster(shards, method.network, blueprint)
-        book = OverlayBook(overlay, topology, samples_of(shards))
+        self.roster = Roster(shards, method.network, network_spec)
+        book = MixingCache(overlay, topology, samples_of(shards))
         self._homes = homes(
             self.roster, method, book, batch_size=training.batch_size, ranks=ranks.size
         )
@@ -73,7 +72,7 @@ class ShardedSimulator(Simulator):
             data,
             [s for s in shards if self.homes[name_of(s.agent)] == ranks.rank],
             method,
-            blueprint,
+            network_spec,
             training=replace(training, local_steps=steps),
             overlay=overlay,
             topology=topology,
@@ -83,11 +82,11 @@ class ShardedSimulator(Simulator):
         )
         self._keeper = StateKeeper(ranks, self.homes)
 
-    def _build_exchanger(self, liars: Sequence[Liar]) -> Exchanger:
+    def _build_exchanger(self, attackers: Sequence[Attacker]) -> Exchanger:
         self._sharded = ShardedExchanger(
             self.book,
             share_second=self.shares_second,
-            liars=liars,
+            attackers=attackers,
             ranks=self.ranks,
             roster=self.roster,
             home=self.homes,

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from parse_dfl.branches import stable_hash
 from parse_dfl.errors import CheckpointError
+from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.ownership import Name, Owners, Roster, name_of
-from parse_dfl.ranks.ranks import Ranks
 
 MEMORY = "memory."
 EDGES = "memory.edges"
 """Of a rule's memory: whose it is, (sender, receiver) by their stable hashes, shape=(E, 2)."""
 
 State = dict[str, Tensor]
-"""As :meth:`Learner.tensors` gives it: ``BRANCH|NAME`` → tensor."""
+"""As :meth:`Trainer.tensors` gives it: ``BRANCH|NAME`` → tensor."""
 
 
 class StateKeeper:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from parse_dfl.report.fields import Fields, read_object
+from parse_dfl.report.reading import Fields, read_object
 from parse_dfl.report.records import ordered_groups
 
 AUDIT = "audit.json"

@@ -11,19 +11,18 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from parse_dfl.files import write_atomically
+from parse_dfl.io import write_atomically
+from parse_dfl.report.cost_to_accuracy import LEVELS
 from parse_dfl.report.diverged import diverged_sentences
-from parse_dfl.report.finding import read_record
-from parse_dfl.report.grid import Grid
-from parse_dfl.report.inline import dark_rules, inline_svg
-from parse_dfl.report.labels import labels_of
-from parse_dfl.report.lead import lead_of
+from parse_dfl.report.formatting import counted
+from parse_dfl.report.headline import lead_of
+from parse_dfl.report.load import labels_of, read_record
 from parse_dfl.report.pictures import SavedPicture, save_pictures
-from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run, problems_of
 from parse_dfl.report.sections import tables_of
 from parse_dfl.report.statistics_file import write_statistics
-from parse_dfl.report.units import counted
+from parse_dfl.report.svg import dark_rules, inline_svg
+from parse_dfl.report.table import Grid
 from parse_dfl.safe_names import as_given
 
 PAGE = "report.html"

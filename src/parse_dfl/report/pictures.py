@@ -11,8 +11,8 @@ from matplotlib import rc_context
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
-from parse_dfl.files import cannot_write, write_atomically
-from parse_dfl.report.finding import read_record
+from parse_dfl.io import cannot_write, write_atomically
+from parse_dfl.report.load import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
-from parse_dfl.report.standings import MEAN, Standing
+from parse_dfl.report.cells import MEAN, Standing
+from parse_dfl.report.formatting import counted, listed
 from parse_dfl.report.statistics import competes
-from parse_dfl.report.units import counted, listed
 
 MOST_NAMED = 6
 """Cells that a sentence names; of more it says how many."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from parse_dfl.errors import RecordError
-from parse_dfl.report.audit_grids import (
+from parse_dfl.report.audit_tables import (
     bits_grid,
     contribution_grid,
     dependence_grid,
@@ -15,9 +15,8 @@ from parse_dfl.report.audit_grids import (
     readings_grid,
 )
 from parse_dfl.report.audits import Audit, read_audit
-from parse_dfl.report.collection_grid import collection_grid
-from parse_dfl.report.comparison_grid import comparison_grid
-from parse_dfl.report.conflict_grid import branch_conflict_grid, conflict_grid
+from parse_dfl.report.conflicts import branch_conflict_grid, conflict_grid
+from parse_dfl.report.cost_to_accuracy import LEVELS
 from parse_dfl.report.diverged import converged, converged_record
 from parse_dfl.report.figures.ablations import ablations
 from parse_dfl.report.figures.audit_bits import audit_bits
@@ -31,11 +30,15 @@ from parse_dfl.report.figures.overlays import overlays
 from parse_dfl.report.figures.payload import payload
 from parse_dfl.report.figures.slice_maps import slice_maps
 from parse_dfl.report.figures.split_map import split_map
-from parse_dfl.report.grid import Grid
-from parse_dfl.report.reach import LEVELS
 from parse_dfl.report.records import Collection, Comparison, Record, Run
-from parse_dfl.report.run_grids import agents_grid, run_status, unfinished_grid
-from parse_dfl.report.statistics_grids import (
+from parse_dfl.report.result_tables import (
+    agents_grid,
+    collection_grid,
+    comparison_grid,
+    run_status,
+    unfinished_grid,
+)
+from parse_dfl.report.statistics_tables import (
     duels_grid,
     gaps_grid,
     group_duels_grid,
@@ -43,6 +46,7 @@ from parse_dfl.report.statistics_grids import (
     summary_grid,
 )
 from parse_dfl.report.style import Picture
+from parse_dfl.report.table import Grid
 
 Built = TypeVar("Built")
 

@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from parse_dfl.files import json_text, write_atomically
-from parse_dfl.report.diverged import diverged_sentences
-from parse_dfl.report.duels import (
+from parse_dfl.io import json_text, write_atomically
+from parse_dfl.report.cells import (
+    KINDS,
     Duel,
+    Standing,
     duels_of_kind,
     duels_with_all,
     duels_with_best,
+    of_kind,
+    standings_of,
     tally,
     unpaired,
 )
-from parse_dfl.report.labels import labels_of
+from parse_dfl.report.cost_to_accuracy import LEVELS, reached
+from parse_dfl.report.diverged import diverged_sentences
+from parse_dfl.report.load import labels_of
 from parse_dfl.report.rankings import Ranking, rankings
-from parse_dfl.report.reach import LEVELS, reached
 from parse_dfl.report.records import Collection, Comparison
-from parse_dfl.report.standings import KINDS, Standing, of_kind, standings_of
 from parse_dfl.report.statistics import OURS, Interval, interval
 
 FILE = "statistics.json"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.analysis.pid.bootstrap import intervals
-from parse_dfl.analysis.pid.information import Information
+from parse_dfl.analysis.pid.decomposition import Information
 
 
 def run(pointwise, groups=None):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from parse_dfl.analysis.pid import diagnostics, estimate
-from parse_dfl.analysis.pid.class_probabilities import Readings
-from parse_dfl.analysis.pid.information import Information
+from parse_dfl.analysis.pid.classifiers import Readings
+from parse_dfl.analysis.pid.decomposition import Information
 
 
 def test_counting_many_combinations_is_doubted():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parse_dfl.analysis.pid.decomposition import mutual_information
 from parse_dfl.analysis.pid.exact import TOLERANCE_BITS, frequencies, pointwise, solve
-from parse_dfl.analysis.pid.information import mutual_information
 
 AND = 1.5 - 0.75 * np.log2(3)  # I(X;Y) of AND, all of it redundant: 0.311 bits
 

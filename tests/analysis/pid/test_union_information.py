@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parse_dfl.analysis.pid.information import entropy, mutual_information
+from parse_dfl.analysis.pid.decomposition import entropy, mutual_information
 from parse_dfl.analysis.pid.union_information import align
 
 

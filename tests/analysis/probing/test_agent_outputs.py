@@ -7,19 +7,19 @@ import pytest
 import torch
 
 from parse_dfl.analysis.probing.agent_outputs import View, joined, view
-from parse_dfl.analysis.probing.means import mean
+from parse_dfl.analysis.probing.measures import mean
+from parse_dfl.engine.agent_io import trained_agent
 from parse_dfl.errors import CheckpointError
-from parse_dfl.training.agent_file import trained_agent
 from tests.small import federation
 
 SIMULATOR = federation(agents="a+b=1", dtype="float32")
 DATA = SIMULATOR.data.source
-COHORT = SIMULATOR.layout.cohorts[0]
+COHORT = SIMULATOR.layout.stacks[0]
 
 
 def trained():
     names = DATA.label_names
-    return trained_agent(COHORT, 0, SIMULATOR.method, SIMULATOR.blueprint, names)
+    return trained_agent(COHORT, 0, SIMULATOR.method, SIMULATOR.network_spec, names)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.class_probabilities import Readings
-from parse_dfl.analysis.pid.information import Information, Table, mutual_information
+from parse_dfl.analysis.pid.classifiers import Readings
+from parse_dfl.analysis.pid.decomposition import Information, Table, mutual_information
 from parse_dfl.analysis.pid.union_information import align
 
 BATCH = 256

@@ -14,8 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.decomposition import Interval
-from parse_dfl.analysis.pid.information import Atoms, Information, Table
+from parse_dfl.analysis.pid.decomposition import Atoms, Information, Interval, Table
 
 PERCENTILES = (2.5, 97.5)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.class_probabilities import Readings
+from parse_dfl.analysis.pid.classifiers import Readings
+from parse_dfl.analysis.pid.decomposition import Information, Table
 from parse_dfl.analysis.pid.exact import Exact
-from parse_dfl.analysis.pid.information import Information, Table
 
 FEWEST_SAMPLES = 500
 FEWEST_PER_CLASS = 25

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.analysis.pid import diagnostics
 from parse_dfl.analysis.pid.bootstrap import intervals
-from parse_dfl.analysis.pid.decomposition import Bits, Decomposition
-from parse_dfl.analysis.pid.discrete import MOST_SYMBOLS, as_symbols
-from parse_dfl.analysis.pid.exact import frequencies, pointwise, solve
-from parse_dfl.analysis.pid.information import Atoms, Information, Table
+from parse_dfl.analysis.pid.decomposition import Atoms, Bits, Decomposition, Information, Table
+from parse_dfl.analysis.pid.exact import MOST_SYMBOLS, as_symbols, frequencies, pointwise, solve
 from parse_dfl.analysis.pid.methods import AUTO, METHODS
-from parse_dfl.data.columns import as_array
+from parse_dfl.data.arrays import as_array
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import ConfigError, DataError, unknown
-from parse_dfl.modalities import Kind
 
 if TYPE_CHECKING:
-    from parse_dfl.analysis.pid.class_probabilities import Readings
+    from parse_dfl.analysis.pid.classifiers import Readings
 
 FEWEST_SAMPLES = 50
 """Fewer cannot be parted into folds that train anything."""
@@ -157,7 +155,7 @@ def _learned(
             f"{len(task.label)} samples are too few to train classifiers on; "
             f"{FEWEST_SAMPLES} are the least"
         )
-    from parse_dfl.analysis.pid.class_probabilities import read
+    from parse_dfl.analysis.pid.classifiers import read
     from parse_dfl.analysis.pid.features import features
 
     if note:

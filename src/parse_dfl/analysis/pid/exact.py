@@ -1,4 +1,6 @@
-"""The exact decomposition of discrete variables (BROJA).
+"""The exact decomposition of discrete values.
+
+The exact decomposition of discrete variables (BROJA).
 
 The union information R + U1 + U2 is the least I_Q(X1,X2;Y) over the distributions Q(x1,x2,y)
 whose pair marginals (X1,Y) and (X2,Y) are those of P; the rest are mutual informations of P.
@@ -10,12 +12,27 @@ https://doi.org/10.3390/e16042161.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.information import Information, Table, mutual_information
+from parse_dfl.analysis.pid.decomposition import Information, Table, mutual_information
 from parse_dfl.analysis.pid.union_information import Alignment, align
+
+MOST_SYMBOLS = 20
+
+
+def as_symbols(values: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Codes 0, 1, … of whole numbers, one a sample, of at most 20 values; else None."""
+    if values.ndim > 2 or values[0].size != 1:
+        return None
+    column = values.reshape(-1)
+    if column.dtype.kind == "f" and (column != np.floor(column)).any():
+        return None
+    found, codes = np.unique(column, return_inverse=True)
+    return codes.astype(np.int64) if len(found) <= MOST_SYMBOLS else None
+
 
 TOLERANCE_BITS = 1e-5
 """The certified distance from the optimum at which the solver stops."""

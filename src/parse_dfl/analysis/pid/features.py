@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import fit
-from parse_dfl.modalities import Kind
 
 Features = NDArray[np.float32]  # shape=(samples, width)
 

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parse_dfl.analysis.pid.class_probabilities import Readings
-from parse_dfl.analysis.pid.information import Information, Table
+from parse_dfl.analysis.pid.classifiers import Readings
+from parse_dfl.analysis.pid.decomposition import Information, Table
 
 COMPONENTS = 5
 """Gaussians per density, as many as the paper's estimator has."""

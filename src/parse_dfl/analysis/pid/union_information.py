@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parse_dfl.analysis.pid.information import Table, entropy
+from parse_dfl.analysis.pid.decomposition import Table, entropy
 
 SCALINGS = 3
 """Sinkhorn steps per projection; more bring the optimum no sooner."""

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.probing.agent_outputs import View
-from parse_dfl.analysis.probing.context import Material
+from parse_dfl.analysis.probing.agent_outputs import Material, View
 from parse_dfl.analysis.probing.predictability import predictability
 
 Array = NDArray[np.float32]

@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 
+from parse_dfl.agents import pairs
 from parse_dfl.analysis.probing.ablation import ablation
-from parse_dfl.analysis.probing.agent_outputs import KINDS, View, sides
-from parse_dfl.analysis.probing.context import Material
+from parse_dfl.analysis.probing.agent_outputs import KINDS, Material, View, sides
 from parse_dfl.analysis.probing.dependence import dependence
-from parse_dfl.analysis.probing.means import mean, mean_decomposition
+from parse_dfl.analysis.probing.measures import mean, mean_decomposition
 from parse_dfl.analysis.probing.predictability import predictability
 from parse_dfl.analysis.probing.purity import purity
-from parse_dfl.modalities import pairs
 
 
 def group_measures(views: Sequence[View], material: Material) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from parse_dfl.agents import Kind
 from parse_dfl.analysis.probing.parts import Places
 from parse_dfl.analysis.probing.stacked_mlp import (
     Descent,
@@ -31,7 +32,6 @@ from parse_dfl.analysis.probing.stacked_mlp import (
     standardised,
 )
 from parse_dfl.data.standardise import ROUNDING, mean_and_deviation
-from parse_dfl.modalities import Kind
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]

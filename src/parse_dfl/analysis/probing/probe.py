@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import pairs
 from parse_dfl.analysis.pid.features import features
-from parse_dfl.analysis.probing.agent_outputs import View, view
+from parse_dfl.analysis.probing.agent_outputs import LABEL, Material, View, view
 from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.analysis.probing.context import LABEL, Material
 from parse_dfl.analysis.probing.cross_agent_pairs import Across, encounters
 from parse_dfl.analysis.probing.groups import group_measures
 from parse_dfl.analysis.probing.parts import AuditParts
 from parse_dfl.analysis.probing.probes import read
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.modalities import pairs
-from parse_dfl.training.agent_file import TrainedAgent
+from parse_dfl.engine.agent_io import TrainedAgent
 
 Array = NDArray[np.float32]
 

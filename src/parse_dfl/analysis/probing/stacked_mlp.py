@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import fit
-from parse_dfl.modalities import Kind
 
 Array = NDArray[np.float32]
 

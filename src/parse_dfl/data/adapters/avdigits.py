@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.adapters.files import read_arrays
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.modalities import Kind
 
 BRIGHTEST = np.float32(255.0)
 _IMAGE, _AUDIO = 0, 1  # columns of a pair

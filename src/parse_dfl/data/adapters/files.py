@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from parse_dfl.data.npz import read_npz
+from parse_dfl.data.npz_format import read_npz
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from parse_dfl.agents import Kind
 from parse_dfl.data.adapters.files import read_arrays
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.modalities import Kind
 
 TEST_SUBJECTS = (2, 4, 6, 8)
 DEEPEST = np.float32(255.0)

@@ -8,11 +8,11 @@ from textwrap import fill
 
 from matplotlib.axes import Axes
 
+from parse_dfl.report.ablation_axes import SPLIT, Variation, short_name, told, variations
+from parse_dfl.report.formatting import listed, percent
 from parse_dfl.report.records import Collection
 from parse_dfl.report.statistics import OURS, interval, is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style, legend_below, look
-from parse_dfl.report.units import listed, percent
-from parse_dfl.report.variations import SPLIT, Variation, short_name, told, variations
 
 MOST_PANELS = 12
 WIDE = 20

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from parse_dfl.report.audits import Atoms, Audit, read_audit
+from parse_dfl.report.formatting import listed
 from parse_dfl.report.records import Run
 from parse_dfl.report.style import Picture, canvas, house_style, legend_below
-from parse_dfl.report.units import listed
 
 COLORS = ("#0072B2", "#E69F00", "#F0C75E", "#D55E00")
 """Redundant, unique of the first and the second modality, synergistic."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from parse_dfl.report.labels import labels_of
-from parse_dfl.report.reach import curve_of
+from parse_dfl.report.cells import MEAN
+from parse_dfl.report.cost_to_accuracy import curve_of
+from parse_dfl.report.formatting import listed
+from parse_dfl.report.load import labels_of
 from parse_dfl.report.records import Collection, Comparison
-from parse_dfl.report.standings import MEAN
 from parse_dfl.report.statistics import is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style, legend_below, look
-from parse_dfl.report.units import listed
 
 MOST_PANELS = 12
 

@@ -16,9 +16,9 @@ from parse_dfl.report.conflicts import (
     over_rounds,
     series,
 )
+from parse_dfl.report.formatting import listed
 from parse_dfl.report.records import Collection, Comparison, Run
 from parse_dfl.report.style import SOFT, Picture, canvas, house_style, legend_below, look
-from parse_dfl.report.units import listed
 
 TITLES = {"own": "each on its own samples", "held-out": "both on the same held-out samples"}
 

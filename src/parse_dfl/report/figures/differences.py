@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from parse_dfl.report.duels import Duel, duels_of_kind, duels_with_best, tally
+from parse_dfl.report.cells import (
+    KINDS,
+    MEAN,
+    Duel,
+    duels_of_kind,
+    duels_with_best,
+    standings_of,
+    tally,
+)
 from parse_dfl.report.records import Collection
-from parse_dfl.report.standings import KINDS, MEAN, standings_of
 from parse_dfl.report.statistics import OURS
-from parse_dfl.report.statistics_grids import WORDS
+from parse_dfl.report.statistics_tables import WORDS
 from parse_dfl.report.style import LOSS, SOFT, WIN, Picture, canvas, house_style, legend_below
 
 LOOKS = {"win": (WIN, "o"), "tie": (SOFT, "D"), "loss": (LOSS, "X"), "untested": (SOFT, "s")}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from parse_dfl.report.ranking import best_sentence, ranked
+from parse_dfl.report.cells import best_sentence, ranked
 from parse_dfl.report.records import Comparison
 from parse_dfl.report.statistics import Interval, interval, is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style, look

@@ -8,15 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from parse_dfl.report.collection_grid import methods_of
-from parse_dfl.report.grid import MISSING
-from parse_dfl.report.labels import labels_of
+from parse_dfl.report.cells import MEAN, Standing, of_kind, standings_of
+from parse_dfl.report.formatting import listed
+from parse_dfl.report.load import labels_of
 from parse_dfl.report.rankings import rankings
 from parse_dfl.report.records import Collection
-from parse_dfl.report.standings import MEAN, Standing, of_kind, standings_of
+from parse_dfl.report.result_tables import methods_of
 from parse_dfl.report.statistics import is_ranked
 from parse_dfl.report.style import ON_DARK, ON_LIGHT, Picture, canvas, house_style
-from parse_dfl.report.units import listed
+from parse_dfl.report.table import MISSING
 
 FRAME = {"fill": False, "edgecolor": "#D55E00", "linewidth": 2, "boxstyle": "square,pad=0.25"}
 WORST = 20.0

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from parse_dfl.report.formatting import listed, percent
 from parse_dfl.report.records import Comparison, Evaluation, Run, ordered_groups, runs_of
 from parse_dfl.report.statistics import is_ranked
 from parse_dfl.report.style import Picture, canvas, house_style, legend_below, look
-from parse_dfl.report.units import listed, percent
 
 Curve = Mapping[int, list[float]]  # round -> accuracies, one per seed
 

@@ -8,6 +8,7 @@ from math import cos, pi, sin
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from parse_dfl.report.formatting import listed
 from parse_dfl.report.records import Comparison, Overlay, Run, ordered_groups, runs_of
 from parse_dfl.report.style import (
     FAINT,
@@ -19,7 +20,6 @@ from parse_dfl.report.style import (
     house_style,
     legend_below,
 )
-from parse_dfl.report.units import listed
 
 MOST_PANELS = 12
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
+from parse_dfl.report.cells import ranked
 from parse_dfl.report.figures.collection_curves import mean_curves
-from parse_dfl.report.ranking import ranked
+from parse_dfl.report.formatting import file_size, listed, percent
 from parse_dfl.report.records import Comparison
 from parse_dfl.report.statistics import UPPER_BOUND, interval
 from parse_dfl.report.style import INK, Picture, canvas, house_style, legend_below, look
-from parse_dfl.report.units import file_size, listed, percent
 
 
 @house_style

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
+from parse_dfl.report.formatting import listed
 from parse_dfl.report.neighbours import nearest_of_others
-from parse_dfl.report.records import Comparison, Run, runs_of
-from parse_dfl.report.slices import KINDS, Slices, read_slices
+from parse_dfl.report.records import KINDS, Comparison, Run, Slices, read_slices, runs_of
 from parse_dfl.report.style import MARKERS, PALETTE, Picture, canvas, house_style
-from parse_dfl.report.units import listed
 
 MOST_POINTS = 500
 """Points per map: more only cost time and hide each other."""

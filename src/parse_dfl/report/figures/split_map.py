@@ -7,11 +7,11 @@ from math import sqrt
 
 from matplotlib.axes import Axes
 
+from parse_dfl.report.ablation_axes import SPLIT, Variation, told, variations
+from parse_dfl.report.formatting import listed, percent
 from parse_dfl.report.records import Collection
 from parse_dfl.report.statistics import OURS, interval
 from parse_dfl.report.style import GRID, SOFT, Picture, canvas, house_style
-from parse_dfl.report.units import listed, percent
-from parse_dfl.report.variations import SPLIT, Variation, told, variations
 
 FEWEST = 4
 """Splits of which a map is worth drawing."""

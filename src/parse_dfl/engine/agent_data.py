@@ -1,0 +1,125 @@
+"""The samples of a stack's agents, standardised by each agent's own or agreed statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parse_dfl.agents import AgentSpec, Kind
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.standardise import LIMIT, Standardiser, fit, needs_float64
+from parse_dfl.engine.sampler import Samples, arranged, take
+
+ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class AgentData:
+    """An agent and the numbers of its training samples.
+
+    ``agreed`` maps a modality to what its owners agreed to standardise it by; what it lacks is
+    standardised by the agent's own samples.
+    """
+
+    agent: AgentSpec
+    indices: NDArray[np.int64]  # shape=(samples,)
+    agreed: Mapping[str, Standardiser] = field(default_factory=dict)
+
+
+class TensorData:
+    """A data set on the device that trains on it."""
+
+    def __init__(self, data: MultimodalData, device: torch.device, dtype: torch.dtype) -> None:
+        self.source = data
+        self.device, self.dtype = device, dtype
+        self.modalities = {
+            name: arranged(self._raw(values, data.kinds[name]), data.kinds[name])
+            for name, values in data.modalities.items()
+        }
+        self.label = torch.from_numpy(data.label).to(device)
+
+    def _raw(self, values: NDArray[Any], kind: Kind) -> Tensor:
+        """Return ``values`` in a type that loses nothing before they are standardised.
+
+        They are rounded to the run's type after it: of 1000 ± 1 bfloat16 would keep nothing, of
+        1.7e9 ± 20 float32.
+        """
+        least = torch.float64 if needs_float64(values, kind) else torch.float32
+        return torch.from_numpy(values).to(self.device, torch.promote_types(self.dtype, least))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes C."""
+        return self.source.classes
+
+
+class StackData:
+    """The training samples of n agents that own the same modalities.
+
+    Rows are padded to the largest agent; :class:`~parse_dfl.engine.sampler.BatchPlan` never
+    picks padding with a weight.
+    """
+
+    def __init__(self, data: TensorData, shards: Sequence[AgentData]) -> None:
+        self._data = data
+        modalities = shards[0].agent.modalities
+        sizes = [len(shard.indices) for shard in shards]
+        index = np.zeros((len(shards), max(sizes)), dtype=np.int64)
+        for row, shard in enumerate(shards):
+            index[row, : sizes[row]] = shard.indices
+        self.sizes = np.array(sizes)
+        self.standardisers = [standardisers(data.source, shard) for shard in shards]
+        self.mean = {
+            name: self._stack(name, [own[name].mean for own in self.standardisers])
+            for name in modalities
+        }
+        self.scale = {
+            name: _above_zero(self._stack(name, [own[name].scale for own in self.standardisers]))
+            for name in modalities
+        }
+        rows = torch.from_numpy(index).to(data.device)
+        self.inputs = {
+            name: self.standardise(name, take(data.modalities[name], rows)) for name in modalities
+        }  # each shape=(n, S, *shape)
+        self.label = data.label[rows]  # shape=(n, S)
+        self.label_counts = label_counts(data, shards)  # shape=(n, C)
+
+    def _stack(self, modality: str, values: Sequence[NDArray[np.float64]]) -> Tensor:
+        return torch.from_numpy(np.stack(values)).to(self._data.modalities[modality])[:, None]
+
+    def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
+        """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
+        centred = values - self.mean[modality][block]
+        scaled = centred.div_(self.scale[modality][block]).clamp_(-LIMIT, LIMIT)
+        return scaled.to(self._data.dtype)
+
+    def samples(self, block: slice) -> Samples:
+        """The samples of the rows of ``block``."""
+        inputs = {name: values[block] for name, values in self.inputs.items()}
+        return Samples(inputs, self.label[block])
+
+
+def _above_zero(scale: Tensor) -> Tensor:
+    """Return ``scale`` where an agent's own lies below the type's range and was cast to 0."""
+    return scale.clamp_(min=torch.finfo(scale.dtype).tiny)
+
+
+def standardisers(data: MultimodalData, shard: AgentData) -> dict[str, Standardiser]:
+    """What each of an agent's modalities is standardised by."""
+    return {
+        name: shard.agreed.get(name) or fit(data.modalities[name][shard.indices], data.kinds[name])
+        for name in shard.agent.modalities
+    }
+
+
+def label_counts(data: TensorData, shards: Sequence[AgentData]) -> Tensor:
+    """How many samples of each class each agent has, shape=(n, C)."""
+    counts = [np.bincount(data.source.label[s.indices], minlength=data.classes) for s in shards]
+    exact = torch.promote_types(data.dtype, torch.float32)  # bfloat16 counts to 256
+    return torch.from_numpy(np.stack(counts)).to(data.device, exact)

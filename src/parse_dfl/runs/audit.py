@@ -1,0 +1,144 @@
+"""The audit of a run: its agents and data from the folder, ``audit.json`` into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parse_dfl.analysis.probing.config import AuditConfig
+from parse_dfl.analysis.probing.parts import audit_parts
+from parse_dfl.analysis.probing.probe import audit
+from parse_dfl.data.adjust import require
+from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.splits import split
+from parse_dfl.divergence import sentence
+from parse_dfl.engine.agent_io import TrainedAgent, load_agent
+from parse_dfl.errors import CheckpointError, DataError
+from parse_dfl.methods.base import Method
+from parse_dfl.methods.registry import build_method
+from parse_dfl.runs.config import RunConfig, from_dict
+from parse_dfl.runs.folder import read_json, write_json
+from parse_dfl.runs.lock import locked
+from parse_dfl.runs.resuming import CONFIG
+from parse_dfl.runs.setup import NOTHING_OWN, Own, deal, load_data, mix_for, options_of
+from parse_dfl.text import whole
+
+AUDIT = "audit.json"
+
+
+def audit_run(
+    directory: str | Path,
+    config: AuditConfig = AuditConfig(),  # noqa: B008 - frozen
+    *,
+    note: Callable[[str], None] = lambda _: None,
+    own: Own = NOTHING_OWN,
+) -> dict[str, Any]:
+    """Audit the agents of the run in ``directory`` and write ``audit.json`` there.
+
+    Args:
+        directory: the folder of a finished run.
+        config: settings of the audit.
+        note: told what is going on.
+        own: what of the user's own the run was trained with.
+
+    Returns:
+        The audit, as in ``audit.json``.
+
+    Raises:
+        CheckpointError: the folder holds no finished run, one that diverged, or an agent file that
+            does not fit.
+        ConfigError: the method's networks have no slices.
+        DataError: the data are missing, or are not what the agents were trained on.
+        OutputError: the folder cannot be written to, or another process writes there.
+    """
+    directory = Path(directory)
+    run = _config(directory)
+    with locked(directory):
+        return _audit(directory, run, config, note, own)
+
+
+def _audit(
+    directory: Path, run: RunConfig, config: AuditConfig, note: Callable[[str], None], own: Own
+) -> dict[str, Any]:
+    data = own.data or load_data(run)
+    agents = _chosen(_agents(directory, run, data, own), config)
+    parts = split(data, run.data.test)
+    shards = deal(run, data, parts, mix_for(run.agents, data.modalities), run.seed)
+    used = np.unique(np.concatenate([shard.indices for shard in shards]))
+    where = run.data.evaluate_on
+    found = {
+        "method": own.method.name if own.method else run.method,
+        "data": data.name,
+        "seed": run.seed,
+        "evaluated_on": where,
+        "config": asdict(config),
+        **audit(
+            agents,
+            data,
+            audit_parts(data, parts, used, evaluate_on=where, seed=config.seed),
+            config,
+            note=note,
+        ),
+    }
+    write_json(directory / AUDIT, found)
+    return found
+
+
+def _config(directory: Path) -> RunConfig:
+    if not (directory / CONFIG).is_file():
+        raise CheckpointError(f"{directory} is no run's folder: it holds no {CONFIG}")
+    summary = directory / "summary.json"
+    found = read_json(summary).get("diverged") if summary.is_file() else None
+    if found:
+        raise CheckpointError(
+            f"{directory} cannot be audited: {sentence(found['round'], found['agents'])}, so that "
+            "its slices hold nothing; run it again at a lower learning rate"
+        )
+    return from_dict(read_json(directory / CONFIG))
+
+
+def _agents(directory: Path, run: RunConfig, data: MultimodalData, own: Own) -> list[TrainedAgent]:
+    """Every agent of the run, in the order of their files' names."""
+    paths = sorted((directory / "agents").glob("*.safetensors"), key=_natural)
+    if not paths:
+        raise CheckpointError(
+            f"{directory} holds no agents to audit: a run leaves them once it is finished (of a "
+            "comparison name a run's folder, METHOD/seed-N)"
+        )
+    method = own.method or build_method(run.method, options_of(run))
+    return [_agent(path, method, data, own) for path in paths]
+
+
+def _natural(path: Path) -> tuple[str, int, str]:
+    """``a-2`` before ``a-10``."""
+    group, _, number = path.stem.rpartition("-")
+    return group, whole(number) or 0, number
+
+
+def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> TrainedAgent:
+    trained = load_agent(path, encoders=own.encoders, method=method)
+    require(data, trained.spec.modalities)
+    if trained.label_names != data.label_names:
+        raise DataError(
+            f"{path} was trained on other data than {data.name!r}: on classes "
+            f"{', '.join(trained.label_names[:5])}, …, not {', '.join(data.label_names[:5])}, …"
+        )
+    return trained
+
+
+def _chosen(agents: Sequence[TrainedAgent], config: AuditConfig) -> list[TrainedAgent]:
+    """Some agents of each group, drawn by the seed, in the order given."""
+    groups: dict[str, list[TrainedAgent]] = {}
+    for agent in agents:
+        groups.setdefault(agent.spec.group, []).append(agent)
+    rng = np.random.default_rng(config.seed)
+    drawn = {
+        own[place].spec.name
+        for own in groups.values()
+        for place in rng.permutation(len(own))[: config.agents_per_group].tolist()
+    }
+    return [agent for agent in agents if agent.spec.name in drawn]

@@ -1,0 +1,194 @@
+"""Peers as processes of this machine: started, listened to, and ended whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from parse_dfl.errors import PeerError
+from parse_dfl.peers.certificates import create_ca, issue
+from parse_dfl.runs.config import RunConfig, to_dict
+from parse_dfl.runs.ipc import Channel, PeerSpec, Told
+
+HOST = "127.0.0.1"
+CERTIFICATE_DAYS = 30
+MEET_S = 120.0
+
+
+class Launcher:
+    """The peers of one experiment on loopback.
+
+    Unless the configuration says ``insecure``, a throw-away authority certifies them, so that no
+    other user of the machine can join or listen.  Use it as a context: leaving ends all of them.
+
+    Args:
+        config: the experiment.
+        folder: gets checkpoints and agents' files, None: nothing is kept.
+        bootstraps: how many agents, the first ones, the others try to connect to first.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path | None, *, bootstraps: int = 1) -> None:
+        self._config, self._folder, self._bootstraps = config, folder, bootstraps
+        self._federation = ""
+        self.places: dict[str, str] = {}
+        self._secrets = tempfile.TemporaryDirectory(prefix="parse-dfl-")
+        self._channels: dict[str, Channel] = {}
+        self.pids: dict[str, int] = {}
+        self._nursery: subprocess.Popen[bytes] | None = None
+        self._ready = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_nursery()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start_nursery(self) -> None:
+        ours, theirs = socket.socketpair()
+        number = theirs.fileno()
+        command = [sys.executable, "-m", "parse_dfl.runs.fork_server", str(number)]
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._nursery = subprocess.Popen(  # noqa: S603 - a command of our own
+            [*command, str(os.getpid())],
+            pass_fds=[number],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        theirs.close()
+        self._control = ours
+        ours.sendall(json.dumps(to_dict(self._config)).encode())
+
+    def enlist(self, agents: Sequence[str], folder: Path | None = None) -> None:
+        """Choose everybody's port and issue certificates; the nursery loads in the meantime.
+
+        Enlisting again makes another federation of the same experiment, in another ``folder``.
+
+        Raises:
+            PeerError: the nursery could not load the experiment.
+        """
+        self._folder = folder or self._folder
+        self._federation = f"run-{secrets.token_hex(4)}"
+        self.places = {name: f"{HOST}:{port}" for name, port in _free_ports(agents)}
+        if not self._config.peer.insecure:
+            self._certify(agents)
+        if not self._ready:
+            self._answer()
+            self._ready = True
+
+    def _certify(self, agents: Sequence[str]) -> None:
+        authority = self._certificates("authority")
+        create_ca(authority, federation=self._federation, days=CERTIFICATE_DAYS)
+        for name in agents:
+            issue(authority, name, hosts=[HOST], days=CERTIFICATE_DAYS, out=authority.parent)
+
+    def _certificates(self, name: str) -> Path:
+        return Path(self._secrets.name) / self._federation / name
+
+    def _answer(self) -> Told:
+        raw = self._control.recv(1 << 16)
+        answer = json.loads(raw) if raw else {"error": "the process that starts the peers ended"}
+        if "error" in answer:
+            raise PeerError(answer["error"])
+        return dict(answer)
+
+    def start(self, name: str, *, wait_for: int | None = None) -> None:
+        """Start a peer, or start it again."""
+        certificates = "" if self._config.peer.insecure else str(self._certificates(name))
+        first = list(self.places.values())[: self._bootstraps]
+        orders = PeerSpec(
+            agent=name,
+            federation=self._federation,
+            listen=self.places[name],
+            connect=tuple(place for place in first if place != self.places[name]),
+            certificates=certificates,
+            folder=str(self._folder) if self._folder else "",
+            wait_for=len(self.places) if wait_for is None else wait_for,
+            meet_s=MEET_S,
+        )
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self._control, [json.dumps(asdict(orders)).encode()], [theirs.fileno()])
+        theirs.close()
+        self.pids[name] = self._answer()["pid"]
+        self._channels[name] = Channel(ours)
+
+    def tell(self, name: str, **message: Any) -> None:
+        """Send an order to a peer; one that has ended does not hear it."""
+        if name in self._channels:
+            self._channels[name].tell(message)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a peer's process."""
+        os.kill(self.pids[name], number)
+
+    def events(self, timeout_s: float) -> Iterator[tuple[str, Told]]:
+        """What peers tell within the time; ``{"kind": "ended"}`` when the process of one has."""
+        names = {channel.fileno(): name for name, channel in self._channels.items()}
+        ready, _, _ = select.select(list(names), [], [], timeout_s)
+        for descriptor in ready:
+            name = names[descriptor]
+            found = self._channels[name].read()
+            if found is None:
+                self._channels.pop(name).close()
+                yield name, {"kind": "ended"}
+            else:
+                yield from ((name, message) for message in found)
+
+    def end_peers(self) -> None:
+        """End every peer, at once; others can be enlisted."""
+        for name in self._channels:
+            with suppress(ProcessLookupError):
+                os.kill(self.pids[name], signal.SIGKILL)
+        self._forget_peers()
+
+    def _forget_peers(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def close(self) -> None:
+        """End every process, at once."""
+        self._forget_peers()
+        if self._nursery:
+            self._control.close()
+            with suppress(ProcessLookupError):
+                os.killpg(self._nursery.pid, signal.SIGKILL)
+            self._nursery.wait()
+            self._nursery = None
+        self._secrets.cleanup()
+
+
+def _free_ports(agents: Sequence[str]) -> list[tuple[str, int]]:
+    """A port for each agent that was free a moment ago."""
+    held = []
+    for name in agents:
+        listener = socket.socket()
+        listener.bind((HOST, 0))
+        held.append((name, listener))
+    ports = [(name, listener.getsockname()[1]) for name, listener in held]
+    for _, listener in held:
+        listener.close()
+    return ports

@@ -1,0 +1,146 @@
+"""The file of one agent, ``AGENT.toml``: an experiment's settings, and a ``[node]`` of its own."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from parse_dfl.agents import key, modality_set
+from parse_dfl.errors import ConfigError
+from parse_dfl.networks.config import AUTO
+from parse_dfl.peers.config import MOST_SEED
+from parse_dfl.process import command
+from parse_dfl.runs.config import (
+    RunConfig,
+    from_plain,
+    from_settings,
+    validate,
+    with_own_lr,
+    with_values,
+)
+from parse_dfl.text import whole
+
+PORT = 7447
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeConfig:
+    """What differs from agent to agent.
+
+    ``name`` is the agent's, as in its certificate; ``modalities`` are joined by ``+``.
+    ``certificates`` is the folder that ``parse-dfl cert issue`` wrote, ``federation`` the
+    federation's name where there are none (``insecure = true``).  ``listen`` and ``connect`` are
+    ``HOST:PORT``.  ``folder`` gets the checkpoint and the trained agent.  ``wait_for`` agents,
+    this one included, must be there before it begins, within ``meet_s`` seconds.
+    """
+
+    name: str = ""
+    modalities: str = ""
+    folder: str = ""
+    certificates: str = ""
+    federation: str = "demo"
+    listen: tuple[str, ...] = ()
+    connect: tuple[str, ...] = ()
+    wait_for: int = 2
+    meet_s: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFile:
+    """One agent's file, checked; paths in it count from where the file lies."""
+
+    run: RunConfig
+    node: NodeConfig
+    place: Path
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What the agent owns."""
+        return modality_set(self.node.modalities)
+
+    @property
+    def listen(self) -> tuple[str, ...]:
+        """Where it listens: without certificates on loopback only, unless told otherwise."""
+        host = "127.0.0.1" if self.run.peer.insecure else "0.0.0.0"  # noqa: S104 - TLS both ways
+        return self.node.listen or (f"{host}:{PORT}",)
+
+    @property
+    def folder(self) -> Path:
+        """Where it keeps what it writes."""
+        return self.path(self.node.folder or self.node.name)
+
+    def path(self, text: str) -> Path:
+        """A path that the file names."""
+        return self.place / text
+
+
+def load_agent_file(path: Path) -> AgentFile:
+    """Read ``AGENT.toml``.
+
+    Raises:
+        ConfigError: it cannot be read, or a setting is unknown, missing or cannot be used.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        node = from_plain(NodeConfig, settings.pop("node", {}), "node")
+        run = from_settings(settings)
+        _check(node, run)
+        run = _of_one(run, node, path.parent)
+        validate(run)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML file: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return AgentFile(run=run, node=node, place=path.parent)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no other peer could read.
+
+    Raises:
+        ConfigError: it is too large.
+    """
+    if seed > MOST_SEED:
+        raise ConfigError(f"seed must be at most {MOST_SEED} over peers, not {seed}")
+
+
+def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
+    """The experiment of this agent alone; a data file is looked for beside the agent's."""
+    group = key(modality_set(node.modalities))
+    data = place / run.data.data
+    name = str(data) if data.suffix == ".npz" else run.data.data
+    run = with_own_lr(run, run.method)
+    return with_values(run, {"agents": f"{group}=1", "data.data": name, "engine": "peers"})
+
+
+def _check(node: NodeConfig, run: RunConfig) -> None:
+    for name in ("name", "modalities"):
+        if not getattr(node, name):
+            raise ConfigError(
+                f"[node] lacks {name}; {command('node', 'init', 'AGENT.toml')} writes a whole file"
+            )
+    if run.peer.insecure == bool(node.certificates):
+        told = "both" if node.certificates else "neither"
+        raise ConfigError(
+            f"[node] certificates and insecure = true: {told} given; name the folder that "
+            f"{command('cert', 'issue')} wrote, or, for trials on one machine only, set insecure = "
+            "true"
+        )
+    for place in (*node.listen, *node.connect):
+        host, colon, port = place.rpartition(":")
+        number = whole(port)
+        if not (host and colon and number is not None and 0 <= number < 65536):
+            raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
+    check_seed(run.seed)
+    if node.wait_for < 1:
+        raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
+    if run.training.dtype == "bfloat16":
+        raise ConfigError("dtype 'bfloat16' does not cross the network; use float32 or float64")
+    if run.network.split == AUTO:
+        raise ConfigError(
+            "split 'auto' pools samples of several agents, which sites keep to themselves; write "
+            "the ratios that a pilot gave, as split = [1, 1, 1]"
+        )

@@ -1,0 +1,129 @@
+"""Going on in a folder: with the settings that it was started with, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parse_dfl.differences import differences
+from parse_dfl.errors import CheckpointError, ConfigError
+from parse_dfl.process import command
+from parse_dfl.runs.config import PLACES, RunConfig, from_dict, to_dict, value_at
+from parse_dfl.runs.folder import read_json, write_json
+
+CONFIG = "config.json"
+COMPARED = "compared"
+"""In the configuration of a comparison: its methods and seeds."""
+OF_A_RUN = ("summary.json", "metrics.jsonl", "checkpoint.safetensors")
+"""What a run leaves in its folder, and a comparison in those of its runs only."""
+FREE = ("eval_every", "eval_samples", "checkpoint_every", "data.data_dir")
+"""Settings that a run may go on with that was started with others: no number depends on them."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a folder says of itself; ``methods`` and ``seeds`` where it holds a comparison."""
+
+    config: RunConfig
+    methods: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """It as JSON values."""
+        return {**to_dict(self.config), COMPARED: {"methods": self.methods, "seeds": self.seeds}}
+
+    @classmethod
+    def from_plain(cls, found: Mapping[str, Any]) -> Kept:
+        """What :meth:`to_plain` gave, or a folder's configuration."""
+        compared = found.get(COMPARED, {"methods": (), "seeds": ()})
+        config = from_dict({name: value for name, value in found.items() if name != COMPARED})
+        return cls(config, tuple(compared["methods"]), tuple(compared["seeds"]))
+
+
+def claim(folder: Path, config: RunConfig, compared: Mapping[str, Any] | None = None) -> None:
+    """Write the configuration, or refuse to mix two experiments in one folder.
+
+    Raises:
+        CheckpointError: the folder was started with other settings, which are named.
+    """
+    path, told = folder / CONFIG, to_dict(config)
+    if path.exists():
+        before = Kept.from_plain(read_json(path)).config  # a later version's settings: defaults
+        kept = to_dict(before)
+        if found := differences(kept, told, free=(*FREE, "record", "peer")):
+            raise CheckpointError(_other_settings(folder, found))
+    write_json(path, told if compared is None else {**told, COMPARED: compared})
+
+
+def kept_run(folder: Path) -> Kept:
+    """What a run's folder goes on with.
+
+    Raises:
+        CheckpointError: it holds no run.
+    """
+    found = _read(folder)
+    if COMPARED in found or (folder / "comparison.json").exists():
+        raise CheckpointError(
+            f"{folder} holds a comparison; go on with {command('compare', '--resume', str(folder))}"
+        )
+    return Kept.from_plain(found)
+
+
+def kept_comparison(folder: Path) -> Kept:
+    """What a comparison's folder goes on with; of an older version it lacks methods and seeds.
+
+    Raises:
+        CheckpointError: it holds no comparison.
+    """
+    found = _read(folder)
+    if any((folder / name).exists() for name in OF_A_RUN):
+        raise CheckpointError(
+            f"{folder} holds a run; go on with {command('run', '--resume', str(folder))}"
+        )
+    return Kept.from_plain(found)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"nothing to resume: {folder} holds no {CONFIG}")
+    return read_json(folder / CONFIG)
+
+
+def go_on_with(folder: Path, kept: RunConfig, given: RunConfig) -> dict[str, Any]:
+    """The free settings in which ``given`` differs from what a folder was started with.
+
+    Raises:
+        ConfigError: others differ; each is named with both values.
+    """
+    if found := differences(to_dict(kept), to_dict(given), free=FREE):
+        raise ConfigError(_other_settings(folder, found))
+    return {p: value_at(given, p) for p in FREE if value_at(given, p) != value_at(kept, p)}
+
+
+def check_more(folder: Path, what: str, kept: Sequence[Any], given: Sequence[Any]) -> None:
+    """A comparison may go on with more methods or seeds, not with fewer.
+
+    Raises:
+        ConfigError: some are missing.
+    """
+    if not set(kept) <= set(given):
+        raise ConfigError(
+            f"{folder} compares {what} {','.join(map(str, kept))}, not "
+            f"{','.join(map(str, given))}; go on with these or more, or leave them out"
+        )
+
+
+def explicit(config: RunConfig) -> dict[str, Any]:
+    """What a configuration sets otherwise than the defaults, by place."""
+    usual = RunConfig()
+    found = {place: value_at(config, place) for place in PLACES}
+    return {place: value for place, value in found.items() if value != value_at(usual, place)}
+
+
+def _other_settings(folder: Path, found: Sequence[str]) -> str:
+    return (
+        f"{folder} was started with other settings: {'; '.join(found)}.  Leave them out to go on "
+        "with those of the folder, or start anew with --overwrite"
+    )
