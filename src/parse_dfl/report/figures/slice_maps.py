@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.manifold import TSNE
 
 from parse_dfl.report.formatting import listed
 from parse_dfl.report.neighbours import nearest_of_others
@@ -84,6 +83,8 @@ def _cloud(slices: Slices, kind: str) -> _Cloud | None:
 
 def _embed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Two coordinates per point; at most a third of the points count as neighbours."""
+    from sklearn.manifold import TSNE  # sets environment variables when it is imported
+
     perplexity = min(30.0, (len(values) - 1) / 3)
     start = "pca" if values.shape[1] > 1 and np.ptp(values) > 0 else "random"
     tsne = TSNE(perplexity=perplexity, init=start, random_state=0, max_iter=500)
