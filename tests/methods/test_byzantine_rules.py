@@ -7,7 +7,7 @@ from parse_dfl.methods.byzantine_rules import (
     Balance,
     Clipping,
     TrimmedMean,
-    liars_among,
+    attackers_among,
     parse_robust,
 )
 
@@ -52,4 +52,4 @@ def test_settings_that_are_none(text, told):
     [(2, 7, 2), (0.2, 7, 2), (0.2, 5, 1), (0.2, 1, 1), (0.1, 30, 3), (1, 9, 1)],
 )
 def test_shares_are_rounded_up(attackers, degree, expected):
-    assert liars_among(attackers, degree) == expected
+    assert attackers_among(attackers, degree) == expected

@@ -42,7 +42,7 @@ class Attacks:
 
 
 def exchange_under_attack(
-    rule: Aggregation, rows: Rows, mixing: MixingMatrix, lies: Attacks
+    rule: Aggregation, rows: Rows, mixing: MixingMatrix, attacks: Attacks
 ) -> Tensor:
     """The rows after an exchange in which attackers send something else than their own.
 
@@ -50,7 +50,7 @@ def exchange_under_attack(
     """
     sent = rule.send(rows, mixing)
     lying = torch.tensor(
-        [attacker is not None for attacker in lies.of(rows)], device=rows.params.device
+        [attacker is not None for attacker in attacks.of(rows)], device=rows.params.device
     )
     if not lying.any():
         return rule.receive(rows, sent, mixing)
@@ -58,23 +58,23 @@ def exchange_under_attack(
     honest = rule.receive(rows, sent, mixing)
     rows.memory.clear()
     rows.memory.update(before)
-    mixed = rule.receive(rows, _falsified(sent, rows, mixing, lies), mixing).clone()
+    mixed = rule.receive(rows, _falsified(sent, rows, mixing, attacks), mixing).clone()
     mixed[lying] = honest[lying]
     return mixed
 
 
-def _falsified(sent: Sent, rows: Rows, mixing: MixingMatrix, lies: Attacks) -> Sent:
+def _falsified(sent: Sent, rows: Rows, mixing: MixingMatrix, attacks: Attacks) -> Sent:
     false = {name: value.clone() for name, value in sent.items()}
-    lying = lies.of(rows)
+    lying = attacks.of(rows)
     for name, value in false.items():
         over_edges = name.startswith(EDGE)
         senders = mixing.source if over_edges else np.arange(len(lying))
-        numbers = lies.edges if over_edges else lies.rows
+        numbers = attacks.edges if over_edges else attacks.rows
         for place, row in enumerate(senders.tolist()):
             attacker, agent = lying[row], rows.agents[row]
             if attacker:
                 number = place if numbers is None else int(numbers[place])
-                words = (name, lies.branch, lies.round, agent.seed, agent.name, number)
+                words = (name, attacks.branch, attacks.round, agent.seed, agent.name, number)
                 value[place] = attack(attacker, value[place], *words)
     return false
 
@@ -133,7 +133,7 @@ class Exchanger:
         self._book = book
         self._share_second = share_second
         self._workers = workers or Workers()
-        self._liars = {attacker.agent: attacker for attacker in attackers}
+        self._attackers = {attacker.agent: attacker for attacker in attackers}
 
     def exchange(
         self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
@@ -149,12 +149,12 @@ class Exchanger:
             if not len(mixing.source):
                 continue
             rule = stage.exchange(rows.branch)
-            if rule.averages and not self._liars:
+            if rule.averages and not self._attackers:
                 averaged.append((mixing, rows.params))
             else:
                 view = RowsView(rows, layout.branches)
-                lies = Attacks(attackers=self._liars, branch=rows.branch, round=round)
-                mixed.append((rows, exchange_under_attack(rule, view, mixing, lies)))
+                attacks = Attacks(attackers=self._attackers, branch=rows.branch, round=round)
+                mixed.append((rows, exchange_under_attack(rule, view, mixing, attacks)))
             if self._share_second:
                 averaged.append((mixing, rows.moments["second"]))
         for rows, theta in mixed:

@@ -30,7 +30,7 @@ from parse_dfl.methods.byzantine_rules import (
     Clipping,
     Robustness,
     TrimmedMean,
-    liars_among,
+    attackers_among,
     parse_robust,
 )
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
@@ -106,7 +106,9 @@ class ClippedGossip(Reweighting):
 
     def holds(self, degree: int) -> bool:
         """Someone must be left to measure the radius by."""
-        return self._settings.radius > 0 or liars_among(self._settings.attackers, degree) < degree
+        return (
+            self._settings.radius > 0 or attackers_among(self._settings.attackers, degree) < degree
+        )
 
     def shares(self, rows: Rows, theta: Tensor, mixing: MixingMatrix) -> Shares:  # noqa: ARG002
         """min(1, τ_i/‖θ_j − θ_i‖)."""
@@ -123,7 +125,7 @@ class ClippedGossip(Reweighting):
         order = np.lexsort((distance, mixing.target))
         degree = np.bincount(mixing.target, minlength=mixing.size)
         start = np.cumsum(degree) - degree
-        honest = degree - [liars_among(self._settings.attackers, int(d)) for d in degree]
+        honest = degree - [attackers_among(self._settings.attackers, int(d)) for d in degree]
         radius = np.zeros(mixing.size)
         told = honest > 0
         radius[told] = distance[order][start[told] + honest[told] - 1]
@@ -170,7 +172,7 @@ class Trimming(Robust):
 
     def holds(self, degree: int) -> bool:
         """Something must be left between the extremes."""
-        return 2 * liars_among(self._settings.attackers, degree) < degree
+        return 2 * attackers_among(self._settings.attackers, degree) < degree
 
     def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
         """The trimmed mean; a row of too few neighbours in this round stays as it is."""
@@ -184,7 +186,7 @@ class Trimming(Robust):
         return mixed
 
     def _trimmed(self, own: Tensor, others: Tensor) -> Tensor:
-        middle = _without_extremes(others, liars_among(self._settings.attackers, len(others)))
+        middle = _without_extremes(others, attackers_among(self._settings.attackers, len(others)))
         return torch.stack([own, *middle]).mean(0)
 
 

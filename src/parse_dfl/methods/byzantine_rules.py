@@ -83,7 +83,7 @@ def parse_robust(text: str) -> Robustness | None:
     return kind(**settings)
 
 
-def liars_among(attackers: float, degree: int) -> int:
+def attackers_among(attackers: float, degree: int) -> int:
     """How many of ``degree`` neighbours are taken for attackers: a number, or a share rounded
     up."""
     return int(attackers) if attackers >= 1 else ceil(attackers * degree - 1e-9)

@@ -49,10 +49,10 @@ class Ruled:
     """
 
     def __init__(
-        self, rule: Aggregation, rows: BranchState, view: HaloRows, halo: Halo, lies: Attacks
+        self, rule: Aggregation, rows: BranchState, view: HaloRows, halo: Halo, attacks: Attacks
     ) -> None:
         self.rows = rows
-        self._rule, self._view, self._halo, self._lies = rule, view, halo, lies
+        self._rule, self._view, self._halo, self._attacks = rule, view, halo, attacks
         self._sent = dict(rule.send(view, halo.both_ways()))
 
     def parcels(self) -> list[Parcel]:
@@ -77,7 +77,7 @@ class Ruled:
         over_edges = any(name.startswith(EDGE) for name in whole)
         mixing = halo.both_ways() if over_edges else halo.inward()
         rule = _Arrived(self._rule, whole)
-        mixed = exchange_under_attack(rule, self._view, mixing, self._lies)
+        mixed = exchange_under_attack(rule, self._view, mixing, self._attacks)
         return mixed[torch.from_numpy(halo.own).to(mixed.device)]
 
     def _places(self, name: str) -> Mapping[int, Numbers]:
@@ -135,11 +135,11 @@ class ShardedExchanger(Exchanger):
             if rows is None or not len(halo.all_edges):
                 continue
             rule = stage.exchange(branch)
-            if rule.averages and not self._liars:
+            if rule.averages and not self._attackers:
                 averaged.append((rows.params, halo))
             else:
                 view = HaloRows(rows, layout.branches, halo, owners.agents)
-                ruled.append(Ruled(rule, rows, view, halo, self._lies(halo, branch, round)))
+                ruled.append(Ruled(rule, rows, view, halo, self._attacks(halo, branch, round)))
             if self._share_second:
                 averaged.append((rows.moments["second"], halo))
         self._swap_and_mix(averaged, ruled)
@@ -166,9 +166,13 @@ class ShardedExchanger(Exchanger):
             known = self._halos[owners.branch] = Halo(mixing, home, self._rank)
         return known
 
-    def _lies(self, halo: Halo, branch: Branch, round: int) -> Attacks:
+    def _attacks(self, halo: Halo, branch: Branch, round: int) -> Attacks:
         return Attacks(
-            attackers=self._liars, branch=branch, round=round, rows=halo.rows, edges=halo.all_edges
+            attackers=self._attackers,
+            branch=branch,
+            round=round,
+            rows=halo.rows,
+            edges=halo.all_edges,
         )
 
 
