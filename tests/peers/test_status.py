@@ -6,7 +6,7 @@ from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.round_stats import RoundStats
 from parse_dfl.peers.round_window import Window
 from parse_dfl.peers.signed_record import unseal
-from parse_dfl.peers.status import ABOUT, StatusPublisher
+from parse_dfl.peers.status import ABOUT, StatusPublisher, rounds_of
 from parse_dfl.peers.validation import MessageValidator
 from tests.small import federation
 
@@ -74,3 +74,22 @@ def test_an_accuracy_is_told_until_there_is_a_later_one():
     own.round(TRAFFIC, None, seconds=1.0)
     assert told(own)["accuracy"] == 0.5
     assert [report.scores for report in heard.reports] == [{"accuracy": 0.5}, None]
+
+
+def test_nobody_follows_those_that_have_diverged_or_left():
+    statuses = {
+        "a-0": {"round": 3, "diverged": False},
+        "a-1": {"round": 9, "diverged": True},
+        "a-2": {"round": 4},
+        "a-3": {"round": 8, "diverged": False},
+    }
+    assert rounds_of(statuses, {"a-0", "a-1", "a-2"}) == [3, 4]
+
+
+def test_a_status_says_whether_the_agent_has_diverged():
+    own, _ = telling()
+    own.begin()
+    assert told(own)["diverged"] is False
+    next(iter(own._learner.layout.stacks[0].rows.values())).params.fill_(float("nan"))
+    own.begin()
+    assert told(own)["diverged"] is True

@@ -25,7 +25,7 @@ from parse_dfl.peers.node_state import StateFile, Stop
 from parse_dfl.peers.round_stats import RoundStats
 from parse_dfl.peers.round_sync import RoundPacer, RoundSync
 from parse_dfl.peers.round_window import rounds_for
-from parse_dfl.peers.status import Reporter, StatusPublisher, ask_all, round_of
+from parse_dfl.peers.status import Reporter, StatusPublisher, ask_all, rounds_of
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport
 from parse_dfl.peers.validation import MessageValidator
@@ -217,7 +217,7 @@ class Node:
             timeout_s=STATUS_TIMEOUT_S,
             wanted=living,
         )
-        return [round_of(told) for name, told in others.items() if name in living]
+        return rounds_of(others, living)
 
     def _round(self) -> None:
         begin = time.perf_counter()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Protocol
 
+from parse_dfl.engine.divergence import parameters_are_finite
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.exchange import PeerExchanger
@@ -110,6 +111,18 @@ def round_of(status: Mapping[str, Any]) -> int:
     return told if type(told) is int and told >= 0 else 0
 
 
+def rounds_of(statuses: Mapping[str, Mapping[str, Any]], living: Collection[str]) -> list[int]:
+    """Return the rounds that the ``living`` have finished, in which others may join them.
+
+    Agents that have diverged are left out: they wait for nobody and soon are at the last round.
+    """
+    return [
+        round_of(status)
+        for name, status in statuses.items()
+        if name in living and status.get("diverged") is not True
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoundReport:
     """One round of one peer; ``scores`` are there when it was evaluated."""
@@ -200,7 +213,8 @@ class StatusPublisher:
         return seal(ABOUT, {**self._status, "living": living}, self._identity)
 
     def _state(self, traffic: RoundStats | None) -> Mapping[str, Any]:
-        agent = self._learner.layout.stacks[0].agents[0]
+        stack = self._learner.layout.stacks[0]
+        agent = stack.agents[0]
         return {
             "round": self._learner.round,
             "rounds": self._learner.training.rounds,
@@ -212,6 +226,7 @@ class StatusPublisher:
             "received_bytes": self._exchanger.arrivals.received_bytes,
             "validator": self._guard.report(time.time()),
             "accuracy": self._accuracy,
+            "diverged": not parameters_are_finite(stack),
         }
 
 
