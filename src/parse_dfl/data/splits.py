@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from parse_dfl.agents import Kind
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError, DataError, nearest, unknown
 from parse_dfl.text import real
+
+Indices = NDArray[np.int64]
+"""Positions of samples in a data set, ascending."""
 
 LEAST_SHARE = 0.1
 """Windows count as overlapping if this share of all neighbours in the file overlap alike; less
@@ -41,7 +45,7 @@ def reach(data: MultimodalData) -> int:
     """
     return max(
         (
-            _reach_of(values.reshape(len(values), values.shape[1], -1))
+            reach_of_windows(values)
             for name, values in data.modalities.items()
             if data.kinds[name] in (Kind.SERIES, Kind.VIDEO)
         ),
@@ -49,8 +53,9 @@ def reach(data: MultimodalData) -> int:
     )
 
 
-def _reach_of(windows: NDArray[np.float32]) -> int:
-    """The reach of windows, shape (samples, time, channels)."""
+def reach_of_windows(windows: NDArray[Any]) -> int:
+    """Return the reach of windows, shape (samples, time, ...), in file order."""
+    windows = windows.reshape(*windows.shape[:2], -1)
     before, after = windows[:-1], windows[1:]
     least, length = max(1, LEAST_SHARE * len(before)), int(windows.shape[1])
     for step in range(1, length):
@@ -64,8 +69,41 @@ def _reach_of(windows: NDArray[np.float32]) -> int:
     return 0
 
 
-Indices = NDArray[np.int64]
-"""Positions of samples in a data set, ascending."""
+def _within_reach(inside: NDArray[np.bool_], span: int) -> NDArray[np.bool_]:
+    """Return the mask of all that overlaps what is ``inside``, in file order, with itself."""
+    near = inside.copy()
+    for step in range(1, span + 1):
+        near[step:] |= inside[:-step]
+        near[:-step] |= inside[step:]
+    return near
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlappingWindows:
+    """Samples that share time steps with up to ``reach`` samples before and after them.
+
+    ``position``, shape=(samples,), says where each lies in file order.
+    """
+
+    position: Indices
+    reach: int
+
+    def groups(self, label: Indices) -> Indices:
+        """Return a group of neighbours for each sample, by which folds and resamples are made.
+
+        Groups are as long as leaves every class in several, at most eight reaches: longer ones
+        would only make folds uneven, shorter ones leave much within reach of a border.
+        """
+        _, counts = np.unique(label, return_counts=True)
+        length = int(np.clip(counts.min() // 4, 2 * self.reach, 8 * self.reach))
+        return self.position // length
+
+    def overlap(self, chosen: Indices) -> NDArray[np.bool_]:
+        """Return which samples, shape=(samples,), share time steps with the ``chosen`` ones."""
+        inside = np.zeros(int(self.position.max()) + 1, dtype=np.bool_)
+        inside[self.position[chosen]] = True
+        return _within_reach(inside, self.reach)[self.position]
+
 
 SPLIT_SEED = 0
 """Not the run's seed: all runs are judged on the same samples."""
@@ -181,11 +219,7 @@ def _cut_stratified(
             held.append(rng.permutation(members)[:count])
     inside = np.zeros(data.samples, dtype=np.bool_)
     inside[np.concatenate(held)] = True
-    near = inside.copy()
-    for step in range(1, span + 1):
-        near[step:] |= inside[:-step]
-        near[:-step] |= inside[step:]
-    return pool[~near[pool]], np.flatnonzero(inside)
+    return pool[~_within_reach(inside, span)[pool]], np.flatnonzero(inside)
 
 
 def _apportion(members: Indices, share: float, rng: np.random.Generator) -> Indices:
