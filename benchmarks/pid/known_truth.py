@@ -24,7 +24,7 @@ from scipy.stats import norm
 from benchmarks.dated import write
 from parse_dfl.analysis.pid import estimate
 from parse_dfl.analysis.pid.exact import solve
-from parse_dfl.data.synthetic import SyntheticConfig, synthetic
+from parse_dfl.data.built_in import SyntheticConfig, synthetic
 
 RESULTS = Path(__file__).with_name("results")
 SAMPLES = 4000

@@ -1,6 +1,4 @@
-"""Training, validation and test part; overlapping windows never straddle two of them.
-
-The training, validation and test part of a data set: the same for every partition and seed.
+"""The training, validation and test part of a data set: the same for every partition and seed.
 
 The test part is what ``--test`` says:
 
@@ -32,13 +30,24 @@ from parse_dfl.text import real
 Indices = NDArray[np.int64]
 """Positions of samples in a data set, ascending."""
 
+Cut = tuple[Indices, Indices]
+"""What is kept, and what is held out."""
+
+SPLIT_SEED = 0
+"""Not the run's seed: all runs are judged on the same samples."""
+
+HELD_OUT = 0.2
+"""The share of subjects or samples in the test part, and of the rest in the validation part."""
+
+_RULES = ("auto", "is_test", "subject", "fraction")
+
 LEAST_SHARE = 0.1
 """Windows count as overlapping if this share of all neighbours in the file overlap alike; less
 is coincidence."""
 
 
 def reach(data: MultimodalData) -> int:
-    """How many samples after one, in file order, share some of its time steps (0: none).
+    """Return how many samples after one, in file order, share some of its time steps (0: none).
 
     Looks at series and videos whose windows lie in the file in time order: window i + 1 begins
     with what window i holds from step p on.  Shuffled windows are not recognised.
@@ -105,15 +114,6 @@ class OverlappingWindows:
         return _within_reach(inside, self.reach)[self.position]
 
 
-SPLIT_SEED = 0
-"""Not the run's seed: all runs are judged on the same samples."""
-
-HELD_OUT = 0.2
-"""The share of subjects or samples in the test part, and of the rest in the validation part."""
-
-_RULES = ("auto", "is_test", "subject", "fraction")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """Positions of the samples of each part; no sample is in two parts."""
@@ -140,10 +140,6 @@ def split(data: MultimodalData, test: str = "auto") -> Split:
     train, validation = hold_out(data, rest, held, rng)
     _refuse_missing_classes(data, train, test)
     return Split(train=train, validation=validation, test=held)
-
-
-Cut = tuple[Indices, Indices]
-"""What is kept, and what is held out."""
 
 
 def _test_part(data: MultimodalData, test: str, rng: np.random.Generator) -> Cut:
@@ -223,7 +219,7 @@ def _cut_stratified(
 
 
 def _apportion(members: Indices, share: float, rng: np.random.Generator) -> Indices:
-    """How many of each class's ``members`` to hold out: at least one of three, never all.
+    """Return how many of each class's ``members`` to hold out: at least one of three, never all.
 
     What rounding down leaves of the total goes to the classes that lost most by it.
     """
@@ -240,15 +236,15 @@ def _named_subjects(data: MultimodalData, argument: str) -> Cut:
         raise DataError(
             f"data set {data.name!r} has no subjects; use --subject-key to name a column"
         )
-    known = {name: number for number, name in enumerate(data.subject_names)}
-    known = known or {str(number): int(number) for number in np.unique(data.subject)}
+    numbers = {name: number for number, name in enumerate(data.subject_names)}
+    numbers = numbers or {str(number): int(number) for number in np.unique(data.subject)}
     asked = [part.strip() for part in argument.split(",")]
     for subject in asked:
-        if subject not in known:
+        if subject not in numbers:
             raise DataError(
-                f"unknown subject {subject!r} of {data.name!r}{nearest(subject, known)}"
+                f"unknown subject {subject!r} of {data.name!r}{nearest(subject, numbers)}"
             )
-    inside = np.isin(data.subject, [known[subject] for subject in asked])
+    inside = np.isin(data.subject, [numbers[subject] for subject in asked])
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 
