@@ -27,7 +27,7 @@ from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
