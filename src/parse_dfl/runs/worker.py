@@ -19,7 +19,8 @@ from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import StateFile, Stop
+from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import RoundReport
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
 from parse_dfl.runs.fingerprint import fingerprint
@@ -36,14 +37,14 @@ class _Teller:
         self._channel = channel
 
     def round(self, report: RoundReport) -> None:
-        traffic = report.traffic
+        stats = report.stats
         self._channel.tell(
             {
                 "kind": "round",
                 "round": report.round,
-                "payload": dict(traffic.payload_bytes),
-                "missing": sorted(traffic.missing),
-                "neighbours": dict(traffic.neighbours),
+                "payload": dict(stats.payload_bytes),
+                "missing": sorted(stats.missing),
+                "neighbours": dict(stats.neighbours),
                 "sent_bytes": report.sent_bytes,
                 "received_bytes": report.received_bytes,
                 "refused": report.refused,
