@@ -25,8 +25,8 @@ from parse_dfl.io import write_atomically
 from parse_dfl.overlays.mixing_matrix import spectral_gap
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.config import RunConfig, with_values
-from parse_dfl.runs.setup import Own
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
+from parse_dfl.runs.shared_setup import Own
 
 OUT = RESULTS / "ablations"
 MODALITY_SET = re.compile(r"\w+(\+\w+)+")

@@ -23,7 +23,7 @@ from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.io import write_atomically
-from parse_dfl.runs.setup import Own
+from parse_dfl.runs.shared_setup import Own
 
 OUT = RESULTS / "clear-weak"
 SEEDS = (100, 101, 102)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from benchmarks.accuracy.recipe import Cell, TopologySpec
 from parse_dfl.runs.config import with_values
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 
 METHODS = ("parse", "parse-adaptive", "dsgd-hybrid", "dsgd-task")
 SETS = ("digits", "cremad_votes", "leaves100", "mfeat", "avdigits-hard", "utd_mhad", "motionsense")

@@ -19,7 +19,7 @@ from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.node import identity_of
 from parse_dfl.runs.node_config import load_agent_file
-from parse_dfl.runs.peer_session import check_engine
+from parse_dfl.runs.run import check_engine
 from parse_dfl.safe_names import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
