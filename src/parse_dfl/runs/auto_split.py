@@ -1,4 +1,4 @@
-"""Propose the slice ratio for ``split = "auto"``: in proportion to the bits that the modalities tell.
+"""Propose the slice ratio for ``split = "auto"``: as the bits that the modalities tell.
 
 The bits are those of the partial information decomposition of each pair of modalities about the
 label (BATCH, :mod:`parse_dfl.analysis.pid`), estimated once, before training, on the training

@@ -29,7 +29,8 @@ class Site:
 
     ``listen`` and ``connect`` are ``HOST:PORT``.  ``wait_for`` agents, this one included, must be
     there before it begins, within ``meet_s`` seconds.  ``folder`` gets its checkpoints, None:
-    nothing is kept.  ``ends_diverged`` says whether it ends when its own parameters are no longer finite.
+    nothing is kept.  ``ends_diverged`` says whether it ends when its own parameters are no longer
+    finite.
     """
 
     listen: Sequence[str]
