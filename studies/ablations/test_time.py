@@ -13,7 +13,7 @@ from parse_dfl.networks.network import Outputs
 from parse_dfl.runs.compare import comparison
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.results import agent_scores, group_means, weighted_mean
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 
 Prediction = Callable[[Outputs], Tensor]
 

@@ -232,9 +232,7 @@ class Node:
         scores = self._evaluate_if_due()
         if self.trainer.round % self._settings.checkpoint_every == 0:
             self._save()
-        self._telling.round(
-            traffic, scores, time.perf_counter() - begin, diverged=self.diverged
-        )
+        self._telling.round(traffic, scores, time.perf_counter() - begin, diverged=self.diverged)
         if self._in_lockstep:
             self._lockstep.keep(traffic)
 
