@@ -16,7 +16,7 @@ from parse_dfl.peers.node_state import Stop
 from parse_dfl.peers.round_stats import RoundStats
 from parse_dfl.peers.status import RoundReport, in_a_line
 from parse_dfl.runs.config import RunConfig
-from parse_dfl.runs.lock import locked
+from parse_dfl.runs.folder import locked
 from parse_dfl.runs.node import identity_of
 from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.runs.run import check_engine

@@ -16,9 +16,8 @@ from parse_dfl.engine.trainer import apply_event
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.neighbours import Owners
 from parse_dfl.runs.artifacts import write_slices
-from parse_dfl.runs.callbacks import Listener
+from parse_dfl.runs.callbacks import Listener, interrupt_after_round
 from parse_dfl.runs.folder import read_json, write_json
-from parse_dfl.runs.interrupt import interrupt_after_round
 from parse_dfl.runs.launcher import Launcher, Message
 from parse_dfl.runs.recorder import Recorder, Summary
 from parse_dfl.runs.results import AgentScore, overlays_of
