@@ -40,8 +40,18 @@ class Listener(Protocol):
         """Something that a person should know now, in one line."""
 
 
-class _Silent(Listener):
-    """Hears nothing."""
+class _Silent:
+    def start(self, label: str, rounds: int, first_round: int) -> None:
+        pass
+
+    def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
 
 
 SILENT: Listener = _Silent()
