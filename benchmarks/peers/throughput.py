@@ -26,7 +26,7 @@ from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.config import NodeSettings, PeerConfig
 from parse_dfl.peers.identity import Identity
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
 from parse_dfl.runs.setup import prepare
 from parse_dfl.runs.shared_setup import tensors_of

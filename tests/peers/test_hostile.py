@@ -17,7 +17,7 @@ from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import LinkSettings
 from parse_dfl.runs.launcher import Launcher
@@ -58,7 +58,7 @@ class Mallory:
     def join(self) -> None:
         """Announce what honest members have, once they are seen."""
         nobody = PeerInfo(
-            name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), born=0,
+            name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), created_ns=0,
             terms=self.terms,
         )  # fmt: skip
         self.membership.join(nobody)

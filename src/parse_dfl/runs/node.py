@@ -13,14 +13,15 @@ from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import save_agent
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.errors import DivergenceError, IdentityError
+from parse_dfl.errors import DivergenceError
 from parse_dfl.io import cannot_write
 from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
-from parse_dfl.peers.identity import Identity, Insecure
+from parse_dfl.peers.identity import Identity, Insecure, load_identity
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import StateFile, Stop
+from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
 from parse_dfl.runs.config import to_dict
@@ -129,31 +130,15 @@ def save_trained(setup: RunSetup, trainer: Trainer, path: Path) -> None:
     )
 
 
-def identity_of(file: AgentFile) -> Identity | Insecure:
-    """Who the agent is.
-
-    Raises:
-        IdentityError: the certificate cannot be used, or is another agent's.
-        ConfigError: a name cannot be one.
-    """
-    if file.run.peer.insecure:
-        return Insecure(file.node.name, file.node.federation)
-    identity = Identity.load(file.path(file.node.certificates))
-    if identity.name != file.node.name:
-        raise IdentityError(
-            f"the certificate in {file.node.certificates} is of {identity.name!r}, the file names "
-            f"the agent {file.node.name!r}; use that agent's certificate"
-        )
-    return identity
-
-
 def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
     """Be the agent: all rounds that are left, or to the stop.
 
     Raises:
         ParseDflError: bad settings or data, a certificate that is refused, nobody there.
     """
-    identity = identity_of(file)
+    identity = load_identity(
+        file.node.name, federation=file.node.federation, certificates=file.certificates
+    )
     _make(file.folder)
     with locked(file.folder):
         _live(file, identity, reporter, stop)

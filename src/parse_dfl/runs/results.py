@@ -108,7 +108,7 @@ class Facts:
 
     ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
     ``proposal`` is the split that was proposed, where one was asked for; ``diverged`` the agents
-    that have, and since when (:class:`~parse_dfl.runs.divergence.DivergenceLog`).
+    that have, and since when (:class:`~parse_dfl.runs.recorder.DivergenceLog`).
     """
 
     method: str

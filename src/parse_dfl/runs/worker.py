@@ -25,7 +25,7 @@ from parse_dfl.engine.agent_data import TensorData
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import ParseDflError
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import RoundReport
 from parse_dfl.runs.callbacks import STOPS
 from parse_dfl.runs.config import from_dict
@@ -104,14 +104,14 @@ class _ChannelReporter:
         self._channel = channel
 
     def round(self, report: RoundReport) -> None:
-        traffic = report.traffic
+        stats = report.stats
         self._channel.tell(
             {
                 "kind": "round",
                 "round": report.round,
-                "payload": dict(traffic.payload_bytes),
-                "missing": sorted(traffic.missing),
-                "neighbours": dict(traffic.neighbours),
+                "payload": dict(stats.payload_bytes),
+                "missing": sorted(stats.missing),
+                "neighbours": dict(stats.neighbours),
                 "sent_bytes": report.sent_bytes,
                 "received_bytes": report.received_bytes,
                 "refused": report.refused,
