@@ -28,16 +28,16 @@ class Listener(Protocol):
     """Told by a run where it stands; a comparison starts and finishes one run after another."""
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
-        """A run of ``rounds`` rounds begins (or goes on) after ``first_round`` done rounds."""
+        """Hear that a run of ``rounds`` rounds begins, or goes on, after ``first_round`` done rounds."""
 
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
-        """``done`` rounds are done; ``accuracy`` per agent group, 0 to 1, when it was due."""
+        """Hear that ``done`` rounds are done; ``accuracy`` per agent group, 0 to 1, when it was due."""
 
     def finish(self) -> None:
-        """The run that was started last is over."""
+        """Hear that the run that was started last is over."""
 
     def note(self, text: str) -> None:
-        """Something that a person should know now, in one line."""
+        """Hear something that a person should know now, in one line."""
 
 
 class _Silent:
@@ -58,7 +58,7 @@ SILENT: Listener = _Silent()
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked to stop; ``number`` is the signal's."""
+    """Raised when a signal asked to stop; ``number`` is the signal's."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stop:
-    """Whether somebody has asked to stop, and by which signal."""
+    """Remembers whether somebody has asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -78,7 +78,7 @@ class Stop:
         return self.number is not None
 
     def error(self) -> Stopped:
-        """What ends the run once its checkpoint is written."""
+        """Return what ends the run once its checkpoint is written."""
         return Stopped(signal.SIGINT if self.number is None else self.number)
 
 

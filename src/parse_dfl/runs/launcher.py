@@ -33,7 +33,7 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class PeerSpec:
-    """What a worker is told to be.
+    """One peer, as the launcher describes it to a worker.
 
     ``certificates`` is the agent's folder of them, empty: insecure.  ``folder`` gets its
     checkpoints (in ``peers/NAME``) and its file (in ``agents``), empty: nothing is kept.

@@ -93,7 +93,7 @@ class PeerSession:
                 self._reports.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
             case "held":
-                assert self._held is not None, "it was told to"
+                assert self._held is not None, "a peer holds only when it is told to"
                 self._held[name] = message["round"]
             case "done":
                 self._done[name] = message
