@@ -28,10 +28,10 @@ class Listener(Protocol):
     """Told by a run where it stands; a comparison starts and finishes one run after another."""
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
-        """Hear that a run of ``rounds`` rounds begins, or goes on, after ``first_round`` done rounds."""
+        """Hear that a run of ``rounds`` rounds begins, or goes on after the ``first_round``."""
 
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
-        """Hear that ``done`` rounds are done; ``accuracy`` per agent group, 0 to 1, when it was due."""
+        """Hear that ``done`` rounds are done; ``accuracy`` per agent group, where it was due."""
 
     def finish(self) -> None:
         """Hear that the run that was started last is over."""
