@@ -12,7 +12,6 @@ import numpy as np
 from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.parts import audit_parts
 from parse_dfl.analysis.probing.probe import audit
-from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.divergence import sentence
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
@@ -118,7 +117,7 @@ def _natural(path: Path) -> tuple[str, int, str]:
 
 def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> TrainedAgent:
     trained = load_agent(path, encoders=own.encoders, method=method)
-    require(data, trained.spec.modalities)
+    data.require(trained.spec.modalities)
     if trained.label_names != data.label_names:
         raise DataError(
             f"{path} was trained on other data than {data.name!r}: on classes "

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import pairs
 from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.splits import OverlappingWindows, reach
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.errors import ConfigError, DataError
 
@@ -98,6 +99,7 @@ def _decompose(
     chosen = np.random.default_rng(0).permutation(pool)[:MOST_SAMPLES]
     first, second = (data.modalities[name][chosen] for name in pair)
     groups = None if data.subject is None else data.subject[chosen]
+    span = reach(data)
     try:
         decomposition = estimate(
             first,
@@ -105,6 +107,7 @@ def _decompose(
             data.label[chosen],
             names=pair,
             groups=groups if groups is not None and len(np.unique(groups)) > 1 else None,
+            windows=OverlappingWindows(position=chosen, reach=span) if span else None,
             bootstrap=0,
         )
     except DataError as reason:

@@ -1,8 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 
-from parse_dfl.data.adjust import require, with_kinds, with_subject
+from parse_dfl.data.built_in import SyntheticConfig, synthetic
+from parse_dfl.data.dataset import describe
 from parse_dfl.data.mapping import from_mapping
+from parse_dfl.data.splits import split
 from parse_dfl.errors import DataError
 
 
@@ -18,27 +22,37 @@ def data():
 
 
 def test_require(data):
-    require(data, ["acc", "gyro"])
+    data.require(["acc", "gyro"])
     with pytest.raises(DataError, match="'mine' has no modality 'gyr'; did you mean 'gyro'"):
-        require(data, ["acc", "gyr"])
+        data.require(["acc", "gyr"])
     with pytest.raises(DataError, match="it is a column of one value a sample"):
-        require(data, ["room"])
+        data.require(["room"])
 
 
 def test_kinds_change_only_what_is_named(data):
-    changed = with_kinds(data, {"acc": "vector"})
+    changed = data.with_kinds({"acc": "vector"})
     assert (changed.shape("acc"), changed.kinds["acc"]) == ((24,), "vector")
     assert (changed.shape("gyro"), changed.kinds["gyro"]) == ((8, 3), "series")
 
 
 def test_another_subject(data):
-    changed = with_subject(data, "room")
+    changed = data.with_subject("room")
     assert (changed.subject.tolist(), changed.subject_names) == ([0, 1, 1, 0], ("x", "y"))
-    assert with_subject(data, "subject") is data
+    assert data.with_subject("subject") is data
 
 
 def test_unusable_subject(data):
     with pytest.raises(DataError, match="no column 'rom'; did you mean 'room'"):
-        with_subject(data, "rom")
+        data.with_subject("rom")
     with pytest.raises(DataError, match="'weight' has type float64"):
-        with_subject(data, "weight")
+        data.with_subject("weight")
+
+
+def test_description_is_plain_json():
+    data = synthetic(SyntheticConfig(samples=160))
+    text = describe(data, split(data))
+    assert json.loads(json.dumps(text)) == text
+    assert text["modalities"]["a"] == {"kind": "vector", "shape": [16]}
+    assert text["label_counts"]["0000"] == 10
+    assert text["split"] == {"train": 102, "validation": 26, "test": 32}
+    assert (text["samples"], text["classes"], text["subjects"]) == (160, 16, None)
