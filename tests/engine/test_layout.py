@@ -3,10 +3,10 @@ from __future__ import annotations
 import torch
 
 from parse_dfl.engine.state import flatten, param_slices
-from tests.small import federation, run_rounds, small_data, small_network_spec
+from tests.small import federation, small_data, small_network_spec
 
 
-def test_agents_of_one_modality_set_form_a_cohort():
+def test_agents_of_one_modality_set_form_a_stack():
     layout = federation(seeds=(0, 1)).layout
     groups = [{agent.group for agent in stack.agents} for stack in layout.stacks]
     assert groups == [{"a"}, {"b"}, {"a+b"}]
@@ -32,7 +32,7 @@ def test_equal_components_of_one_seed_start_equal_and_of_two_seeds_do_not():
         assert not torch.equal(first[0], second[0])
 
 
-def test_a_cohorts_parameters_are_views_of_its_rows():
+def test_a_stacks_parameters_are_views_of_its_rows():
     simulator = federation()
     data = small_data()
     for stack in simulator.layout.stacks:
@@ -45,25 +45,5 @@ def test_a_cohorts_parameters_are_views_of_its_rows():
             rows.params[block] = 7.0
             assert all((parameter == 7.0).all() for parameter in part.parameters())
             spec = stack.agents[0]
-            alone = simulator.method.network(small_network_spec(data), spec).parts[label]
+            alone = simulator.trainer.method.network(small_network_spec(data), spec).parts[label]
             assert rows.width == len(flatten(alone, param_slices(alone)))
-
-
-def test_frozen_parameters_belong_to_no_row():
-    part = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
-    part[0].requires_grad_(False)
-    (weight, bias) = param_slices(part)
-    assert (weight.name, weight.shape, weight.slice) == ("1.weight", (1, 3), slice(0, 3))
-    assert (bias.name, bias.offset) == ("1.bias", 3)
-    assert torch.equal(flatten(part, param_slices(part))[:3], part[1].weight[0])
-    assert len(flatten(part[0], param_slices(part[0]))) == 0
-
-
-def test_restoring_gives_back_every_tensor():
-    simulator = run_rounds(federation("sheaf-dmfl"), 2)
-    rows = next(r for b, r in simulator.layout.branches.items() if b.component == "head")
-    kept = {name: value.clone() for name, value in rows.tensors().items()}
-    assert {"theta", "steps", "moment.first", "moment.second", "memory.maps"} <= kept.keys()
-    run_rounds(simulator, 1)
-    rows.restore(kept)
-    assert all(torch.equal(value, kept[name]) for name, value in rows.tensors().items())

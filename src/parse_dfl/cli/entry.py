@@ -17,7 +17,7 @@ from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.streams import lasting_streams
 from parse_dfl.cli.threads import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.interrupt import interrupt_at_once
 from parse_dfl.safe_names import as_given
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.resuming import Kept
 
 Value = TypeVar("Value")

@@ -22,8 +22,7 @@ from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.methods.names import METHODS
-from parse_dfl.process import command
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import command, launch
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.resuming import go_on_with, kept_run
 

@@ -1,4 +1,9 @@
-"""How many of a stack's rows, and how many samples, are worked on at once."""
+"""What a run holds in memory, and how many rows and samples are worked on at once.
+
+State grows with the agents and cannot be chunked: parameters and moments, a row an agent.  All
+else is worked on in chunks of rows, whose size follows from the caches and from what the memory
+limit leaves.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from parse_dfl.errors import ConfigError
 from parse_dfl.networks.network import Network
+from parse_dfl.process import format_bytes, parse_memory
 
 STATE_MATRICES = 4
 """Parameters, gradients and two moments, each of a row's width."""
@@ -21,12 +28,12 @@ the activations are alive at a time there, so that they count once and not with 
 
 
 @dataclass(kw_only=True)
-class Chunks:
-    """What a stack's work takes, row by row, and what of it is done together.
+class MemoryPlan:
+    """The memory that a stack's work takes, row by row, and how much of it is done together.
 
-    ``working_bytes`` is what the work may take besides parameters and moments; None: what it likes.
+    ``working_bytes`` is what the work may take besides parameters and moments; None: any amount.
     Where steps are ``compiled``, each number of rows of a part costs seconds once; ``most_rows``
-    leaves parts for others who work at the same time.
+    leaves parts for other threads.
     """
 
     rows: int
@@ -39,7 +46,7 @@ class Chunks:
     compiled: bool = False
 
     @property
-    def height(self) -> int:
+    def rows_per_chunk(self) -> int:
         """The most rows that are trained together: what fits the cache, and the memory."""
         state = STATE_MATRICES * self.parameters
         if self.compiled:
@@ -69,21 +76,19 @@ class Chunks:
         return max(self.layer_entries)
 
     def affordable(self, entries: int, copies: int) -> int:
-        """``entries``, or as many as may be held ``copies`` times."""
+        """Return ``entries``, or as many as may be held ``copies`` times."""
         if self.working_bytes is None:
             return entries
         return min(entries, self.working_bytes // (copies * self.number_bytes))
 
-    def parts(self) -> list[slice]:
-        """Even blocks of rows, each small enough to be trained within the cache."""
-        return [
-            slice(start, min(start + self.height, self.rows))
-            for start in range(0, self.rows, self.height)
-        ]
+    def chunks(self) -> list[slice]:
+        """Return even blocks of rows, each small enough to be trained within the cache."""
+        step = self.rows_per_chunk
+        return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
 
 
 def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
-    """Entries a sample of the inputs (n, S, *shape) and of every layer's output, for one agent."""
+    """Count one agent's entries a sample of the inputs (n, S, *shape) and every layer's output."""
     sample = {name: values[0, :1] for name, values in inputs.items()}
     entries = [values.numel() for values in sample.values()]
 
@@ -103,12 +108,41 @@ def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
 
 
 def even_part(total: int, largest: int) -> int:
-    """The size of equal parts of ``total``, at most ``largest`` each: no rest is left alone."""
+    """Return the size of equal parts of ``total``, at most ``largest`` each: no rest is small."""
     return -(-total // -(-total // largest))
 
 
 def equal_part(total: int, largest: int) -> int:
-    """:func:`even_part`, or somewhat less where that divides the total."""
+    """Return :func:`even_part`, or somewhat less where that divides the total."""
     fewest = -(-total // largest)
     counts = range(fewest, fewest + fewest // 2 + 1)
     return next((total // n for n in counts if total % n == 0), even_part(total, largest))
+
+
+EVALUATION_BYTES = 16 << 20
+"""What an evaluation of the smallest chunks takes."""
+
+
+def working_bytes(
+    limit: str | None, *, held_bytes: int, state_bytes: int, least_bytes: int, agents: int
+) -> int | None:
+    """Return what ``limit`` leaves for training and evaluation; None: as much as they like.
+
+    ``held_bytes`` lie there already: libraries and data; ``state_bytes`` will: parameters and
+    moments of all agents; ``least_bytes`` is what working on one row at a time takes.
+
+    Raises:
+        ConfigError: that does not fit; the message says what would.
+    """
+    if limit is None:
+        return None
+    needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
+    left = parse_memory(limit) - held_bytes - state_bytes
+    if left < least_bytes + EVALUATION_BYTES:
+        raise ConfigError(
+            f"memory limit {limit} is too small: {format_bytes(needed)} are needed, {format_bytes(held_bytes)} for "
+            f"libraries and data, {format_bytes(state_bytes)} for parameters and optimizer state of "
+            f"{agents} agents, {format_bytes(least_bytes + EVALUATION_BYTES)} to work with; raise it, or "
+            "train fewer agents, narrower networks, or with --optimizer sgd"
+        )
+    return left

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Protocol
 
-from parse_dfl.engine.divergence import parameters_are_finite
+from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.exchange import PeerExchanger

@@ -22,7 +22,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from parse_dfl.errors import ParseDflError, RankError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 
 PATIENCE_S = 600.0
 """A rank that says nothing for so long is given up.  Longer than a cold compilation, or than the

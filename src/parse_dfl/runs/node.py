@@ -149,7 +149,7 @@ def _learner(file: AgentFile) -> tuple[Trainer, Split]:
         robust_method(build_method(run.method, options_of(run)), run.overlay.robust),
         blueprint_of(run, data),
         training=run.training,
-        events=events,
+        changes=events,
     )
     return trainer, parts
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from parse_dfl.agents import apply_change
 from parse_dfl.branches import Branch
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache
-from parse_dfl.engine.trainer import apply_event
+from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import ConfigError, PeerError
 from parse_dfl.peers.neighbours import Owners
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener
 from parse_dfl.runs.config import RunConfig
@@ -183,7 +183,7 @@ class PeerSession:
             agent = shard.agent
             for event in self._found.events:
                 if event.round <= self._counted:
-                    agent = apply_event(agent, event)
+                    agent = apply_change(agent, event)
             agents[name] = agent
         return agents
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parse_dfl.engine.gradient_conflict import HELD_OUT_SAMPLES, measure_conflict
+from parse_dfl.analysis.gradient_conflict import HELD_OUT_SAMPLES, measure_conflict
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
 from parse_dfl.runs.trial import Trial
 
@@ -28,7 +28,7 @@ class ConflictRecorder:
         self._trial, self._folders = trial, folders
         drawn = np.random.default_rng(HELD_OUT_SEED).permutation(trial.split.validation)
         samples = torch.from_numpy(np.sort(drawn[:HELD_OUT_SAMPLES]))
-        self._samples = samples.to(trial.simulator.data.device)
+        self._samples = samples.to(trial.simulator.trainer.data.device)
 
     def record(self, round: int) -> None:
         """Measure at the simulator's present parameters, and add the lines of ``round``."""

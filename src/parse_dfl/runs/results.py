@@ -15,7 +15,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
 from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
@@ -82,7 +82,7 @@ class PayloadMeter(PayloadTotals):
         if simulator.layout is not self._layout:
             self._layout = simulator.layout
             self._known.clear()
-        stage = simulator.stage_number
+        stage = simulator.stage.number
         if stage not in self._known:
             self._known[stage] = simulator.payload()
         return self._known[stage]
@@ -134,7 +134,7 @@ def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
     found = {(seed, name): rest for part in rows for seed, name, *rest in part}
     return [
         AgentScore(agent, samples, trial.weights.get(agent, 1), values)
-        for agent in simulator.agents
+        for agent in simulator.backend.agents
         for samples, values in [found[agent.seed, agent.name]]
     ]
 
@@ -205,9 +205,9 @@ def summarise(
     """``summary.json`` of one seed of a trial; ``peak`` are bytes of memory."""
     simulator = trial.simulator
     facts = Facts(
-        method=simulator.method.name,
-        data=simulator.data.source.name,
-        lr=simulator.lr,
+        method=simulator.trainer.method.name,
+        data=simulator.trainer.data.source.name,
+        lr=simulator.trainer.lr,
         evaluated_samples=len(trial.evaluation_samples),
         parameters=_parameters(simulator),
         overlays=_overlays(trial, seed),
@@ -225,10 +225,10 @@ def summarise(
 def _parameters(simulator: Simulator) -> dict[str, int]:
     """Of one agent, by group."""
     owned: dict[AgentSpec, int] = {}
-    for owners in simulator.owners.values():
+    for owners in simulator.backend.owners.values():
         for agent in owners.agents:
             owned[agent] = owned.get(agent, 0) + owners.width
-    return {agent.group: owned[agent] for agent in simulator.agents}
+    return {agent.group: owned[agent] for agent in simulator.backend.agents}
 
 
 def summary(
@@ -295,8 +295,8 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
 def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
     """The last round's overlays of one seed, each label and member set once."""
     simulator = trial.simulator
-    owned = simulator.owners.values()
-    found = overlays_of(simulator.book, owned, simulator.stage, max(1, simulator.round))
+    owned = simulator.backend.owners.values()
+    found = overlays_of(simulator.mixing_cache, owned, simulator.stage, max(1, simulator.round))
     return [drawn for key, drawn in found.items() if key.seed == seed]
 
 

@@ -62,7 +62,7 @@ def run(
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 claim(folder, config)
         if ranks.leads:
-            tell_notes(trial.simulator.data.source, config.agents, listener)
+            tell_notes(trial.simulator.trainer.data.source, config.agents, listener)
         folders = {config.seed: folder} if folder else {}
         session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
         if resume:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
-from parse_dfl.engine.early_stopping import BestRows
+from parse_dfl.engine.evaluation import BestRows
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs.artifacts import save_agents, save_slices
 from parse_dfl.runs.callbacks import SILENT, Listener
@@ -53,7 +53,7 @@ class Session:
         self._written = folders if trial.ranks.leads else {}
         self._checkpoint = checkpoint
         self._seconds, self._saved = 0.0, 0
-        self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.homes}")
+        self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.backend.homes}")
         self._payload = PayloadMeter(trial.simulator)
         self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
@@ -64,7 +64,7 @@ class Session:
         self._some = torch.from_numpy(some_of(samples, trial.config.eval_samples))
 
     def _early_stopping(self) -> BestRows | None:
-        if not self.trial.simulator.method.centralised:
+        if not self.trial.simulator.trainer.method.centralised:
             return None
         validation = torch.from_numpy(self.trial.split.validation)
         return BestRows(self.trial.simulator, validation, list(self.trial.seeds))
@@ -97,7 +97,7 @@ class Session:
     def _run(self) -> dict[int, dict[str, Any]]:
         simulator, config = self.trial.simulator, self.trial.config
         rounds = config.training.rounds
-        self._listener.start(simulator.method.name, rounds, simulator.round)
+        self._listener.start(simulator.trainer.method.name, rounds, simulator.round)
         with interrupt_after_round(echoes=self._ranks.size > 1) as stop:
             while simulator.round < rounds:
                 self._round()
@@ -132,7 +132,7 @@ class Session:
         simulator = self.trial.simulator
         scores = of_all_ranks(self.trial, agent_scores(self.trial, simulator.evaluate(samples)))
         if new := self._diverged.update(simulator.round, scores):
-            method, lr = simulator.method.name, simulator.lr
+            method, lr = simulator.trainer.method.name, simulator.trainer.lr
             self._listener.note(
                 note_of(new, len(scores), method=method, round=simulator.round, lr=lr)
             )
@@ -182,7 +182,7 @@ class Session:
     def _spent(self) -> dict[str, Any]:
         """Payload and seconds; the seconds of seeds side by side are shared out evenly."""
         share = 1 / len(self.trial.seeds)
-        clock, rounds = self.trial.simulator.clock, self.trial.config.training.rounds
+        clock, rounds = self.trial.simulator.trainer.clock, self.trial.config.training.rounds
         return {
             **self._payload.summary(len(self.trial.seeds)),
             "wall_seconds": self._seconds * share,
@@ -207,7 +207,7 @@ class Session:
             "seeds": list(self.trial.seeds),
             "threads": torch.get_num_threads(),
             "seconds": self._seconds,
-            "clock": vars(self.trial.simulator.clock),
+            "clock": vars(self.trial.simulator.trainer.clock),
             "payload": self._payload.state(),
             "diverged": self._diverged.state(),
         }
@@ -218,7 +218,7 @@ class Session:
 
     def _fingerprint(self) -> str:
         simulator = self.trial.simulator
-        data, method = simulator.data.source, simulator.method
+        data, method = simulator.trainer.data.source, simulator.trainer.method
         return fingerprint(self.trial.config, self.trial.seeds, method.name, data)
 
     def resume(self) -> None:
@@ -243,7 +243,8 @@ class Session:
         before, now = header.get("threads"), torch.get_num_threads()
         if before is not None and before != now and self._ranks.leads:
             self._listener.note(
-                f"{self.trial.simulator.method.name}: goes on with {now} threads after {before}; "
+                f"{self.trial.simulator.trainer.method.name}: goes on with {now} threads after "
+                f"{before}; "
                 "for the same numbers as without a stop, to the last bit, add "
                 f"--threads {before}"
             )
@@ -269,7 +270,7 @@ class Session:
         if self._best:
             self._best.restore(best)
         self._seconds = header["seconds"]
-        vars(simulator.clock).update(header["clock"])
+        vars(simulator.trainer.clock).update(header["clock"])
         self._payload.restore(header["payload"])
         self._diverged.restore(header.get("diverged", ()))
         self._saved = simulator.round

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parse_dfl.agents import AgentMix, ModalityChange, parse_event, parse_mix
+from parse_dfl.agents import AgentMix, ModalityChange, check_changes, parse_event, parse_mix
 from parse_dfl.byzantine import Attacker, check_attackers, parse_attacker
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import Split, split
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.names import METHODS, split_method
@@ -29,7 +28,7 @@ from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.topologies import Topology, parse_topology
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
 from parse_dfl.runs.config import RunConfig, with_own_lr
@@ -156,7 +155,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> R
     topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
     topology.check([agent.name for agent in mix.agents()])
     events = [parse_event(text) for text in config.events]
-    check_events(events, mix.agents(), mix.modalities, config.training.rounds)
+    check_changes(events, mix.agents(), mix.modalities, config.training.rounds)
     check_attackers(liars_of(config), [agent.name for agent in mix.agents()])
     return RunSetup(
         config=config,

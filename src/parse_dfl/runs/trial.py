@@ -16,11 +16,11 @@ from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.gossip_standardisation import agree
 from parse_dfl.engine.sampler import local_steps
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Method, nothing
 from parse_dfl.ranks.group import ALONE, Ranks
-from parse_dfl.ranks.simulator import ShardedSimulator, check_method
+from parse_dfl.ranks.simulator import build_rank_simulator, check_method
 from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.setup import (
@@ -82,7 +82,7 @@ def build_trial(
     agreement = NOTHING_SENT
     if config.data.standardise == "agreed" and (found.method.centralised or _shares(found.method)):
         shards, agreement = agree(found.data, shards, found.topology)
-    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    build = build_simulator if ranks.size == 1 else partial(build_rank_simulator, ranks=ranks)
     simulator = build(
         found.tensors(),
         shards,
@@ -91,7 +91,7 @@ def build_trial(
         training=config.training,
         overlay=config.overlay,
         topology=found.topology,
-        events=found.events,
+        changes=found.events,
         compiled=config.compile,
     )
     return Trial(

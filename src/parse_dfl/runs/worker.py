@@ -114,7 +114,7 @@ def _learner(found: RunSetup, data: TensorData, agent: str) -> Trainer:
         robust_method(found.method, found.config.overlay.robust),
         found.network_spec,
         training=replace(training, local_steps=steps),
-        events=[event for event in found.events if event.agent == agent],
+        changes=[event for event in found.events if event.agent == agent],
     )
 
 
