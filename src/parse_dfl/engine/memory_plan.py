@@ -139,10 +139,11 @@ def working_bytes(
     needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
     left = parse_memory(limit) - held_bytes - state_bytes
     if left < least_bytes + EVALUATION_BYTES:
+        work = format_bytes(least_bytes + EVALUATION_BYTES)
         raise ConfigError(
-            f"memory limit {limit} is too small: {format_bytes(needed)} are needed, {format_bytes(held_bytes)} for "
-            f"libraries and data, {format_bytes(state_bytes)} for parameters and optimizer state of "
-            f"{agents} agents, {format_bytes(least_bytes + EVALUATION_BYTES)} to work with; raise it, or "
+            f"memory limit {limit} is too small: {format_bytes(needed)} are needed, "
+            f"{format_bytes(held_bytes)} for libraries and data, {format_bytes(state_bytes)} for "
+            f"parameters and optimizer state of {agents} agents, {work} to work with; raise it, or "
             "train fewer agents, narrower networks, or with --optimizer sgd"
         )
     return left
