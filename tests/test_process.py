@@ -191,14 +191,14 @@ def test_systems_without_such_a_library_are_left_alone(monkeypatch):
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "x", "MASTER_PORT": "1"}
 
 
-def test_a_process_by_itself_leads():
+def test_a_process_by_itself_is_the_main_one():
     assert launch({}) == Launch(rank=0, size=1, local_rank=0)
-    assert launch({}).leads
+    assert launch({}).is_main
 
 
 def test_what_torchrun_says():
     assert launch(TORCHRUN | {"LOCAL_RANK": "1"}) == Launch(rank=3, size=4, local_rank=1)
-    assert not launch(TORCHRUN).leads
+    assert not launch(TORCHRUN).is_main
 
 
 def test_half_of_what_torchrun_says_is_something_else():

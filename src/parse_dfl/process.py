@@ -151,7 +151,7 @@ class Launch:
     local_rank: int = 0
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process prints and writes files; one does, the first."""
         return self.rank == 0
 

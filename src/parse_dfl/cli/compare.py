@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> None:
             overwrite=args.overwrite,
             listener=listener,
         )
-    if launch().leads:
+    if launch().is_main:
         _show(out)
 
 

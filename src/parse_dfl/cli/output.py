@@ -91,7 +91,7 @@ def list_files(folder: Path) -> str:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Listener]:
     """The listener that fits stderr; whatever happens inside, the bar is taken away."""
-    if not launch().leads:
+    if not launch().is_main:
         yield SILENT
     elif quiet:
         yield QuietListener()

@@ -138,7 +138,7 @@ class RankBackend:
 
     def gather(self, state: State) -> dict[str, Tensor]:
         """Return the state of all ranks on the main one; on others nothing."""
-        if not self._ranks.leads:
+        if not self._ranks.is_main:
             self._ranks.send(_packed(state), to=0)
             return {}
         whole: dict[str, Tensor] = {}
@@ -174,10 +174,10 @@ class RankBackend:
         Raises:
             CheckpointError: the state is of another experiment.
         """
-        with self._ranks.agreeing():
-            if self._ranks.leads:
+        with self._ranks.raise_together():
+            if self._ranks.is_main:
                 check_state(state, self._ownership)
-        if not self._ranks.leads:
+        if not self._ranks.is_main:
             return load(bytes(self._ranks.receive(0)))
         for rank in range(1, self._ranks.size):
             self._ranks.send(_packed(self._part(state, rank)), to=rank)

@@ -30,7 +30,7 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
         OutputError: the folder cannot be written to.
     """
     ranks, simulator = trial.ranks, trial.simulator
-    if ranks.leads:
+    if ranks.is_main:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -43,11 +43,11 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
             network_spec=simulator.trainer.network_spec,
             label_names=simulator.trainer.data.source.label_names,
         )
-        if ranks.leads:
+        if ranks.is_main:
             write_atomically(_place(folder, stack.agents[row]), content)
         else:
             ranks.send(content, to=0)
-    if ranks.leads:
+    if ranks.is_main:
         for agent in simulator.backend.agents:
             home = simulator.backend.homes.get((agent.seed, agent.name), 0)
             if agent.seed == seed and home != ranks.rank:
@@ -78,7 +78,7 @@ def save_slices(trial: Trial, seed: int, folder: Path) -> None:
                 stack, row, simulator.trainer.method, simulator.trainer.network_spec, names
             )
             arrays |= slices_of(alone, source, samples)
-    if not ranks.leads:
+    if not ranks.is_main:
         ranks.send(save(arrays), to=0)
         return
     for rank in range(1, ranks.size):

@@ -123,7 +123,7 @@ def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
         return own
     told = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in own]
     rows = trial.ranks.gather(told)
-    if not trial.ranks.leads:
+    if not trial.ranks.is_main:
         return own
     found = {(seed, name): rest for part in rows for seed, name, *rest in part}
     return [

@@ -45,11 +45,11 @@ class Session:
     ) -> None:
         self.trial, self._ranks, self._folders = trial, trial.ranks, folders
         self._simulator = trial.simulator
-        self._listener = listener if trial.ranks.leads else SILENT
+        self._listener = listener if trial.ranks.is_main else SILENT
         self._checkpoint = checkpoint
         self._saved = 0
         self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.backend.homes}")
-        written = folders if trial.ranks.leads else {}
+        written = folders if trial.ranks.is_main else {}
         self._recorder = Recorder(trial.setup, written, self._listener, trial.seeds)
         self._recorder.sent_before(trial.agreement)
         self._payload = PayloadMeter(trial.simulator)
@@ -75,7 +75,7 @@ class Session:
             RankError: another rank was lost; the message says which round is safe.
         """
         try:
-            with self._ranks.parting():
+            with self._ranks.report_failure():
                 self._run_rounds()
                 summaries = self._finish()
                 self._listener.finish()
@@ -130,13 +130,13 @@ class Session:
         self._recorder.finish(scores)
         peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
         diverged = [seed for seed in self.trial.seeds if self._recorder.diverged(seed)]
-        diverged = self._ranks.tell(diverged)
+        diverged = self._ranks.broadcast(diverged)
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
             if seed not in diverged:
                 save_slices(self.trial, seed, folder)
         summaries = {}
-        if self._ranks.leads:
+        if self._ranks.is_main:
             summaries = self._recorder.summaries(
                 parameters=parameters_by_group(self._simulator),
                 overlays=overlays_of_seeds(self.trial),
@@ -147,7 +147,7 @@ class Session:
             )
             if self._checkpoint:
                 self._checkpoint.unlink(missing_ok=True)
-        return dict(self._ranks.tell(list(summaries.items())))
+        return dict(self._ranks.broadcast(list(summaries.items())))
 
     def _save(self) -> None:
         """Write a checkpoint; a full disk stops the checkpoint, not the training."""
@@ -157,7 +157,7 @@ class Session:
         tensors = simulator.tensors()
         tensors |= self._best.tensors() if self._best else {}
         self._saved = simulator.round
-        if not self._ranks.leads:
+        if not self._ranks.is_main:
             return
         header = {
             "format": FORMAT,
@@ -185,10 +185,10 @@ class Session:
         """
         tensors: Mapping[str, Tensor] = {}
         header = None
-        with self._ranks.agreeing():
-            if self._ranks.leads and self._checkpoint and self._checkpoint.exists():
+        with self._ranks.raise_together():
+            if self._ranks.is_main and self._checkpoint and self._checkpoint.exists():
                 tensors, header = self._read(self._checkpoint)
-        if header := self._ranks.tell(header):
+        if header := self._ranks.broadcast(header):
             self._note_threads(header)
             self._restore(tensors, header)
         self._recorder.keep_until(self._saved)
