@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from parse_dfl.engine import memory_plan
+from parse_dfl.engine import agent_stack
 from parse_dfl.engine.local_training import (
     Workers,
     largest_divisor,
@@ -35,7 +35,7 @@ def test_steps_are_compiled_in_equal_runs():
 def test_the_parts_that_rows_are_trained_in_do_not_matter(method, monkeypatch):
     settings = {"agents": "a=3,b=2,a+b=5", "sizes": (12, 7, 20)}
     whole = rows_of(run_rounds(federation(method, **settings), 4))
-    monkeypatch.setattr(memory_plan, "PART_BYTES", 25_000)
+    monkeypatch.setattr(agent_stack, "PART_BYTES", 25_000)
     simulator = federation(method, **settings)
     assert [len(stack.parts) for stack in simulator.layout.stacks] != [1, 1, 1]
     parted = rows_of(run_rounds(simulator, 4))

@@ -8,7 +8,7 @@ import torch
 from parse_dfl import torch_internals
 from parse_dfl.agents import parse_mix
 from parse_dfl.branches import Branch
-from parse_dfl.engine import memory_plan
+from parse_dfl.engine import agent_stack
 from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.optimizer import (
     LAST,
@@ -142,7 +142,7 @@ def test_each_agent_of_a_stack_learns_at_its_own_rate(optimizer):
 
 
 def test_in_parts_as_well(monkeypatch):
-    monkeypatch.setattr(memory_plan, "PART_BYTES", 25_000)
+    monkeypatch.setattr(agent_stack, "PART_BYTES", 25_000)
     assert_each_agent_learns_at_its_own_rate()
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_data import StackData
-from parse_dfl.engine.memory_plan import MemoryPlan, layer_entries
 from parse_dfl.engine.optimizer import Rates, Update, common_rate, rates_of
 from parse_dfl.engine.sampler import BatchSampler, Minibatch, batch_weights
 from parse_dfl.engine.state import BranchState, param_slices
@@ -34,6 +33,15 @@ a finite prior (Krichevsky and Trofimov, 1981)."""
 
 STEPS_AHEAD = 4
 """Steps whose minibatches are gathered, and whose draws are made, at once."""
+
+STATE_MATRICES = 4
+"""Parameters, gradients and two moments, each of a row's width."""
+PART_BYTES = 48 << 20
+"""State and activations of the rows that are trained together: about what a processor's last cache
+holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
+COMPILED_PART_BYTES = 8 << 20
+"""The same where steps are compiled, and an operation more costs little: nearer to a core.  Few of
+the activations are alive at a time there, so that they count once and not with their gradients."""
 
 
 class AgentStack:
@@ -200,3 +208,95 @@ def log_prior(counts: Tensor) -> Tensor:
     """Return the logarithm of smoothed label frequencies, shape=(n, C)."""
     smoothed = counts + PRIOR_SMOOTHING
     return (smoothed / smoothed.sum(1, keepdim=True)).log()
+
+
+@dataclass(kw_only=True)
+class MemoryPlan:
+    """The memory that a stack's work takes, row by row, and how much of it is done together.
+
+    ``working_bytes`` is what the work may take besides parameters and moments; None: any amount.
+    Where steps are ``compiled``, each number of rows of a part costs seconds once; ``most_rows``
+    leaves parts for other threads.
+    """
+
+    rows: int
+    parameters: int  # of a row
+    batch: int  # samples of a minibatch
+    layer_entries: list[int]  # a sample, of the inputs and of every layer's output
+    number_bytes: int
+    working_bytes: int | None = None
+    most_rows: int | None = None
+    compiled: bool = False
+
+    @property
+    def rows_per_chunk(self) -> int:
+        """The most rows that are trained together: what fits the cache, and the memory."""
+        state = STATE_MATRICES * self.parameters
+        if self.compiled:
+            most = COMPILED_PART_BYTES // (self.number_bytes * (state + self._activations // 2))
+        else:
+            most = PART_BYTES // (self.number_bytes * (state + self._activations))
+        if self.working_bytes is not None:
+            most = min(most, self.working_bytes // self.training_bytes)
+        if self.most_rows is not None:
+            most = min(most, self.most_rows)
+        return (equal_part if self.compiled else even_part)(self.rows, max(1, most))
+
+    @property
+    def training_bytes(self) -> int:
+        """What training a row takes besides its parameters and moments: activations, and the
+        gradients twice, as they are found and where they are kept."""
+        return self.number_bytes * (self._activations + 2 * self.parameters)
+
+    @property
+    def _activations(self) -> int:
+        """Entries of a row: what is computed, and its gradients."""
+        return 2 * self.batch * sum(self.layer_entries)
+
+    @property
+    def widest(self) -> int:
+        """Entries a sample of the widest input or output of any layer of the network."""
+        return max(self.layer_entries)
+
+    def affordable(self, entries: int, copies: int) -> int:
+        """Return ``entries``, or as many as may be held ``copies`` times."""
+        if self.working_bytes is None:
+            return entries
+        return min(entries, self.working_bytes // (copies * self.number_bytes))
+
+    def chunks(self) -> list[slice]:
+        """Return even blocks of rows, each small enough to be trained within the cache."""
+        step = self.rows_per_chunk
+        return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
+
+
+def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
+    """Count one agent's entries a sample of the inputs (n, S, *shape) and every layer's output."""
+    sample = {name: values[0, :1] for name, values in inputs.items()}
+    entries = [values.numel() for values in sample.values()]
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
+        if isinstance(output, Tensor):
+            entries.append(output.numel())
+
+    layers = [module for module in network.modules() if not list(module.children())]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with torch.no_grad():
+            network.eval()(sample)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return entries
+
+
+def even_part(total: int, largest: int) -> int:
+    """Return the size of equal parts of ``total``, at most ``largest`` each: no rest is small."""
+    return -(-total // -(-total // largest))
+
+
+def equal_part(total: int, largest: int) -> int:
+    """Return :func:`even_part`, or somewhat less where that divides the total."""
+    fewest = -(-total // largest)
+    counts = range(fewest, fewest + fewest // 2 + 1)
+    return next((total // n for n in counts if total % n == 0), even_part(total, largest))

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from parse_dfl.engine.agent_data import TensorData
-from parse_dfl.engine.agent_stack import AgentStack
+from parse_dfl.engine.agent_stack import AgentStack, even_part
 from parse_dfl.engine.layout import Layout
-from parse_dfl.engine.memory_plan import even_part
 from parse_dfl.engine.sampler import take
 from parse_dfl.networks.network import Outputs
 

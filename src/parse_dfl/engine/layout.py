@@ -1,4 +1,9 @@
-"""From agents to stacks and branch rows: who is stacked with whom, and where its row lies."""
+"""From agents to stacks and branch rows: who is stacked with whom, and where its row lies.
+
+State grows with the agents and cannot be chunked: parameters and moments, a row an agent.  All
+else is worked on in chunks of rows, whose size follows from the caches and from what the memory
+limit leaves.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +17,17 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.engine.agent_data import AgentData, StackData, TensorData
-from parse_dfl.engine.agent_stack import AgentStack
+from parse_dfl.engine.agent_stack import AgentStack, MemoryPlan
 from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.engine.memory_plan import MemoryPlan, working_bytes
 from parse_dfl.engine.optimizer import RowOptimizer, update_rows
 from parse_dfl.engine.state import BranchState, flatten, param_slices
+from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import NetworkBuilder
 from parse_dfl.networks.network_spec import NetworkSpec
-from parse_dfl.process import resident_bytes
+from parse_dfl.process import format_bytes, parse_memory, resident_bytes
+
+EVALUATION_BYTES = 16 << 20
+"""What an evaluation of the smallest chunks takes."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,32 @@ def _share_memory(
     )
     for plan in plans:
         plan.working_bytes = None if left is None else left // threads
+
+
+def working_bytes(
+    limit: str | None, *, held_bytes: int, state_bytes: int, least_bytes: int, agents: int
+) -> int | None:
+    """Return what ``limit`` leaves for training and evaluation; None: as much as they like.
+
+    ``held_bytes`` lie there already: libraries and data; ``state_bytes`` will: parameters and
+    moments of all agents; ``least_bytes`` is what working on one row at a time takes.
+
+    Raises:
+        ConfigError: that does not fit; the message says what would.
+    """
+    if limit is None:
+        return None
+    needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
+    left = parse_memory(limit) - held_bytes - state_bytes
+    if left < least_bytes + EVALUATION_BYTES:
+        work = format_bytes(least_bytes + EVALUATION_BYTES)
+        raise ConfigError(
+            f"memory limit {limit} is too small: {format_bytes(needed)} are needed, "
+            f"{format_bytes(held_bytes)} for libraries and data, {format_bytes(state_bytes)} for "
+            f"parameters and optimizer state of {agents} agents, {work} to work with; raise it, or "
+            "train fewer agents, narrower networks, or with --optimizer sgd"
+        )
+    return left
 
 
 def architecture_groups(agent_data: Sequence[AgentData]) -> list[list[AgentData]]:
