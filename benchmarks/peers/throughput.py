@@ -26,9 +26,10 @@ from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.config import NodeSettings, PeerConfig
 from parse_dfl.peers.identity import Identity
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
-from parse_dfl.runs.setup import gather
+from parse_dfl.runs.setup import prepare
+from parse_dfl.runs.shared_setup import tensors_of
 
 HOST, PORT = "127.0.0.1", 17447
 TURNS, ROUNDS = 5, 8
@@ -86,7 +87,7 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
     """One peer; seconds are those of all: from barrier to barrier."""
     torch.set_num_threads(1)
     trainer, node = _node(folder, number, count)
-    places = node._exchanger._places(trainer, trainer.round + 1)
+    places = node._exchanger.find_neighbours(trainer, trainer.round + 1)
     receivers = [agent.name for agent in places[0].receivers]
     sizes = [rows.params.nbytes for rows in trainer.layout.branches.values()]
     bare = _Bare(node._transport, node.name, receivers, sizes)
@@ -111,10 +112,14 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
 def _node(folder: Path, number: int, count: int) -> tuple[Trainer, Node]:
     """A peer that has met all others."""
     config = experiment(LARGE, agents=f"top={count}", training__rounds=(2 + TURNS) * ROUNDS)
-    found = gather(config, [0])
-    shard = found.shards[number]
+    found = prepare(config, [0])
+    shard = found.agent_data[number]
     trainer = Trainer(
-        found.tensors(), [shard], found.method, found.network_spec, training=config.training
+        tensors_of(config, found.data),
+        [shard],
+        found.method,
+        found.network_spec,
+        training=config.training,
     )
     identity = Identity.load(folder / shard.agent.name)
     link = LinkSettings(

@@ -19,8 +19,8 @@ from parse_dfl.errors import unknown
 from parse_dfl.overlays.mixing_matrix import spectral_gap
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.config import RunConfig, with_values
-from parse_dfl.runs.setup import Own
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
+from parse_dfl.runs.shared_setup import Own
 from studies.ablations.encoders import Pretrained, frozen
 from studies.ablations.test_time import left_out
 from studies.accuracy.recipe import Cell, TopologySpec
@@ -125,7 +125,7 @@ def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
     }
     gaps = {
         rows.branch.label: round(
-            spectral_gap(simulator.book.mixing(rows, simulator.stage, 0, 1)), 4
+            spectral_gap(simulator.mixing_cache.mixing(rows, simulator.stage, 1)), 4
         )
         for rows in simulator.layout.branches.values()
     }

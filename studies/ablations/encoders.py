@@ -10,7 +10,7 @@ from parse_dfl.data.splits import split
 from parse_dfl.data.standardise import fit
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
 from parse_dfl.runs.config import RunConfig
-from parse_dfl.runs.setup import load_data
+from parse_dfl.runs.shared_setup import load_data
 
 EPOCHS = 200
 BATCH_SIZE = 64

@@ -6,7 +6,7 @@ Nothing is trained; a payload is known from the networks and overlays alone.
 from __future__ import annotations
 
 from parse_dfl.runs.config import with_values
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 from studies.accuracy.recipe import Cell, TopologySpec
 
 METHODS = ("parse", "parse-adaptive", "dsgd-hybrid", "dsgd-task")
@@ -33,7 +33,7 @@ def mean_and_largest(data: str, method: str, count: int) -> tuple[float, int]:
         },
     )
     simulator = build_trial(config, [100]).simulator
-    simulator.round = config.training.rounds
+    simulator.trainer.round = config.training.rounds
     payload = simulator.payload()
     return payload.mean_bytes, payload.largest_bytes
 

@@ -20,7 +20,7 @@ from parse_dfl import RunConfig, compare
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.runs.setup import Own
+from parse_dfl.runs.shared_setup import Own
 from studies.accuracy.recipe import Cell, TopologySpec
 from studies.provenance import provenance, read_result, write_result
 

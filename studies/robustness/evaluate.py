@@ -10,7 +10,8 @@ from typing import Any
 from parse_dfl.errors import OverlayError
 from parse_dfl.runs.callbacks import SILENT
 from parse_dfl.runs.session import Session
-from parse_dfl.runs.trial import build_trial, groups_of_equal_work
+from parse_dfl.runs.setup import build_trial
+from parse_dfl.runs.shared_setup import SharedSetup
 from studies.provenance import today
 from studies.robustness.cells import RESULTS, Cell, cells, configuration, liars_of, load_recipe
 
@@ -45,7 +46,7 @@ def _run(recipe: dict[str, Any], cell: Cell) -> dict[str, Any]:
     }
     accuracy: dict[int, dict[str, float]] = {}
     try:
-        for group in groups_of_equal_work(config, seeds):
+        for group in SharedSetup(config).groups_of_equal_work(seeds):
             summaries = Session(build_trial(config, group), {}, None, SILENT).run()
             for seed, summary in summaries.items():
                 rows = summary["agents"]

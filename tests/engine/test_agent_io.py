@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent, save_agent, trained_agent
 from parse_dfl.engine.checkpoint import read_tensors, write_tensors
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
@@ -18,12 +19,12 @@ METHODS_TO_SAVE = [*METHODS, "parse@hybrid"]
 
 def saved(simulator, folder):
     """A file for every agent of a simulator: (path, stack, row)."""
-    names = simulator.data.source.label_names
+    names = simulator.trainer.data.source.label_names
     files = []
     for stack in simulator.layout.stacks:
         for row, agent in enumerate(stack.agents):
             path = folder / f"{agent.name}.safetensors"
-            method, network_spec = simulator.method.name, simulator.network_spec
+            method, network_spec = simulator.trainer.method.name, simulator.trainer.network_spec
             save_agent(
                 path, stack, row, method=method, network_spec=network_spec, label_names=names
             )
@@ -50,7 +51,7 @@ def inputs(count=5):
 @pytest.mark.parametrize("method", METHODS_TO_SAVE)
 def test_a_loaded_agent_predicts_what_the_simulator_measured(method, tmp_path):
     simulator = run_rounds(federation(method, agents="a=1,b=1,a+b=2", dtype="float32"), 6)
-    data = simulator.data.source
+    data = simulator.trainer.data.source
     everything = simulator.evaluate(torch.arange(data.samples))
     measured = {
         agent.name: float(value)
@@ -65,7 +66,9 @@ def test_a_loaded_agent_predicts_what_the_simulator_measured(method, tmp_path):
         accuracy = (loaded.predict(own) == data.label).mean()
         assert accuracy == pytest.approx(measured[loaded.spec.name], abs=1e-9)
         names = data.label_names
-        kept = trained_agent(stack, row, simulator.method, simulator.network_spec, names)
+        kept = trained_agent(
+            stack, row, simulator.trainer.method, simulator.trainer.network_spec, names
+        )
         assert np.array_equal(kept.predict_probability(own), loaded.predict_probability(own))
 
 
@@ -201,3 +204,16 @@ def test_a_file_that_says_nothing_of_layouts_is_read(path, tmp_path):
 def test_a_modality_given_by_two_names(agent):
     with pytest.raises(DataError, match="'a' is given twice"):
         agent.predict({"a": inputs()["a"], " a": inputs()["a"]})
+
+
+@pytest.mark.parametrize("trained_on", [(6, 6, 3), (3, 6, 6)])
+def test_pictures_are_taken_with_their_channels_at_either_end(trained_on, tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, *trained_on))
+    data = from_mapping("pictures", {"a": values}, np.arange(60) % 2, kinds={"a": "image"})
+    simulator = run_rounds(federation(agents="a=2", data=data), 1)
+    agent = load_agent(saved(simulator, tmp_path)[0][0])
+    axes = (0, 2, 3, 1) if trained_on[0] == 3 else (0, 3, 1, 2)
+    turned = agent.predict_probability({"a": values.transpose(axes)})
+    np.testing.assert_allclose(agent.predict_probability({"a": values}), turned, rtol=1e-5)
+    with pytest.raises(DataError, match=r"\(6, 3, 6\), not \(.*order the axes so by values.tra"):
+        agent.predict({"a": np.zeros((2, 6, 3, 6))})

@@ -6,7 +6,7 @@ import pytest
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.errors import OutputError
 from parse_dfl.runs.artifacts import save_agents, save_slices
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def trial():
 def test_every_agent_of_the_seed_gets_a_file(trial, tmp_path):
     save_agents(trial, 1, tmp_path / "agents")
     names = {path.stem for path in (tmp_path / "agents").iterdir()}
-    assert names == {agent.name for agent in trial.mix.agents()}
+    assert names == {agent.name for agent in trial.setup.agent_data}
     assert load_agent(tmp_path / "agents" / "top-0.safetensors").spec.seed == 1
 
 
@@ -41,7 +41,7 @@ def test_slices_of_one_agent_a_group_on_the_same_samples(trial, tmp_path):
         "bottom+top/synergistic.bottom+top",
     }
     assert all(values.shape == (count, 3) for name, values in kept.items() if "/" in name)
-    source = trial.simulator.data.source
+    source = trial.simulator.trainer.data.source
     assert set(kept["sample"]) <= set(trial.evaluation_samples)
     assert kept["label"].tolist() == source.label[kept["sample"]].tolist()
     assert kept["reach"] == 0

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import fit
+from parse_dfl.torch_internals import fused_adamw
 
 HIDDEN_LAYERS = 2
 BATCH_SIZE = 128
@@ -102,7 +102,7 @@ class AdamW:
             progress = float(self._steps[0]) / self._decay_steps
             lr *= 0.5 * (1 + math.cos(math.pi * progress))
         with torch.no_grad():
-            adamw(
+            fused_adamw(
                 self._parameters,
                 list(gradients),
                 self._first_moments,

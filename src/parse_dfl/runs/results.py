@@ -9,84 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
-from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.config import RunConfig, to_dict
-from parse_dfl.runs.setup import liars_of
-from parse_dfl.runs.trial import Trial
-
-
-class PayloadTotals:
-    """Adds up the payload of every round."""
-
-    def __init__(self) -> None:
-        self._totals = {"rounds": 0, "bytes": 0, "per_link": 0.0, "largest": 0}
-
-    def add(self, payload: Payload) -> None:
-        """Count one round."""
-        self._totals["rounds"] += 1
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-        self._totals["largest"] = max(self._totals["largest"], payload.largest_bytes)
-
-    def add_once(self, payload: Payload) -> None:
-        """Count what was sent before the first round; it spreads over all rounds."""
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-
-    def summary(self, federations: int = 1) -> dict[str, Any]:
-        """Means over the rounds, for one of so many federations side by side."""
-        rounds = max(1, self._totals["rounds"])
-        return {
-            "payload_bytes_per_round": self._totals["bytes"] / rounds / federations,
-            "payload_bytes_per_link": {
-                "mean": self._totals["per_link"] / rounds,
-                "max": self._totals["largest"],
-            },
-        }
-
-    def state(self) -> dict[str, float]:
-        """For a checkpoint."""
-        return dict(self._totals)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
-        self._totals.update(state)
-
-
-class PayloadMeter(PayloadTotals):
-    """Of a simulator; what cannot have changed since the round before is not computed again."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        super().__init__()
-        self._simulator = simulator
-        self._layout = simulator.layout
-        self._known: dict[int, Payload] = {}  # by stage, of this layout
-
-    def count(self) -> None:
-        """Count the round that has just run."""
-        self.add(self._of_round())
-
-    def _of_round(self) -> Payload:
-        simulator = self._simulator
-        if simulator.varies:
-            return simulator.payload()
-        if simulator.layout is not self._layout:
-            self._layout = simulator.layout
-            self._known.clear()
-        stage = simulator.stage_number
-        if stage not in self._known:
-            self._known[stage] = simulator.payload()
-        return self._known[stage]
-
+from parse_dfl.runs.setup import Trial
+from parse_dfl.runs.shared_setup import attackers_of
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 DIVERGED = "diverged"
@@ -129,12 +61,12 @@ def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
         return own
     told = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in own]
     rows = trial.ranks.gather(told)
-    if not trial.ranks.leads:
+    if not trial.ranks.is_main:
         return own
     found = {(seed, name): rest for part in rows for seed, name, *rest in part}
     return [
         AgentScore(agent, samples, trial.weights.get(agent, 1), values)
-        for agent in simulator.agents
+        for agent in simulator.backend.agents
         for samples, values in [found[agent.seed, agent.name]]
     ]
 
@@ -176,7 +108,7 @@ class Facts:
 
     ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
     ``proposal`` is the split that was proposed, where one was asked for; ``diverged`` the agents
-    that have, and since when (:class:`~parse_dfl.runs.divergence.DivergenceLog`).
+    that have, and since when (:class:`~parse_dfl.runs.recorder.DivergenceLog`).
     """
 
     method: str
@@ -193,42 +125,13 @@ class Facts:
     threads: int = 1
 
 
-def summarise(
-    trial: Trial,
-    seed: int,
-    scores: Sequence[AgentScore],
-    spent: Mapping[str, Any],
-    *,
-    peak: int,
-    diverged: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """``summary.json`` of one seed of a trial; ``peak`` are bytes of memory."""
-    simulator = trial.simulator
-    facts = Facts(
-        method=simulator.method.name,
-        data=simulator.data.source.name,
-        lr=simulator.lr,
-        evaluated_samples=len(trial.evaluation_samples),
-        parameters=_parameters(simulator),
-        overlays=_overlays(trial, seed),
-        peak_memory_bytes=peak,
-        proposal=trial.proposals.get(seed),
-        seeds_side_by_side=len(trial.seeds),
-        ranks=trial.ranks.size,
-        diverged=diverged,
-        threads=torch.get_num_threads(),
-    )
-    own = [score for score in scores if score.agent.seed == seed]
-    return summary(trial.config, seed, own, spent, facts)
-
-
-def _parameters(simulator: Simulator) -> dict[str, int]:
-    """Of one agent, by group."""
+def parameters_by_group(simulator: Simulator) -> dict[str, int]:
+    """Count the parameters of one agent of each group."""
     owned: dict[AgentSpec, int] = {}
-    for owners in simulator.owners.values():
+    for owners in simulator.backend.owners.values():
         for agent in owners.agents:
             owned[agent] = owned.get(agent, 0) + owners.width
-    return {agent.group: owned[agent] for agent in simulator.agents}
+    return {agent.group: owned[agent] for agent in simulator.backend.agents}
 
 
 def summary(
@@ -265,7 +168,7 @@ def summary(
 
 def _honest(config: RunConfig, scores: Sequence[AgentScore]) -> dict[str, float]:
     """The mean accuracy of those who do not lie, where some do."""
-    attackers = {attacker.agent for attacker in liars_of(config)}
+    attackers = {attacker.agent for attacker in attackers_of(config)}
     honest = [score for score in scores if score.agent.name not in attackers]
     return (
         {"honest_mean_accuracy": weighted_mean(honest, "accuracy")} if attackers and honest else {}
@@ -292,12 +195,19 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
     }
 
 
-def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
-    """The last round's overlays of one seed, each label and member set once."""
+def overlays_of_seeds(trial: Trial) -> dict[int, list[dict[str, Any]]]:
+    """Return the last round's overlays of each seed, each label and member set once."""
     simulator = trial.simulator
-    owned = simulator.owners.values()
-    found = overlays_of(simulator.book, owned, simulator.stage, max(1, simulator.round))
-    return [drawn for key, drawn in found.items() if key.seed == seed]
+    drawn = overlays_of(
+        simulator.mixing_cache,
+        simulator.backend.owners.values(),
+        simulator.stage,
+        max(1, simulator.round),
+    )
+    return {
+        seed: [overlay for key, overlay in drawn.items() if key.seed == seed]
+        for seed in trial.seeds
+    }
 
 
 def overlays_of(

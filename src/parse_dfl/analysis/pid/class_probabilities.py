@@ -33,6 +33,7 @@ from torch.nn import functional
 
 from parse_dfl.analysis.pid.decomposition import Codes, Table, entropy
 from parse_dfl.analysis.stacked_mlp import BATCH_SIZE, AdamW, StackedMLP, forward, standardised
+from parse_dfl.data.splits import OverlappingWindows
 
 Features = NDArray[np.float32]  # shape=(samples, width)
 Indices = NDArray[np.int64]
@@ -83,10 +84,17 @@ class ClassProbabilities:
 
     @classmethod
     def fit(
-        cls, first: Features, second: Features, label: Codes, *, groups: Codes | None, seed: int
+        cls,
+        first: Features,
+        second: Features,
+        label: Codes,
+        *,
+        groups: Codes | None,
+        seed: int,
+        windows: OverlappingWindows | None = None,
     ) -> ClassProbabilities:
-        """Train, cross-fit and calibrate the three classifiers."""
-        folds = make_folds(label, groups, seed)
+        """Train, cross-fit and calibrate the three classifiers; see :func:`make_folds`."""
+        folds = make_folds(label, groups, seed, windows)
         both = np.concatenate([first, second], axis=1)
         return cls.calibrate(
             first=cross_scores(first, label, folds, seed),
@@ -140,18 +148,24 @@ class Fold:
     judged: Indices
 
 
-def make_folds(label: Codes, groups: Codes | None, seed: int) -> list[Fold]:
+def make_folds(
+    label: Codes, groups: Codes | None, seed: int, windows: OverlappingWindows | None = None
+) -> list[Fold]:
     """Return folds in which every class has its share; no group is both trained on and judged.
 
     Nor does a group stop the training that it takes part in, where groups are small enough.
+    Overlapping ``windows`` are left out where they share time steps with those that are judged.
     """
     rng = np.random.default_rng(seed)
     fold_of = _stratified(label, rng) if groups is None else _by_group(label, groups, seed)
     folds = []
     for number in range(int(fold_of.max()) + 1):
-        rest = rng.permutation((fold_of != number).nonzero()[0])
-        stops = _stops(rest, groups, label)
         judged = (fold_of == number).nonzero()[0]
+        apart = fold_of != number
+        if windows is not None:
+            apart &= ~windows.overlap(judged)
+        rest = rng.permutation(apart.nonzero()[0])
+        stops = _stops(rest, groups, label)
         folds.append(Fold(train=rest[~stops], stop=rest[stops], judged=judged))
     return folds
 

@@ -21,6 +21,7 @@ from parse_dfl.analysis.pid.decomposition import (
 from parse_dfl.analysis.pid.discrete import MOST_SYMBOLS, as_codes, exact_estimate
 from parse_dfl.data.arrays import as_array
 from parse_dfl.data.mapping import from_mapping
+from parse_dfl.data.splits import OverlappingWindows, reach_of_windows
 from parse_dfl.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def estimate(
     method: str = AUTO,
     names: Names = ("a", "b"),
     groups: object | None = None,
+    windows: OverlappingWindows | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     note: Callable[[str], None] | None = None,
@@ -55,13 +57,16 @@ def estimate(
         names: what to call the two modalities.
         groups: shape (samples,): samples of one group (a person, a recording) are never both
             trained on and judged, and are resampled together.
+        windows: where overlapping windows lie, to keep them together where there are no groups
+            (None: as found in modalities of shape (samples, time, ...), in file order).
         bootstrap: how many resamples the 95 % intervals rest on; 0: no intervals.
         seed: of folds, networks and resamples.
         note: told what is going on where it takes more than a few seconds.
 
     Raises:
         ConfigError: an unknown method, ``exact`` for continuous data, or names that are equal.
-        DataError: arrays that do not fit each other, or too few samples.
+        DataError: arrays that do not fit each other, too few samples, or windows that overlap
+            so far that they cannot be parted.
     """
     _check(method, names, bootstrap)
     data = from_mapping(
@@ -72,6 +77,7 @@ def estimate(
         kinds=dict.fromkeys(names, Kind.VECTOR),  # a sample's axes do not matter here
     )
     _, present = np.unique(data.label, return_inverse=True)
+    kept, windows = _kept_together(data.subject, present, windows or _overlap_of(a, b))
     codes = as_codes(as_array(a)), as_codes(as_array(b))
     if method == AUTO:
         method = "exact" if all(column is not None for column in codes) else "batch"
@@ -79,9 +85,9 @@ def estimate(
         result = _exact(codes, present, names)
     else:
         first, second = data.modalities.values()
-        probabilities = _probabilities(first, second, present, data.subject, seed, note)
+        probabilities = _probabilities(first, second, present, kept, windows, seed, note)
         result = _learned(probabilities, method, names, seed)
-    return _decomposition(result, method, names, present, data.subject, bootstrap, seed)
+    return _decomposition(result, method, names, present, kept, bootstrap, seed)
 
 
 def decompose(
@@ -113,6 +119,31 @@ def _check(method: str, names: Names, bootstrap: int) -> None:
         raise ConfigError(f"bootstrap={bootstrap} must be 0 (no intervals) or more resamples")
 
 
+def _overlap_of(*modalities: object) -> OverlappingWindows | None:
+    """Return how the samples of modalities in file order overlap, as windows of a recording do."""
+    arrays = [as_array(values) for values in modalities]
+    reach = max((reach_of_windows(array) for array in arrays if array.ndim > 2), default=0)
+    return OverlappingWindows(position=np.arange(len(arrays[0])), reach=reach) if reach else None
+
+
+def _kept_together(
+    groups: Codes | None, label: Codes, windows: OverlappingWindows | None
+) -> tuple[Codes | None, OverlappingWindows | None]:
+    """Return the groups by which samples are parted.
+
+    Overlapping windows need some of their own where none are given.
+    """
+    if windows is None or (groups is not None and len(np.unique(groups)) > 1):
+        return groups, None
+    parts = windows.groups(label)
+    if len(np.unique(parts)) < 2:
+        raise DataError(
+            f"each sample overlaps with {windows.reach} on either side: {len(label)} are too few "
+            "to part; give more, or groups that tell recordings apart"
+        )
+    return parts, windows
+
+
 def _exact(codes: tuple[Codes | None, Codes | None], label: Codes, names: Names) -> Estimate:
     first, second = codes
     if first is None or second is None:
@@ -129,6 +160,7 @@ def _probabilities(
     second: NDArray[Any],
     label: Codes,
     groups: Codes | None,
+    windows: OverlappingWindows | None,
     seed: int,
     note: Callable[[str], None] | None,
 ) -> ClassProbabilities:
@@ -142,7 +174,7 @@ def _probabilities(
     if note:
         note(f"training classifiers on {len(label)} samples; this can take a minute")
     inputs = features(first, seed), features(second, seed)
-    return ClassProbabilities.fit(*inputs, label, groups=groups, seed=seed)
+    return ClassProbabilities.fit(*inputs, label, groups=groups, windows=windows, seed=seed)
 
 
 def _learned(probabilities: ClassProbabilities, method: str, names: Names, seed: int) -> Estimate:

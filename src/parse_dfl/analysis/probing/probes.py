@@ -9,7 +9,7 @@ tuned it.  Representations of about one width are read at once, as stacked netwo
 Purity says how far a slice holds its own label bits alone, where the data's true factors are
 known: label bits of synthetic data are called ``redundant``, ``unique_a``, ``synergy`` (with more
 than two modalities ``synergy_ab``), numbered where there are several; ``key_a`` are no label bits
-but what synergy is made of (:mod:`parse_dfl.data.synthetic`).
+but what synergy is made of (:mod:`parse_dfl.data.built_in`).
 """
 
 from __future__ import annotations
