@@ -255,5 +255,5 @@ def test_asking_for_the_status_loads_nothing_that_trains():
         "import sys, parse_dfl.cli.node_status;"
         "print([name for name in ('torch', 'numpy', 'sklearn') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

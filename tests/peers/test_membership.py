@@ -6,7 +6,7 @@ from threading import Condition
 import pytest
 
 from parse_dfl.branches import Branch
-from parse_dfl.peers.announcement import PeerInfo, write_info
+from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.topics import Topics
@@ -48,7 +48,7 @@ def membership(wire):
 
 
 def tokens(info, name=None):
-    text = write_info(info, Insecure(info.name, "demo"))
+    text = info.to_string(Insecure(info.name, "demo"))
     return [KEYS.alive(modality, name or info.name, text) for modality in info.modalities]
 
 
@@ -70,7 +70,7 @@ def test_an_agent_is_there_while_any_of_its_tokens_is(wire, membership):
     assert set(membership.view()) == {"me"}
 
 
-def test_the_later_card_holds_whatever_comes_first(wire, membership):
+def test_the_later_announcement_holds_whatever_comes_first(wire, membership):
     later = replace(OTHER, modalities=("b",), created_ns=6)
     for order in ((OTHER, later), (later, OTHER)):
         for info in order:
@@ -82,7 +82,7 @@ def test_the_later_card_holds_whatever_comes_first(wire, membership):
 
 def test_nobody_is_announced_by_another_nor_under_what_it_does_not_own(wire, membership):
     show(wire, OTHER, name="third")
-    text = write_info(OTHER, Insecure("other", "demo"))
+    text = OTHER.to_string(Insecure("other", "demo"))
     wire.seen(KEYS.alive("c", "other", text), True)
     wire.seen(KEYS.alive("a", "other", "rubbish"), True)
     assert set(membership.view()) == {"me"}

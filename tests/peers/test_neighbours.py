@@ -9,9 +9,9 @@ from parse_dfl.branches import Branch
 from parse_dfl.methods.registry import build_method
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.incompatible import strangers
+from parse_dfl.peers.compatibility import apart
 from parse_dfl.peers.local_mixing import End, local_mixing
-from parse_dfl.peers.neighbours import Neighbourhood
+from parse_dfl.peers.membership import Neighbourhood
 
 STAGE = build_method("parse").stages[0]
 
@@ -96,7 +96,7 @@ def test_who_can_never_exchange_is_named():
         "far": info("far", ["a"], seed=1),
         "odd": info("odd", ["a"], signature="t"),
     }
-    assert strangers(living, "a1") == {
-        "far": "has seed 1, this agent 0",
-        "odd": "has another architecture of a/backbone, any/redundant",
+    assert apart(living, "a1") == {
+        "far": "has seed 1, this agent 0: they will not exchange anything",
+        "odd": "has another architecture of a/backbone, any/redundant: they will not exchange it",
     }

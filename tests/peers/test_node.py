@@ -7,7 +7,7 @@ import pytest
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import IdentityError
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.peers.announcement import PeerInfo, write_info
+from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.config import NodeSettings, PeerConfig
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.messages import decode
@@ -28,7 +28,7 @@ class Wire:
     """A network on which one other agent is alive and never sends anything."""
 
     def __init__(self, info, other):
-        self.token, self.sent = KEYS.alive("a", OTHER, write_info(info, other)), []
+        self.token, self.sent = KEYS.alive("a", OTHER, info.to_string(other)), []
 
     def living(self, pattern, *, timeout_s):
         return set()

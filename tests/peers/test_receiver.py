@@ -11,9 +11,9 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Insecure
+from parse_dfl.peers.membership import Neighbours
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
-from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.receiver import Inbox, Receiver, State, States
 from parse_dfl.peers.round_sync import round_filter
 from parse_dfl.peers.topics import Topics

@@ -6,9 +6,9 @@ import torch
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.peers.identity import Insecure
+from parse_dfl.peers.membership import Neighbours
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import decode
-from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.sender import Sender
 from parse_dfl.peers.topics import Topics
 

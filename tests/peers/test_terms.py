@@ -9,7 +9,7 @@ import pytest
 
 from parse_dfl.errors import PeerError
 from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.peers.compatibility import listed
+from parse_dfl.peers.compatibility import class_terms
 from parse_dfl.peers.config import NodeSettings, PeerConfig
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Insecure
@@ -20,8 +20,7 @@ from parse_dfl.peers.transport import LinkSettings
 from tests.small import federation
 
 PATIENCE_S = 60.0
-CLASSES = "class names (label_names)"
-TERMS = {CLASSES: listed(["d0", "d1", "d2"]), "lr": "0.1"}
+TERMS = {**class_terms(["d0", "d1", "d2"]), "lr": "0.1"}
 
 
 def free_place():
@@ -33,8 +32,9 @@ def free_place():
 class Site:
     """A node that runs until it is stopped; what it noted, and how it ended."""
 
-    def __init__(self, name, terms, *connect):
+    def __init__(self, name, terms, *connect, wait_for=2, meet_s=PATIENCE_S):
         self.place, self.notes, self.error, self.rounds = free_place(), [], None, 0
+        self.patience = {"wait_for": wait_for, "meet_s": meet_s}
         self.stop, self.terms, self.connect = Stop(), terms, connect
         self.name = name
         self.thread = Thread(target=self._run, daemon=True)
@@ -59,7 +59,7 @@ class Site:
                     overlay=OverlayConfig(topology="full"),
                     peer=PeerConfig(insecure=True, least_round_s=0.05),
                     terms=self.terms,
-                    meet_s=PATIENCE_S,
+                    **self.patience,
                 ),
                 state=None,
                 evaluation=None,
@@ -90,8 +90,8 @@ class Site:
 def start():
     sites = []
 
-    def begin(*arguments):
-        sites.append(Site(*arguments))
+    def begin(*arguments, **patience):
+        sites.append(Site(*arguments, **patience))
         return sites[-1]
 
     yield begin
@@ -101,30 +101,48 @@ def start():
         site.end()
 
 
+OTHER_LR = {**TERMS, "lr": "0.2"}
+
+
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "what", "mine", "theirs"),
     [
-        (
-            {CLASSES: listed(["d1", "d2", "d3"])},
-            (f"{CLASSES} is [3: 'd0', 'd1', 'd2']", "[3: 'd1', 'd2', 'd3']"),
-        ),
-        (
-            {CLASSES: listed(["d1", "d0", "d2"])},
-            (f"{CLASSES} is [3: 'd0', 'd1', 'd2']", "[3: 'd1', 'd0', 'd2']"),
-        ),
-        ({"lr": "0.2"}, ("lr is [0.1]", "[0.2]")),
+        (class_terms(["d1", "d2", "d3"]), "class 0 of label_names", "'d0'", "'d1'"),
+        (class_terms(["d0", "d2", "d1"]), "class 1 of label_names", "'d1'", "'d2'"),
+        ({"lr": "0.2"}, "lr", "[0.1]", "[0.2]"),
     ],
 )
-def test_sites_that_differ_both_end_before_the_first_round(start, other, told):
-    first = start("a-0", TERMS)
-    second = start("a-1", {**TERMS, **other}, first.place)
+def test_two_sites_that_differ_say_so_at_once_and_never_begin(start, other, what, mine, theirs):
+    first = start("a-0", TERMS, meet_s=3.0)
+    second = start("a-1", {**TERMS, **other}, first.place, meet_s=3.0)
     first.end()
     second.end()
-    mine, theirs = told
-    name, _, value = mine.rpartition(" is ")
-    assert f"{name} is {value} at a-0 and {theirs} at a-1" in first.error
-    assert f"{name} is {theirs} at a-1 and {value} at a-0" in second.error
+    assert f"a-1 is ignored: {what} is {mine} at a-0 and {theirs} at a-1" in first.notes
+    assert f"differ: {what} is {mine} at a-0 and {theirs} at a-1" in first.error
+    assert f"differ: {what} is {theirs} at a-1 and {mine} at a-0" in second.error
     assert first.rounds == second.rounds == 0
+
+
+def test_one_that_differs_keeps_nobody_from_beginning_and_is_outvoted(start):
+    odd = start("a-0", OTHER_LR, wait_for=3)
+    alike = [start(f"a-{number}", TERMS, odd.place) for number in (1, 2)]
+    odd.end()
+    assert "lr is [0.2] at a-0 and [0.1] at a-1" in odd.error
+    assert odd.rounds == 0
+    for site in alike:
+        site.wait(lambda site=site: site.rounds > 1)
+        assert "a-0 is ignored: " in " ".join(site.notes)
+
+
+def test_newcomers_are_not_ended_by_another_newcomer_that_differs(start):
+    first = start("a-0", TERMS)
+    second = start("a-1", TERMS, first.place)
+    for site in (first, second):
+        site.wait(lambda site=site: site.rounds > 1)
+    late = [start(name, terms, first.place) for name, terms in (("a-2", OTHER_LR), ("a-3", TERMS))]
+    late[0].end()
+    assert "lr is [0.2] at a-2" in late[0].error
+    late[1].wait(lambda: late[1].rounds > 1)
 
 
 def test_a_latecomer_that_differs_ends_and_the_others_go_on(start):
@@ -132,7 +150,7 @@ def test_a_latecomer_that_differs_ends_and_the_others_go_on(start):
     second = start("a-1", TERMS, first.place)
     for site in (first, second):
         site.wait(lambda site=site: site.rounds > 1)
-    late = start("a-2", {**TERMS, "lr": "0.2"}, first.place)
+    late = start("a-2", OTHER_LR, first.place)
     late.end()
     assert "lr is [0.2] at a-2 and [0.1] at a-0" in late.error
     assert late.rounds == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +101,10 @@ class _Log:
 
     def round(self, report: RoundReport) -> None:
         _say(str(report))
+
+    def agreed(self, payload_bytes: Mapping[str, int]) -> None:
+        sent = sum(payload_bytes.values()) / 1000
+        _say(f"agreed on the standardisation with the others, sent {sent:.1f} kB of moments")
 
     def note(self, text: str) -> None:
         _say(text)

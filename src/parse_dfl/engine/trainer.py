@@ -19,6 +19,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, ModalityChange, modality_set
 from parse_dfl.branches import Branch
+from parse_dfl.data.standardise import Moments, Standardiser
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.config import TrainingConfig
@@ -146,6 +147,25 @@ class Trainer:
             centralised=self.method.centralised,
             threads=self.workers.threads,
         )
+
+    def moments(self) -> list[dict[str, Moments]]:
+        """Return the moments of each agent's samples, by modality."""
+        source = self.data.source
+        return [
+            {
+                name: Moments.of(source.modalities[name][shard.indices], source.kinds[name])
+                for name in shard.agent.modalities
+            }
+            for shard in self._shards
+        ]
+
+    def standardise_by(self, agreed: Sequence[Mapping[str, Standardiser]]) -> None:
+        """Standardise each agent's samples by what it has agreed on, before the first round."""
+        assert not self.round, "agents agree before they train"
+        self._shards = [
+            replace(shard, agreed=own) for shard, own in zip(self._shards, agreed, strict=True)
+        ]
+        self.layout = self._build()
 
     @property
     def lr(self) -> float:

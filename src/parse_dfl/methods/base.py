@@ -175,6 +175,11 @@ class Method:
     lr: float = 0.01
     centralised: bool = False
 
+    @property
+    def shares(self) -> bool:
+        """Whether anything is exchanged in any stage; who learns alone agrees on nothing either."""
+        return any(stage.sharing is not nothing for stage in self.stages)
+
     def stage_bounds(self, rounds: int) -> list[tuple[int, int]]:
         """First and last round (from 1, inclusive) of every stage.
 

@@ -50,6 +50,7 @@ class NodeSettings:
 
     ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
     ``terms`` are announced, and must be the same at every site.
+    ``agree`` says whether agents agree on the standardisation before the first round.
     It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
     ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
     goes on by itself.
@@ -58,6 +59,7 @@ class NodeSettings:
     overlay: OverlayConfig
     peer: PeerConfig
     terms: Mapping[str, str] = field(default_factory=dict)
+    agree: bool = False
     wait_for: int = 2
     meet_s: float = 60.0
     eval_every: int = 10

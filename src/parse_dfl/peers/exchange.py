@@ -25,9 +25,8 @@ from parse_dfl.peers.local_mixing import (
     local_mixing,
     mix_all,
 )
-from parse_dfl.peers.membership import Membership
+from parse_dfl.peers.membership import Membership, Neighbourhood, Neighbours
 from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.neighbours import Neighbourhood, Neighbours
 from parse_dfl.peers.receiver import Receiver, State
 from parse_dfl.peers.round_sync import RoundStats
 from parse_dfl.peers.sender import Sender

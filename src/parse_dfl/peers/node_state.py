@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from parse_dfl.differences import differences
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.trainer import Trainer
@@ -51,8 +53,8 @@ class StateFile:
             return f"no checkpoint of round {trainer.round}: {reason}"
         return None
 
-    def load(self, trainer: Trainer) -> dict[str, Any] | None:
-        """Let the trainer go on from the file; what else was saved, None if there is none.
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return the tensors and what else was saved; None if there is no file.
 
         Raises:
             CheckpointError: it is damaged, or of another agent or experiment.
@@ -63,13 +65,12 @@ class StateFile:
         check_format(self._path, header, FORMAT)
         for name, value in self._who.items():
             if header.get(name) != value:
-                told = differences(header.get("settings", {}), self._settings)
-                what = "; ".join(told) if told and "settings" in header else "its data differ"
+                lines = differences(header.get("settings", {}), self._settings)
+                what = "; ".join(lines) if lines and "settings" in header else "its data differ"
                 if name == "agent":
                     what = f"{header.get(name)!r}, not {value!r}"
                 raise CheckpointError(
                     f"{self._path} is the checkpoint of another {name} ({what}); start it as "
                     "before, or in another folder"
                 )
-        trainer.restore(tensors, header["round"])
-        return header
+        return tensors, header

@@ -11,9 +11,8 @@ from threading import Condition
 from torch import Tensor
 
 from parse_dfl.peers.config import PeerConfig
-from parse_dfl.peers.membership import Membership
+from parse_dfl.peers.membership import Membership, Neighbours
 from parse_dfl.peers.messages import Header
-from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.rejection import Reason
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport

@@ -9,11 +9,12 @@ from threading import Lock
 
 from torch import Tensor
 
+from parse_dfl.branches import Branch
 from parse_dfl.methods.base import EDGE, Sent
 from parse_dfl.peers.identity import Signer
+from parse_dfl.peers.membership import Neighbours
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
-from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport
 
@@ -45,6 +46,7 @@ class Sender:
         self._kept_rounds, self._resend_s = kept_rounds, resend_s
         self._transport, self._keys, self._identity = transport, keys, identity
         self._kept: dict[tuple[str, str], dict[int, _Kept]] = {}
+        self._held: dict[str, bytes] = {}
         self.started_ms = time.time_ns() // 1_000_000
         """When this process began, in milliseconds since 1970, and never before its last one."""
         self._lock = Lock()
@@ -75,7 +77,10 @@ class Sender:
         for number, receiver in enumerate(place.receivers):
             if apart or not message:
                 own = {name: value[number] for name, value in apart.items()}
-                message = self._encode(place, {**alike, **own, **extra}, round, samples)
+                tensors = {**alike, **own, **extra}
+                message = self._encode(
+                    place.branch, place.label, tensors, round, samples, degree=place.degree
+                )
             kept = self._keep(receiver.name, str(place.branch), round, message)
             key = self._keys.slice(
                 to=receiver.name, sender=self._identity.name, branch=str(place.branch)
@@ -84,14 +89,29 @@ class Sender:
                 kept.pushed = time.monotonic()
                 self.sent_bytes += len(message)
 
-    def _encode(self, place: Neighbours, tensors: Tensors, round: int, samples: int) -> bytes:
+    def hold(self, branch: Branch, tensors: Tensors, *, round: int, samples: int) -> None:
+        """Keep a message for whoever asks for it, from now on."""
+        message = self._encode(branch, branch.modality, tensors, round, samples, degree=0)
+        with self._lock:
+            self._held[str(branch)] = message
+
+    def _encode(
+        self,
+        branch: Branch,
+        label: str,
+        tensors: Tensors,
+        round: int,
+        samples: int,
+        *,
+        degree: int,
+    ) -> bytes:
         header = Header(
             federation=self._identity.federation,
             sender=self._identity.name,
-            branch=str(place.branch),
-            label=place.label,
+            branch=str(branch),
+            label=label,
             round=round,
-            degree=place.degree,
+            degree=degree,
             samples=samples,
             schema=Schema.of(tensors).digest,
             started_ms=self.started_ms,
@@ -125,7 +145,7 @@ class Sender:
             kept = self._kept.get((receiver, branch), {})
             later = [each for each in kept if each >= round]
             if not later:
-                return None
+                return self._held.get(branch)
             found = kept[min(later)]
             if found.pushed is not None and now - found.pushed < self._resend_s:
                 return None

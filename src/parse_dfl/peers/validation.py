@@ -11,6 +11,7 @@ against the agent that it names, or anybody could have anybody ignored.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,9 @@ from parse_dfl.peers.round_sync import RoundFilter
 
 EXCUSED = frozenset({Reason.ROUND, Reason.IGNORED})
 """Reasons that an honest but slow sender may give: they are counted, and not held against it."""
+
+
+ContentCheck = Callable[[Mapping[str, Tensor]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,17 +147,24 @@ class MessageValidator:
         self._federation, self._own, self._authority = federation, own, authority
         self._rounds, self._manners, self._kinds = rounds, manners, kinds
         self._schemas: dict[str, Schema] = {}
+        self._checks: dict[str, ContentCheck] = {}
         self._standings: dict[str, Standing] = {}
         self._verified: dict[str, Account] = {}
         self._claimed: dict[str, Account] = {}
 
-    def expect(self, branch: str, schema: Schema) -> None:
-        """Take messages of ``branch`` from now on, with tensors of this schema."""
+    def expect(self, branch: str, schema: Schema, *, check: ContentCheck | None = None) -> None:
+        """Take messages of ``branch`` from now on, with tensors of this schema.
+
+        ``check`` raises :class:`Rejected` for tensors that cannot be, though they are finite.
+        """
         self._schemas[branch] = schema
+        if check:
+            self._checks[branch] = check
 
     def forget(self, branch: str) -> None:
         """Take no messages of ``branch`` any more."""
         self._schemas.pop(branch, None)
+        self._checks.pop(branch, None)
 
     @property
     def limit_bytes(self) -> int:
@@ -183,6 +194,8 @@ class MessageValidator:
             verified = True
             self._check_rate(message.header.sender, now)
             tensors = message.tensors(schema)
+            if check := self._checks.get(message.header.branch):
+                check(tensors)
         except Rejected as refusal:
             header = message.header if message else None
             self._count(header, refusal.reason, verified=verified, now=now)

@@ -106,6 +106,7 @@ def _node(
             overlay=run.overlay,
             peer=run.peer,
             terms=terms_of(run, trainer.data.source, lr=trainer.method.lr),
+            agree=run.data.standardise == "agreed" and trainer.method.shares,
             wait_for=settings.wait_for,
             meet_s=settings.meet_s,
             eval_every=run.eval_every,

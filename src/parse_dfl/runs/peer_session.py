@@ -15,7 +15,7 @@ from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.mixing_cache import MixingCache
 from parse_dfl.engine.trainer import apply_event
 from parse_dfl.errors import ConfigError, PeerError
-from parse_dfl.peers.neighbours import Owners
+from parse_dfl.peers.membership import Owners
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener
@@ -55,6 +55,7 @@ class PeerSession:
         self._rounds: dict[int, dict[str, Told]] = {}
         self._heard: dict[str, int] = dict.fromkeys(self._shards, 0)
         self._done: dict[str, Told] = {}
+        self._agreed: dict[str, Told] = {}
         self._held: dict[str, int] | None = None
         self._counted = 0
         self._diverged = DivergenceLog()
@@ -111,6 +112,10 @@ class PeerSession:
                 self._heard[name] = message["round"]
                 self._rounds.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
+            case "agreed":
+                self._agreed[name] = message
+                if len(self._agreed) == len(self._shards):
+                    self._payload.add_once(payload_of(self._agreed))
             case "held":
                 assert self._held is not None, "it was told to"
                 self._held[name] = message["round"]

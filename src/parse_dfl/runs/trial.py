@@ -18,7 +18,7 @@ from parse_dfl.engine.gossip_standardisation import agree
 from parse_dfl.engine.sampler import local_steps
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import Method, nothing
+from parse_dfl.methods.base import Method
 from parse_dfl.ranks.group import ALONE, Ranks
 from parse_dfl.ranks.simulator import ShardedSimulator, check_method
 from parse_dfl.runs.auto_split import Proposal
@@ -80,7 +80,7 @@ def build_trial(
     if found.method.centralised:
         shards, weights = merge_shards(shards)
     agreement = NOTHING_SENT
-    if config.data.standardise == "agreed" and (found.method.centralised or _shares(found.method)):
+    if config.data.standardise == "agreed" and (found.method.centralised or found.method.shares):
         shards, agreement = agree(found.data, shards, found.topology)
     build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
     simulator = build(
@@ -105,11 +105,6 @@ def build_trial(
         NOTHING_SENT if found.method.centralised else agreement,
         ranks,
     )
-
-
-def _shares(method: Method) -> bool:
-    """Whether anything is exchanged at all: who learns alone agrees with nobody either."""
-    return any(stage.sharing is not nothing for stage in method.stages)
 
 
 def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:

@@ -52,6 +52,9 @@ class _Teller:
             }
         )
 
+    def agreed(self, payload_bytes: Mapping[str, int]) -> None:
+        self._channel.tell({"kind": "agreed", "payload": dict(payload_bytes)})
+
     def note(self, text: str) -> None:
         self._channel.tell({"kind": "note", "text": text})
 
@@ -74,6 +77,7 @@ def live(found: RunSetup, data: TensorData, orders: PeerSpec, channel: Channel) 
             overlay=found.config.overlay,
             peer=found.config.peer,
             terms=terms_of(found.config, found.data, lr=found.method.lr),
+            agree=found.config.data.standardise == "agreed" and found.method.shares,
             wait_for=orders.wait_for,
             meet_s=orders.meet_s,
             eval_every=found.config.eval_every,
@@ -87,7 +91,7 @@ def live(found: RunSetup, data: TensorData, orders: PeerSpec, channel: Channel) 
     )
     node.run(stop)
     outcome = _outcome(found, trainer, orders)
-    channel.tell({"kind": "done", "validator": node.guard_report(), **outcome})
+    channel.tell({"kind": "done", "validator": node.validation_report(), **outcome})
     dismissed.wait()
     node.close()
 
