@@ -20,7 +20,7 @@ from parse_dfl.peers.status import RoundReport
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.node_config import load_agent_file
-from parse_dfl.runs.peer_session import check_engine
+from parse_dfl.runs.run import check_engine
 from parse_dfl.safe_names import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
@@ -255,5 +255,5 @@ def test_asking_for_the_status_loads_nothing_that_trains():
         "import sys, parse_dfl.cli.node_status;"
         "print([name for name in ('torch', 'numpy', 'sklearn') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr

@@ -100,7 +100,7 @@ def assert_as_simulated(peers, topology="ring"):
     shards, payload = simulated(peers, topology)
     for peer, shard in zip(peers, shards, strict=True):
         own = peer.trainer.layout.stacks[0].data.standardisers[0]
-        for modality, standardiser in shard.agreed.items():
+        for modality, standardiser in shard.standardisers.items():
             assert np.allclose(own[modality].mean, standardiser.mean, rtol=0, atol=1e-12)
             assert np.allclose(own[modality].scale, standardiser.scale, rtol=1e-12)
     sent = [size for peer in peers for size in peer.agreement.payload_bytes.values()]

@@ -16,7 +16,7 @@ from parse_dfl.report.reading import read_run
 from parse_dfl.report.records import METRICS, Summary
 from parse_dfl.report.result_tables import run_grid
 from parse_dfl.runs.folder import read_jsonl
-from parse_dfl.runs.setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

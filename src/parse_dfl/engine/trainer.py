@@ -163,7 +163,8 @@ class Trainer:
         """Standardise each agent's samples by what it has agreed on, before the first round."""
         assert not self.round, "agents agree before they train"
         self._shards = [
-            replace(shard, agreed=own) for shard, own in zip(self._shards, agreed, strict=True)
+            replace(shard, standardisers=own)
+            for shard, own in zip(self._shards, agreed, strict=True)
         ]
         self.layout = self._build()
 
