@@ -14,13 +14,11 @@ from parse_dfl.overlays.topologies import parse_topology
 from parse_dfl.peers.agreement import MomentsAgreement
 from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.config import PeerConfig
+from parse_dfl.peers.delivery import Receiver, Sender
 from parse_dfl.peers.identity import Insecure
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.messages import Header, encode
-from parse_dfl.peers.receiver import Receiver
+from parse_dfl.peers.messages import Header, Schema, encode
 from parse_dfl.peers.round_sync import round_filter
-from parse_dfl.peers.sender import Sender
-from parse_dfl.peers.topics import Topics
+from parse_dfl.peers.transport import Topics
 from parse_dfl.peers.validation import MessageValidator
 from tests.peers.fake_network import FakeNetwork
 from tests.small import federation, small_data

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from parse_dfl.branches import Branch
 from parse_dfl.peers.announcement import PeerInfo, seal
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.rejection import Reason, Rejected
 
 INFO = PeerInfo(
     name="a-0",

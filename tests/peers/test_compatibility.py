@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.compatibility import (
     MOST_TERM_VALUE,
     MOST_TERMS,
@@ -20,7 +21,6 @@ from parse_dfl.peers.compatibility import (
     read_terms,
     short,
 )
-from parse_dfl.peers.rejection import Reason, Rejected
 
 
 def test_a_difference_names_both_values_at_both_sites():

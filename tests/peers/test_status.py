@@ -31,7 +31,7 @@ def telling():
     validator = MessageValidator(
         federation="demo", own="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
     )
-    validator.judge(b"rubbish", round=1, now=0.0, sender="a-2")
+    validator.validate(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()
     identity = Insecure("a-0", "demo")
     return StatusPublisher(

@@ -28,11 +28,10 @@ from parse_dfl.engine.trainer import Trainer
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.authority import Reason, Rejected
+from parse_dfl.peers.delivery import Receiver, Sender
 from parse_dfl.peers.membership import Neighbours
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.receiver import Receiver
-from parse_dfl.peers.rejection import Reason, Rejected
-from parse_dfl.peers.sender import Sender
+from parse_dfl.peers.messages import Schema
 from parse_dfl.peers.validation import MessageValidator
 
 NAME, COMPONENT = "moments", "moments"

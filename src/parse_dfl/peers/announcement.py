@@ -24,12 +24,11 @@ from msgspec import Meta
 from parse_dfl.agents import AgentSpec, modality_set
 from parse_dfl.branches import Branch
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.authority import MOST_CERTIFICATE_BYTES, Authority
+from parse_dfl.peers.authority import MOST_CERTIFICATE_BYTES, Authority, Reason, Rejected
+from parse_dfl.peers.certificates import is_name
 from parse_dfl.peers.compatibility import read_terms
 from parse_dfl.peers.config import MOST_SEED
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Reason, Rejected
-from parse_dfl.peers.topics import is_name
 
 _PREFIX = struct.Struct(">HB")
 MOST_BODY_BYTES = 48 << 10

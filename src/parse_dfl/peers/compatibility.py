@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
 
 if TYPE_CHECKING:
     from parse_dfl.peers.announcement import PeerInfo

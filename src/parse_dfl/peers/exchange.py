@@ -15,6 +15,7 @@ from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.config import PeerConfig
+from parse_dfl.peers.delivery import Receiver, Sender, State
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.local_mixing import (
     SECOND,
@@ -26,12 +27,9 @@ from parse_dfl.peers.local_mixing import (
     mix_all,
 )
 from parse_dfl.peers.membership import Membership, Neighbourhood, Neighbours
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.receiver import Receiver, State
+from parse_dfl.peers.messages import Schema
 from parse_dfl.peers.round_sync import RoundStats
-from parse_dfl.peers.sender import Sender
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 from parse_dfl.peers.validation import MessageValidator
 
 BYTES_PER_NUMBER = 4

@@ -14,8 +14,8 @@ from parse_dfl.branches import Branch
 from parse_dfl.engine.state import BranchState, PartialRows
 from parse_dfl.methods.base import EDGE, Aggregation, Sent
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis_weight
+from parse_dfl.peers.delivery import State
 from parse_dfl.peers.membership import Neighbours
-from parse_dfl.peers.receiver import State
 
 
 class PeerRows(PartialRows):

@@ -21,12 +21,10 @@ from parse_dfl.methods.base import Stage
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.authority import Authority
+from parse_dfl.peers.authority import Authority, Rejected
 from parse_dfl.peers.compatibility import compatible, differences
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Rejected
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 
 MOST_TOKENS = 50_000
 MOST_KEY_BYTES = 80 << 10

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Condition
 from typing import Any
 
 from torch import Tensor
 
+from parse_dfl.differences import differences
+from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.divergence import parameters_are_finite
 from parse_dfl.engine.sampler import local_steps
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.errors import IdentityError, PeerError
+from parse_dfl.errors import CheckpointError, IdentityError, OutputError
+from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.peers.agreement import MomentsAgreement
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.compatibility import apart, in_a_sentence, outvoted_by
-from parse_dfl.peers.config import NodeSettings
+from parse_dfl.peers.config import PeerConfig
+from parse_dfl.peers.connect import Meeting
 from parse_dfl.peers.exchange import PeerExchanger
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.membership import Membership
-from parse_dfl.peers.node_state import StateFile
 from parse_dfl.peers.round_sync import RoundPacer, RoundStats, RoundSync, Stop, round_filter
 from parse_dfl.peers.status import (
     Reporter,
@@ -32,13 +36,96 @@ from parse_dfl.peers.status import (
     rounds_of,
     same_living,
 )
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 from parse_dfl.peers.validation import MessageValidator
 
 STATUS_TIMEOUT_S = 2.0
-OUTVOTED_STAY_S = 3.0
-"""How long one that differs stays: the other sites hear of it, and its like may still come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """The settings of a node besides its learning.
+
+    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
+    ``terms`` are announced, and must be the same at every site.
+    ``agree`` says whether agents agree on the standardisation before the first round.
+    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
+    goes on by itself.
+    """
+
+    overlay: OverlayConfig
+    peer: PeerConfig
+    terms: Mapping[str, str] = field(default_factory=dict)
+    agree: bool = False
+    wait_for: int = 2
+    meet_s: float = 60.0
+    eval_every: int = 10
+    checkpoint_every: int = 10
+    ends_diverged: bool = True
+
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class StateFile:
+    """The checkpoint of one agent.
+
+    ``experiment`` names what its numbers depend on, ``settings`` say what that is to a person.
+    Randomness needs no room in it: it is a function of agent and round.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        agent: str,
+        experiment: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._path = folder / CHECKPOINT
+        self._settings = settings or {}
+        self._of = {"agent": agent, "experiment": experiment}
+
+    def save(self, trainer: Trainer, more: Mapping[str, Any]) -> str | None:
+        """Write the state after the trainer's round; return None, or why that was not possible.
+
+        A full disk stops the checkpoint, not the training; the last good file is still there.
+        """
+        header = {
+            "format": FORMAT,
+            **self._of,
+            "round": trainer.round,
+            "settings": self._settings,
+            **more,
+        }
+        try:
+            write_tensors(self._path, trainer.tensors(), header)
+        except OutputError as reason:
+            return f"no checkpoint of round {trainer.round}: {reason}"
+        return None
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return the tensors and what else was saved; None if there is no file.
+
+        Raises:
+            CheckpointError: it is damaged, or of another agent or experiment.
+        """
+        if not self._path.exists():
+            return None
+        tensors, header = read_tensors(self._path)
+        check_format(self._path, header, FORMAT)
+        for name, value in self._of.items():
+            if header.get(name) != value:
+                lines = differences(header.get("settings", {}), self._settings)
+                what = "; ".join(lines) if lines and "settings" in header else "its data differ"
+                if name == "agent":
+                    what = f"{header.get(name)!r}, not {value!r}"
+                raise CheckpointError(
+                    f"{self._path} is the checkpoint of another {name} ({what}); start it as "
+                    "before, or in another folder"
+                )
+        return tensors, header
 
 
 class Node:
@@ -105,21 +192,20 @@ class Node:
         self._status = StatusPublisher(
             trainer, self._exchanger, self._validator, identity, reporter, self._living
         )
-        self._agreement = self._new_agreement(topology) if settings.agree else None
+        self._agreement: MomentsAgreement | None = None
+        if settings.agree:
+            outbox, arrivals = self._exchanger.outbox, self._exchanger.arrivals
+            self._agreement = MomentsAgreement(trainer, outbox, arrivals, self._validator, topology)
+        self._meeting = Meeting(
+            self.membership,
+            wait_for=settings.wait_for,
+            patience_s=settings.meet_s,
+            note=reporter.note,
+            connections=transport.peers,
+        )
         self._announced: tuple[str, ...] = ()
-        self._noted: dict[tuple[str, str], str] = {}
-        """What was said of others, by topic and name, so that it is said once."""
         self.diverged = False
         """Whether the agent's parameters are no longer finite: it has left the others."""
-
-    def _new_agreement(self, topology: Topology) -> MomentsAgreement:
-        return MomentsAgreement(
-            self.trainer,
-            self._exchanger.outbox,
-            self._exchanger.arrivals,
-            self._validator,
-            topology,
-        )
 
     @property
     def name(self) -> str:
@@ -158,10 +244,7 @@ class Node:
 
     def linger(self, stop: Stop, *, seconds: float) -> None:
         """Stay for those who may still need what was sent last."""
-        end = time.monotonic() + seconds
-        with self._changed:
-            while not stop.asked and (left := end - time.monotonic()) > 0:
-                self._changed.wait(min(left, 0.2))
+        self.membership.wait(lambda _: stop.asked, timeout_s=seconds)
 
     def close(self) -> None:
         """Leave: the others go on without this agent."""
@@ -196,59 +279,12 @@ class Node:
         self._announced = info.modalities
         self.membership.join(info)
         self._transport.answer(self._topics.status(self.name), self._status.answer)
-        self._wait_for_others(stop)
+        self._meeting.wait(stop)
         if self._agreement and not self._agreement.done and not stop.asked:
             self._agree(self._agreement, stop)
         if self._in_lockstep:
             self._round_sync.catch_up()
         self._exchanger.prepare(self.trainer)
-
-    def _wait_for_others(self, stop: Stop) -> None:
-        """Wait until enough are there that have the same terms.
-
-        Agents with other terms are left out, and it is said; one that is outvoted ends.
-        """
-        end = time.monotonic() + self._settings.meet_s
-
-        def news(view: Mapping[str, PeerInfo]) -> bool:
-            new = any(("terms", name) not in self._noted for name in self.membership.differing())
-            return new or self._is_enough(view, stop) or self._is_outvoted()
-
-        while self.membership.wait(news, timeout_s=end - time.monotonic()):
-            self._note_differing()
-            if self._is_enough(self.membership.view(), stop):
-                return
-            if self._is_outvoted():
-                self.linger(stop, seconds=OUTVOTED_STAY_S)
-                self._end_if_outvoted()
-        there, differing = len(self.membership.view()), self._differences()
-        raise PeerError(
-            f"{there} of {self._settings.wait_for} agents were there after "
-            f"{self._settings.meet_s:g} s "
-            f"(connections to {self._transport.peers()} peers); an agent that learns alone is "
-            "no federation: check the addresses to connect to, or lower wait_for"
-            + (f". Others are there and differ: {differing}" if differing else "")
-        )
-
-    def _is_enough(self, view: Mapping[str, PeerInfo], stop: Stop) -> bool:
-        return stop.asked or (len(view) >= self._settings.wait_for and not self._is_outvoted())
-
-    def _is_outvoted(self) -> bool:
-        """Whether enough are there to begin, and more of them agree with each other than with
-        this agent."""
-        others = self.membership.others()
-        enough = len(others) + 1 >= self._settings.wait_for
-        return enough and bool(outvoted_by(self.membership.own, others))
-
-    def _end_if_outvoted(self) -> None:
-        if self._is_outvoted():
-            raise PeerError(
-                f"sites of {self._identity.federation} differ: {self._differences()}; make them "
-                "the same at every site, in the same order where they are lists"
-            )
-
-    def _differences(self) -> str:
-        return "; ".join(map(in_a_sentence, self.membership.differing().values()))
 
     def _agree(self, agreement: MomentsAgreement, stop: Stop) -> None:
         """Agree on the standardisation with all that are there, once all see the same."""
@@ -286,12 +322,15 @@ class Node:
         begin = time.perf_counter()
         self.trainer.begin_round()
         self._announce_changes()
-        self._note_apart()
+        self._meeting.note_apart()
         if not self._exchanger.is_absent(self.trainer):
             self.trainer.train(set())
         self._leave_if_diverged()
         mixing = time.perf_counter()
-        stats = self._nothing_sent() if self.diverged else self._exchanger.exchange(self.trainer)
+        if self.diverged:
+            stats = RoundStats(round=self.trainer.round)
+        else:
+            stats = self._exchanger.exchange(self.trainer)
         self._pacer.exchanged(trained_s=mixing - begin)
         self.trainer.clock.mix += time.perf_counter() - mixing
         scores = self._evaluate_if_due()
@@ -312,11 +351,6 @@ class Node:
             f"and sends nothing more (learning rate {self.trainer.lr:g})"
         )
 
-    def _nothing_sent(self) -> RoundStats:
-        return RoundStats(
-            round=self.trainer.round, payload_bytes={}, neighbours={}, rounds={}, lockstep_lead=0
-        )
-
     def _announce_changes(self) -> None:
         info = self._info()
         if self.diverged:
@@ -324,21 +358,6 @@ class Node:
         if info.modalities != self._announced:
             self._announced = info.modalities
             self.membership.announce(info)
-
-    def _note_apart(self) -> None:
-        reasons = apart(self.membership.view(), self.name)
-        for name, reason in reasons.items():
-            self._note_once(("branches", name), f"{name} {reason}")
-        self._note_differing()
-
-    def _note_differing(self) -> None:
-        for name, lines in self.membership.differing().items():
-            self._note_once(("terms", name), f"{name} is ignored: {in_a_sentence(lines)}")
-
-    def _note_once(self, key: tuple[str, str], text: str) -> None:
-        if self._noted.get(key) != text:
-            self._noted[key] = text
-            self._reporter.note(text)
 
     def _info(self) -> PeerInfo:
         stack, training = self.trainer.layout.stacks[0], self.trainer.training

@@ -12,12 +12,11 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol
 
 from parse_dfl.peers.announcement import seal, unseal
-from parse_dfl.peers.authority import Authority
+from parse_dfl.peers.authority import Authority, Rejected
+from parse_dfl.peers.certificates import is_name
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Rejected
 from parse_dfl.peers.round_sync import RoundStats
-from parse_dfl.peers.topics import Topics, is_name
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 
 if TYPE_CHECKING:
     from parse_dfl.engine.trainer import Trainer

@@ -10,11 +10,9 @@ import torch
 
 from parse_dfl.engine.agent_io import save_agent
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.node import Node, NodeSettings, StateFile
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
