@@ -48,13 +48,13 @@ def test_a_signature_holds_for_its_data_and_key_alone(agent, tmp_path, now):
 def test_certificates_are_known_by_fingerprint_once_they_were_shown(agent, now):
     authority = agent.authority()
     assert "no certificate was shown" in refused(
-        Reason.UNCERTIFIED, authority.known, agent.fingerprint, now
+        Reason.UNCERTIFIED, authority.verified, agent.fingerprint, now
     )
     certified = authority.check(agent.certificate, now)
     assert authority.verified(agent.fingerprint, now) is certified
     assert authority.check(agent.certificate, now) is certified
     late = now + 20 * DAY_S
-    assert "expired on" in refused(Reason.EXPIRED, authority.known, agent.fingerprint, late)
+    assert "expired on" in refused(Reason.EXPIRED, authority.verified, agent.fingerprint, late)
 
 
 def test_expired_and_premature_certificates(agent, now):

@@ -52,6 +52,9 @@ class Wire:
     def answer(self, pattern, reply):
         """Nobody asks."""
 
+    def peers(self):
+        return 1
+
     def close(self):
         """Nothing is open."""
 
