@@ -47,9 +47,9 @@ class Peer:
         group, _, number = name.rpartition("-")
         self.name, self.notes, self.everybody = name, [], everybody
         self.trainer = federation(agents=f"{group}={int(number) + 1}", data=DATA, rounds=3)
-        shard = [own for own in self.trainer._shards if own.agent.name == name]
-        self.trainer._shards, self.shard = shard, shard[0]
-        self.trainer.layout = self.trainer._build()
+        shard = [own for own in self.trainer.agent_data if own.agent.name == name]
+        self.trainer.agent_data, self.shard = shard, shard[0]
+        self.trainer.layout = self.trainer._build_layout()
         everybody.infos[name] = PeerInfo(
             name=name, seed=0, modalities=shard[0].agent.modalities, samples=12,
             branches=(), created_ns=0,

@@ -13,9 +13,9 @@ from parse_dfl.methods.registry import build_method
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.compatibility import apart
+from parse_dfl.peers.exchange import End, local_mixing
 from parse_dfl.peers.identity import Insecure
-from parse_dfl.peers.local_mixing import End, local_mixing
-from parse_dfl.peers.membership import Membership, Neighbourhood
+from parse_dfl.peers.membership import Membership, NeighbourFinder
 from parse_dfl.peers.transport import Topics
 
 KEYS = Topics("demo")
@@ -138,7 +138,7 @@ def view(*names):
 
 
 def found(living, own, topology="ring", round=1, absent=frozenset()):
-    places = Neighbourhood(OverlayConfig(topology=topology)).find(
+    places = NeighbourFinder(OverlayConfig(topology=topology)).find(
         living, own, STAGE, round, set(absent)
     )
     return {place.branch.label: place for place in places}

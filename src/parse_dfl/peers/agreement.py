@@ -80,7 +80,7 @@ class MomentsAgreement:
                 moments=moments,
                 row=moments.row(),
             )
-            for name, moments in self.trainer.moments()[0].items()
+            for name, moments in _moments(self.trainer).items()
         }
 
     @property
@@ -225,6 +225,15 @@ class MomentsAgreement:
             row = torch.from_numpy(modality.row)
             samples = int(self.trainer.layout.stacks[0].data.sizes[0])
             self.sender.hold(modality.branch, {NAME: row}, round=self.held_as, samples=samples)
+
+
+def _moments(trainer: Trainer) -> dict[str, Moments]:
+    """Return the moments of the agent's samples, by modality."""
+    source, (own,) = trainer.data.source, trainer.agent_data
+    return {
+        name: Moments.of(source.modalities[name][own.indices], source.kinds[name])
+        for name in own.agent.modalities
+    }
 
 
 def check_moments(tensors: Mapping[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from threading import Condition
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
 from parse_dfl.methods.base import Stage
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
@@ -155,7 +155,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class Owners:
-    """A branch and the living that own it (:class:`~parse_dfl.engine.mixing_cache.Owned`)."""
+    """A branch and the living that own it (:class:`~parse_dfl.engine.neighbourhood.Owned`)."""
 
     branch: Branch
     agents: Sequence[AgentSpec]
@@ -178,7 +178,7 @@ class Neighbours:
     audible: tuple[str, ...]
 
 
-class Neighbourhood:
+class NeighbourFinder:
     """Finds the neighbours of one agent."""
 
     def __init__(self, config: OverlayConfig, topology: Topology | None = None) -> None:

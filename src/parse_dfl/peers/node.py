@@ -13,7 +13,8 @@ from torch import Tensor
 
 from parse_dfl.differences import differences
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
-from parse_dfl.engine.divergence import parameters_are_finite
+from parse_dfl.engine.evaluation import parameters_are_finite
+from parse_dfl.engine.optimizer import shares_second
 from parse_dfl.engine.sampler import local_steps
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import CheckpointError, IdentityError, OutputError
@@ -179,7 +180,7 @@ class Node:
             overlay=settings.overlay,
             settings=settings.peer,
             topology=topology,
-            share_second=trainer.training.share_moments == "second",
+            share_second=shares_second(trainer.training),
         )
         self._round_sync = RoundSync(
             trainer,
