@@ -1,9 +1,8 @@
 """How fast branches are exchanged, against the bare transport between the same processes.
 
 Peers send so many bytes to each other and wait for the others', again and again: in turns of some
-rounds through the exchange (schema, signature, validator, mixing) and as plain bytes,
-between the same
-neighbours, over the same sessions.
+rounds through the exchange (schema, signature, validator, mixing) and as plain bytes, between the
+same neighbours, over the same sessions.
 """
 
 from __future__ import annotations
@@ -40,6 +39,9 @@ class Silent:
     """Hears nothing."""
 
     def round(self, report: Any) -> None:
+        """Nothing."""
+
+    def agreed(self, payload_bytes: Any) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:

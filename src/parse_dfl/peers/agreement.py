@@ -139,19 +139,22 @@ class MomentsAgreement:
         return self.trainer.layout.agents[0]
 
     def _gossip(self, modalities: Sequence[_Modality]) -> None:
-        mixings: dict[Branch, tuple[Neighbours, dict[str, float]]] = {}
-        lead = self.steps if self.topology.time_varying else 1
+        """Average with the neighbours, step by step."""
+        varies = self.topology.time_varying
+        overlays: list[tuple[Neighbours, dict[str, float]]] = []
         for step in range(1, self.steps + 1) if modalities else ():
-            if step == 1 or self.topology.time_varying:
-                mixings = {m.branch: self._neighbours(m, step) for m in modalities}
-            places = [mixings[modality.branch][0] for modality in modalities]
-            self.receiver.want(places)
-            for modality, place in zip(modalities, places, strict=True):
-                self._send(modality, place, step)
-            self.receiver.wait(places, step, lead=lead)
+            if varies or not overlays:
+                overlays = [self._neighbours(modality, step) for modality in modalities]
+            neighbours = [own for own, _ in overlays]
+            self.receiver.want(neighbours)
+            if not varies:  # else one may be many steps behind, and ask for what it missed
+                self.sender.forget_before(step)
+            for modality, own in zip(modalities, neighbours, strict=True):
+                self._send(modality, own, step)
+            self.receiver.wait(neighbours, step, lead=self.steps if varies else 1)
             self.receiver.sort_in(step)
-            for modality in modalities:
-                self._merge(modality, mixings[modality.branch][1], step)
+            for modality, (_, weights) in zip(modalities, overlays, strict=True):
+                self._merge(modality, weights, step)
 
     def _neighbours(self, modality: _Modality, step: int) -> tuple[Neighbours, dict[str, float]]:
         """Return the neighbours of a step, and the weight of each that sends."""
@@ -163,7 +166,7 @@ class MomentsAgreement:
         senders = [owners[index] for index in mixing.source[to_own]]
         receivers = [owners[index] for index in mixing.target[from_own]]
         audible = [agent for agent in owners if agent.name != self._own.name]
-        place = Neighbours(
+        neighbours = Neighbours(
             branch=modality.branch,
             label=label,
             degree=len(senders),
@@ -172,13 +175,13 @@ class MomentsAgreement:
             audible=tuple(map(_name, audible if self.topology.time_varying else senders)),
         )
         weights = mixing.weight[to_own].tolist()
-        return place, dict(zip(map(_name, senders), weights, strict=True))
+        return neighbours, dict(zip(map(_name, senders), weights, strict=True))
 
-    def _send(self, modality: _Modality, place: Neighbours, step: int) -> None:
+    def _send(self, modality: _Modality, neighbours: Neighbours, step: int) -> None:
         row = torch.from_numpy(modality.row)
         samples = int(self.trainer.layout.stacks[0].data.sizes[0])
-        self.sender.post(place, {NAME: row[None]}, {}, round=step, samples=samples)
-        for receiver in place.receivers:
+        self.sender.post(neighbours, {NAME: row[None]}, {}, round=step, samples=samples)
+        for receiver in neighbours.receivers:
             sent = self.payload_bytes.get(receiver.name, 0)
             self.payload_bytes[receiver.name] = sent + len(row) * BYTES_PER_NUMBER
 
@@ -201,13 +204,13 @@ class MomentsAgreement:
             return
         for modality in modalities:
             modality.owners = tuple(sorted({self._own, *modality.holders}, key=_name))
-        places = [self._neighbours(modality, self.held_as)[0] for modality in modalities]
+        neighbours = [self._neighbours(modality, self.held_as)[0] for modality in modalities]
         self.receiver.late.clear()
-        self.receiver.want(places)
-        self.receiver.wait(places, self.held_as, lead=0)
+        self.receiver.want(neighbours)
+        self.receiver.wait(neighbours, self.held_as, lead=0)
         self.receiver.sort_in(self.held_as)
-        for modality, place in zip(modalities, places, strict=True):
-            rows = list(self._arrived(modality, place.audible, self.held_as).values())
+        for modality, own in zip(modalities, neighbours, strict=True):
+            rows = list(self._arrived(modality, own.audible, self.held_as).values())
             if rows:
                 shares = np.full(len(rows) - 1, 1 / len(rows))
                 modality.row = merge_rows(np.stack(rows), _to_first(shares))[0]

@@ -41,6 +41,8 @@ from parse_dfl.peers.transport import Topics, Transport
 from parse_dfl.peers.validation import MessageValidator
 
 STATUS_TIMEOUT_S = 2.0
+LOOK_S = 0.05
+"""Between two looks whether all see the same agents alive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +283,7 @@ class Node:
         self.membership.join(info)
         self._transport.answer(self._topics.status(self.name), self._status.answer)
         self._meeting.wait(stop)
-        if self._agreement and not self._agreement.done and not stop.asked:
+        if self._agreement and not self._agreement.done and not stop.due(self.trainer.round):
             self._agree(self._agreement, stop)
         if self._in_lockstep:
             self._round_sync.catch_up()
@@ -292,10 +294,10 @@ class Node:
         end = time.monotonic() + self._settings.peer.deadline_s
         while True:
             view, statuses = self.membership.view(), self._statuses()
-            over = stop.asked or time.monotonic() >= end
+            over = stop.due(self.trainer.round) or time.monotonic() >= end
             if over or same_living(statuses, view.keys(), own=self.name):
                 break
-            self.linger(stop, seconds=0.05)
+            time.sleep(LOOK_S)
         agreement.agree(view, agreed_of(statuses), self._reporter.note)
         self._status.agreed = True
         self._reporter.agreed(agreement.payload_bytes)
