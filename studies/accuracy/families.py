@@ -18,7 +18,7 @@ HEADINGS = {MEAN: "all agents", "unimodal": "unimodal groups", "multimodal": "mu
 
 
 def families_table(matrix: Matrix, results: Path) -> str:
-    """A column a family of cells, and where a rival's mean is higher than PARSE's."""
+    """Return a column a family of cells, and where a rival's mean is higher than PARSE's."""
     collection = collection_of(matrix, results)
     if not collection.comparisons:
         return "No cell is complete yet."
@@ -74,7 +74,7 @@ def _gap(family: Mapping[str, Any], name: str) -> str:
 
 
 def _behind(duels: Sequence[Duel]) -> str:
-    """Where the best rival's mean is higher, the largest difference first."""
+    """Return where the best rival's mean is higher, the largest difference first."""
     own = sorted((d for d in duels if d.difference.mean < 0), key=lambda d: d.difference.mean)
     told = [
         f"{duel.standing.comparison}, {duel.standing.scope}: {duel.rival}, "

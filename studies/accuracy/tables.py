@@ -20,7 +20,7 @@ VARIANT = "parse-adaptive"
 
 
 def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
-    """What each method of the matrix reached on a cell, for the seeds of the matrix."""
+    """Return what each method of the matrix reached on a cell, for the seeds of the matrix."""
     found = read_cell(results, cell)
     values: dict[str, tuple[float, ...]] = {}
     seeds: dict[str, tuple[int, ...]] = {}
@@ -39,7 +39,7 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
 
 
 def accuracy_table(matrix: Matrix, results: Path) -> str:
-    """A row a cell, a column a method."""
+    """Return a table, a row a cell, a column a method."""
     lines = [
         "Mean accuracy over all agents, in percent, ± half the 95 % interval over seeds; in "
         "brackets the number of seeds where it is not all.",
@@ -55,12 +55,12 @@ def accuracy_table(matrix: Matrix, results: Path) -> str:
 
 
 def told(cell: Cell) -> str:
-    """The cell in the first three columns of a table."""
+    """Return the cell in the first three columns of a table."""
     return f"{cell.name} | {cell.mix} | {cell.dealt}"
 
 
 def shown(values: Sequence[float], seeds: int) -> str:
-    """Mean and half its interval in percent, and in brackets the seeds where they are not all."""
+    """Return mean and half its interval in percent; in brackets the seeds if not all."""
     if not values:
         return "missing"
     mean = interval(values)
@@ -70,7 +70,7 @@ def shown(values: Sequence[float], seeds: int) -> str:
 
 
 def difference_table(matrix: Matrix, results: Path) -> str:
-    """PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
+    """Return PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
     standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
     competing = set(filter(competes, matrix.methods))
     whole = [standing for standing in standings.values() if competing <= standing.values.keys()]
@@ -104,7 +104,7 @@ def difference_table(matrix: Matrix, results: Path) -> str:
 
 
 def _duel_cells(duel: Duel, *, has_variant: bool) -> list[str]:
-    """What stands in the row of a cell after its name."""
+    """Return what stands in the row of a cell after its name."""
     standing = duel.standing
     variant = _variant_difference(duel) if has_variant else None
     closed = [OURS, VARIANT, duel.rival] if has_variant else [OURS, duel.rival]
@@ -124,7 +124,7 @@ def _variant_difference(duel: Duel) -> Interval | None:
 
 
 def _mean_cells(duels: Sequence[Duel], *, has_variant: bool) -> list[str]:
-    """Means over cells, of the same columns but for the rival's name."""
+    """Return means over cells, of the same columns but for the rival's name."""
     variants = [found.mean for duel in duels if (found := _variant_difference(duel))]
     closed: Mapping[str, list[float | None]] = {
         OURS: [duel.standing.gap_closed(OURS) for duel in duels],
@@ -158,7 +158,7 @@ def _by_rank(pair: tuple[str, float]) -> float:
 
 
 def points(difference: Interval | None) -> str:
-    """A difference in points, with half its interval."""
+    """Return a difference in points, with half its interval."""
     if difference is None:
         return "–"
     spread = "" if difference.half is None else f" ± {100 * difference.half:.1f}"
@@ -171,5 +171,5 @@ def _mean_share(shares: Sequence[float | None]) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of one with two digits, a dash where there is none."""
+    """Return a share of one with two digits, a dash where there is none."""
     return "–" if value is None else f"{value:.2f}"
