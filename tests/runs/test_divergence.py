@@ -12,10 +12,10 @@ from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.divergence import diverged as diverged_agents
 from parse_dfl.engine.divergence import parameters_are_finite
 from parse_dfl.errors import CheckpointError
-from parse_dfl.report.page import write_report
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json, read_jsonl
+from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.run import resume_run, run
 from parse_dfl.runs.trial import build_trial
 
