@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.data.synthetic import SyntheticConfig, synthetic
+from parse_dfl.data.built_in import SyntheticConfig, synthetic
 from parse_dfl.engine.evaluation import forward_chunks
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.options import PRICES, FaithfulOptions

@@ -34,7 +34,7 @@ from parse_dfl.overlays.topologies import Topology, parse_topology
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.run import run
-from parse_dfl.runs.setup import Own, mix_for
+from parse_dfl.runs.shared_setup import Own, mix_for
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -16,7 +16,7 @@ from parse_dfl.report.load import read_run
 from parse_dfl.report.tables.results import run_table
 from parse_dfl.runs.folder import read_jsonl
 from parse_dfl.runs.reporting import write_report
-from parse_dfl.runs.setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from parse_dfl.report.tables.results import comparison_table
 from parse_dfl.runs.compare import compare as run_comparison
 from parse_dfl.runs.folder import read_jsonl
 from parse_dfl.runs.reporting import ROLES, write_report
-from parse_dfl.runs.setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

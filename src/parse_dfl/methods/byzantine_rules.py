@@ -32,7 +32,7 @@ class Balance:
     """A neighbour is heard if it is nearer than ``gamma`` · exp(-``kappa`` · t/T) times the length
     of one's own parameters.
 
-    ``gamma`` was tuned on validation data (benchmarks/robust): smaller, it shuts out the honest
+    ``gamma`` was tuned on validation data (studies/robustness): smaller, it shuts out the honest
     as well.
     """
 
