@@ -153,7 +153,7 @@ class LinkBytes:
     """Bytes a round over a directed link that carries anything: the mean and the largest."""
 
     mean: float
-    max: float
+    max: int
 
 
 @dataclass(frozen=True, kw_only=True)

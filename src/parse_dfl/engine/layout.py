@@ -19,8 +19,7 @@ from parse_dfl.engine.memory_plan import Chunks
 from parse_dfl.engine.optimizer import RowOptimizer, update_rows
 from parse_dfl.engine.state import BranchState, flatten, param_slices
 from parse_dfl.methods.base import NetworkBuilder
-from parse_dfl.networks.network import Network
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from parse_dfl.engine.workers import Workers
 from parse_dfl.errors import CheckpointError, ConfigError, unknown
 from parse_dfl.methods.base import Method, Stage
 from parse_dfl.networks.counter_rng import hash_counters
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 
 
 def check_events(

@@ -16,8 +16,7 @@ from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.layout import signature_groups
 from parse_dfl.engine.state import param_slices
 from parse_dfl.methods.base import NetworkBuilder
-from parse_dfl.networks.network import Network
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec
 
 Name = tuple[int, str]
 """An agent's federation and name: what it keeps when its modalities change."""

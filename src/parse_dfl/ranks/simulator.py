@@ -20,7 +20,7 @@ from parse_dfl.engine.simulator import Simulator, samples_of
 from parse_dfl.engine.trainer import apply_event
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Method
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import Ranks

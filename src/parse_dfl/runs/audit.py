@@ -19,8 +19,7 @@ from parse_dfl.io import decode, read_record
 from parse_dfl.methods.base import Method
 from parse_dfl.records import AUDIT, SUMMARY, Audit, Summary
 from parse_dfl.runs.config import RunConfig, from_dict
-from parse_dfl.runs.folder import read_json, write_json
-from parse_dfl.runs.lock import locked
+from parse_dfl.runs.folder import locked, read_json, write_json
 from parse_dfl.runs.resuming import CONFIG
 from parse_dfl.runs.setup import method_of
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
