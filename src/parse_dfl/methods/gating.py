@@ -2,7 +2,7 @@
 
 On the samples that a slice was trained on, one that memorised noise looks as good as any other.
 So every so many-th sample of an agent with several modalities is kept from its slices, and only
-the gates (networks/gated.py) learn from these.  Learning to combine on held-out samples is
+the gates (networks/parse.py) learn from these.  Learning to combine on held-out samples is
 stacking: "Stacked Generalization", Wolpert, Neural Networks 5(2), 1992.
 
 The joint prediction alone teaches too little: once a clear slice answers every held-out sample, a
@@ -18,9 +18,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from parse_dfl.networks.gated import GatedOutputs
 from parse_dfl.networks.losses import Batch, Objective, cross_entropy
 from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import GatedOutputs
 
 
 def gated(plain: Objective, hold_out: int) -> Objective:
