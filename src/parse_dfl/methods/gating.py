@@ -1,4 +1,4 @@
-"""How the weights of PARSE's slices are learned: from samples that the slices do not see.
+"""Learn the weights of PARSE's slices from samples that the slices do not see.
 
 On the samples that a slice was trained on, one that memorised noise looks as good as any other.
 So every so many-th sample of an agent with several modalities is kept from its slices, and only
@@ -52,8 +52,8 @@ def _of_gates(outputs: Outputs, batch: Batch) -> Tensor:
 
 
 def ungated(plain: Objective) -> Objective:
-    """``plain`` of the slices on all samples; the gates, which would trust what was memorised,
-    stay as they are."""
+    """Return ``plain`` of the slices on all samples; the gates, which would trust what was
+    memorised, stay as they are."""
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
         several = len(outputs.modality_logits) > 1
@@ -63,12 +63,13 @@ def ungated(plain: Objective) -> Objective:
 
 
 def _summed(outputs: Outputs) -> Outputs:
-    """The outputs with the plain sum of the slices as the joint prediction."""
+    """Return the outputs with the plain sum of the slices as the joint prediction."""
     return replace(outputs, logits=torch.stack(list(outputs.slice_logits.values())).sum(0))
 
 
 def _only(batch: Batch, chosen: Tensor) -> Batch:
-    """The batch with weights for the chosen samples alone, which add up to one if there are any."""
+    """Return the batch with weights for the ``chosen`` samples alone, which add up to one if there
+    are any."""
     weight = batch.weight * chosen
     total = weight.sum(1, keepdim=True)
     return replace(batch, weight=weight / total.clamp_min(torch.finfo(weight.dtype).tiny))
