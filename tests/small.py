@@ -18,7 +18,7 @@ from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
 
 VECTORS = {"a": (3,), "b": (4,)}

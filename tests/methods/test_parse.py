@@ -8,10 +8,9 @@ from parse_dfl.engine.agent_io import trained_agent
 from parse_dfl.methods.base import hybrid
 from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method, parse_objective
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss, supervised_contrastive
-from parse_dfl.networks.parse import ParseNetwork
+from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 
 ROWS, BATCH = 2, 5

@@ -23,7 +23,7 @@ from parse_dfl.engine.optimizer import RowOptimizer, update_rows
 from parse_dfl.engine.state import BranchState, flatten, param_slices
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import NetworkBuilder
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.process import format_bytes, parse_memory, resident_bytes
 
 EVALUATION_BYTES = 16 << 20

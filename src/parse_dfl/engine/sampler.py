@@ -17,7 +17,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, Kind
 from parse_dfl.branches import stable_hash
-from parse_dfl.networks.counter_rng import CounterRng, DrawsAhead, hash_counters, hash_tensor
+from parse_dfl.networks.counter_rng import CounterRng, CounterRngAhead, hash_counters, hash_tensor
 
 Index = NDArray[np.int64]
 
@@ -108,7 +108,7 @@ class Samples:
         index = choice.number + starts.unsqueeze(1)
         inputs = {name: take(values.flatten(0, 1), index) for name, values in self.inputs.items()}
         label = take(self.label.flatten(), index)
-        draws = DrawsAhead(choice.keys)
+        draws = CounterRngAhead(choice.keys)
         for step in range(len(choice)):
             inputs_now = {name: values[step] for name, values in inputs.items()}
             yield Minibatch(inputs_now, label[step], choice.number[step], draws.step(step))

@@ -30,7 +30,7 @@ from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import OverlayError
 from parse_dfl.methods.base import Method, Stage
 from parse_dfl.methods.byzantine_aggregation import Robust, robust_method
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import least_eigenvalue
 from parse_dfl.overlays.topologies import Topology

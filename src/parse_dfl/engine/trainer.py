@@ -27,7 +27,7 @@ from parse_dfl.engine.sampler import local_steps
 from parse_dfl.engine.state import BranchState
 from parse_dfl.errors import CheckpointError
 from parse_dfl.methods.base import Method, Stage
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 
 
 @dataclass

@@ -17,8 +17,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.losses import Objective
-from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec, Outputs
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 EDGE = "edge:"

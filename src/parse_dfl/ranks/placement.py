@@ -27,8 +27,7 @@ from parse_dfl.engine.layout import architecture_groups
 from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.engine.state import param_slices
 from parse_dfl.methods.base import Method, NetworkBuilder
-from parse_dfl.networks.network import Network
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec
 from parse_dfl.torch_internals import OperationCounter
 
 Weights = NDArray[np.float64]

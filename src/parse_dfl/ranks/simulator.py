@@ -24,7 +24,7 @@ from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import robust_method
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from parse_dfl.overlays.topologies import Topology

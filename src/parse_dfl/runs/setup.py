@@ -1,4 +1,4 @@
-"""From a configuration to what an engine runs: method and network, a simulator, a trainer."""
+"""Build what an engine runs from a configuration: method and network, simulator, trainer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import ALONE, Ranks
 from parse_dfl.ranks.simulator import build_rank_simulator, check_method
