@@ -9,9 +9,9 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.methods.gating import gated, ungated
 from parse_dfl.methods.parse import ParseOptions, parse_method
 from parse_dfl.networks.config import NetworkConfig
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import Batch, joint_loss
 from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import GatedParseNetwork
 from tests.small import federation, rows_of, run_rounds
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, apply_change
 from parse_dfl.branches import Branch
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache
-from parse_dfl.engine.trainer import apply_event
+from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.neighbours import Owners
 from parse_dfl.runs.artifacts import write_slices
@@ -154,7 +153,7 @@ class PeerSession:
         agents = {part.agent.name: part.agent for part in self._setup.agent_data}
         for event in self._setup.events:
             if event.round <= self._counted:
-                agents[event.agent] = apply_event(agents[event.agent], event)
+                agents[event.agent] = apply_change(agents[event.agent], event)
         return agents
 
     def _finish(self) -> Summary:
