@@ -179,6 +179,11 @@ class Method:
         numbered = (replace(stage, number=number) for number, stage in enumerate(self.stages))
         object.__setattr__(self, "stages", tuple(numbered))
 
+    @property
+    def shares(self) -> bool:
+        """Whether anything is exchanged in any stage; who learns alone agrees on nothing either."""
+        return any(stage.sharing is not nothing for stage in self.stages)
+
     def stage_bounds(self, rounds: int) -> list[tuple[int, int]]:
         """First and last round (from 1, inclusive) of every stage.
 

@@ -23,16 +23,12 @@ from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis_weight
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.config import PeerConfig
+from parse_dfl.peers.delivery import Receiver, Sender, State
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.membership import Membership
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.neighbours import Neighbourhood as NeighbourFinder
-from parse_dfl.peers.neighbours import Neighbours
-from parse_dfl.peers.receiver import Receiver, State
+from parse_dfl.peers.membership import Membership, NeighbourFinder, Neighbours
+from parse_dfl.peers.messages import Schema
 from parse_dfl.peers.round_sync import RoundStats
-from parse_dfl.peers.sender import Sender
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 from parse_dfl.peers.validation import MessageValidator
 
 

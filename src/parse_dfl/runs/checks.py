@@ -147,11 +147,6 @@ def _check_trust(given: Mapping[str, Any]) -> None:
 
 
 def _check_agreement(given: Mapping[str, Any]) -> None:
-    if given["engine"] != "simulate":
-        raise ConfigError(
-            "peers do not agree on a standardisation yet; use --standardise own or --engine "
-            "simulate"
-        )
     if given["overlay.attackers"] or given["overlay.robust"] != "none":
         raise ConfigError(
             "nothing guards what agents agree to standardise by against attackers; use "
