@@ -1,11 +1,19 @@
-"""Tests."""
+"""Folds, features and calibration, of which every estimate of continuous data is made."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from parse_dfl.analysis.pid.classifiers import FOLDS, calibrated, make_folds
+from parse_dfl.analysis.pid.class_probabilities import (
+    COMPONENTS,
+    FOLDS,
+    ClassProbabilities,
+    calibrated,
+    cross_scores,
+    features,
+    make_folds,
+)
 from parse_dfl.data.splits import OverlappingWindows
 
 
@@ -87,3 +95,66 @@ def test_a_classifier_that_knows_nothing_does_no_harm(overconfident):
     both = calibrated([scores, noise], label)[rows, label].mean()
     assert both == pytest.approx(alone, abs=2e-3)
     assert both >= alone - 1e-4
+
+
+@pytest.fixture
+def probabilities(overconfident):
+    scores, label, _ = overconfident
+    noise = np.random.default_rng(2).standard_normal(scores.shape)
+    return ClassProbabilities.calibrate(scores, noise, scores + noise, label)
+
+
+def test_information_is_the_mean_of_the_samples_parts(probabilities):
+    first, second, joint = probabilities.all_pointwise()
+    assert first.mean() == pytest.approx(probabilities.information(probabilities.first), abs=2e-3)
+    assert second.mean() == pytest.approx(0, abs=5e-3)
+    assert joint.mean() >= first.mean() - 1e-4  # the joint weighs in the single ones
+    assert probabilities.prior.sum() == pytest.approx(1)
+
+
+def test_scores_are_of_networks_that_have_not_seen_the_sample():
+    rng = np.random.default_rng(3)
+    inputs = rng.standard_normal((300, 20)).astype(np.float32)
+    label = rng.integers(0, 3, 300)  # nothing to learn, only to memorise
+    scores = cross_scores(inputs, label, make_folds(label, None, seed=0), seed=0)
+    assert scores.shape == (300, 3)
+    assert (scores.argmax(axis=1) == label).mean() == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_networks_learn_what_the_inputs_tell_and_the_seed_decides_everything():
+    label = np.arange(300) % 3
+    noise = np.random.default_rng(4).standard_normal((300, 4))
+    inputs = (np.eye(4)[label] * 4 + noise).astype(np.float32)
+    folds = make_folds(label, None, seed=0)
+    scores, again = (cross_scores(inputs, label, folds, seed=5) for _ in range(2))
+    assert (scores.argmax(axis=1) == label).mean() > 0.9
+    assert np.array_equal(scores, again)
+
+
+def test_samples_become_standardised_vectors():
+    values = np.random.default_rng(0).normal(5, 3, (50, 4, 3))
+    values[:, 0, 0] = 7  # constant
+    flat = features(values, seed=0)
+    assert flat.shape == (50, 12)
+    assert flat[:, 0] == pytest.approx(0)
+    assert flat[:, 1:].mean(axis=0) == pytest.approx(0, abs=1e-5)
+    assert flat[:, 1:].std(axis=0) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1])
+def test_a_constant_is_zero_in_spite_of_rounding(value):
+    values = np.full((50, 2), value)
+    values[:, 1] += np.arange(50)
+    flat = features(values, seed=0)
+    assert flat[:, 0].tolist() == [0.0] * 50
+    assert flat[:, 1].std() == pytest.approx(1, abs=1e-5)
+
+
+def test_wide_samples_without_variance_are_zero():
+    assert not features(np.full((40, 600), 0.1), seed=0).any()
+
+
+def test_wide_samples_are_reduced():
+    wide = np.random.default_rng(0).standard_normal((200, 30, 30))
+    assert features(wide, seed=0).shape == (200, COMPONENTS)
+    assert features(wide[:20], seed=0).shape == (20, 19)
