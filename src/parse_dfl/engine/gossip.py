@@ -18,7 +18,7 @@ from parse_dfl.engine.layout import Layout
 from parse_dfl.engine.mixing_cache import MixingCache, Owned
 from parse_dfl.engine.state import BranchState, RowsView
 from parse_dfl.engine.workers import Workers
-from parse_dfl.methods.base import EDGE, Aggregation, Rows, Sent, Stage
+from parse_dfl.methods.base import EDGE, Aggregation, BranchView, Messages, Stage
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 
@@ -36,13 +36,13 @@ class Attacks:
     rows: NDArray[np.int64] | None = None
     edges: NDArray[np.int64] | None = None
 
-    def of(self, rows: Rows) -> list[Attacker | None]:
+    def of(self, rows: BranchView) -> list[Attacker | None]:
         """The attacker of each row, None where its owner is honest."""
         return [self.attackers.get(agent.name) for agent in rows.agents]
 
 
 def exchange_under_attack(
-    rule: Aggregation, rows: Rows, mixing: MixingMatrix, attacks: Attacks
+    rule: Aggregation, rows: BranchView, mixing: MixingMatrix, attacks: Attacks
 ) -> Tensor:
     """The rows after an exchange in which attackers send something else than their own.
 
@@ -63,7 +63,9 @@ def exchange_under_attack(
     return mixed
 
 
-def _falsified(sent: Sent, rows: Rows, mixing: MixingMatrix, attacks: Attacks) -> Sent:
+def _falsified(
+    sent: Messages, rows: BranchView, mixing: MixingMatrix, attacks: Attacks
+) -> Messages:
     false = {name: value.clone() for name, value in sent.items()}
     lying = attacks.of(rows)
     for name, value in false.items():

@@ -179,7 +179,7 @@ def add_quasi_global_momentum(rows: BranchState, share: float) -> None:
 
 
 class RowsView:
-    """Rows of agents that train in this process (:class:`~parse_dfl.methods.base.Rows`)."""
+    """Rows of agents that train in this process (:class:`~parse_dfl.methods.base.BranchView`)."""
 
     def __init__(self, rows: BranchState, branches: Mapping[Branch, BranchState]) -> None:
         self._rows, self._branches = rows, branches
@@ -225,7 +225,7 @@ class RowsView:
 
 class PartialRows(ABC):
     """Own rows among others of which only what they sent will be known
-    (:class:`~parse_dfl.methods.base.Rows`): in a peer, and on one of several ranks.
+    (:class:`~parse_dfl.methods.base.BranchView`): in a peer, and on one of several ranks.
 
     What a rule makes of the others' rows is thrown away.
     """

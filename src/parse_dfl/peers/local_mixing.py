@@ -12,7 +12,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.engine.state import BranchState, PartialRows
-from parse_dfl.methods.base import EDGE, Aggregation, Sent
+from parse_dfl.methods.base import EDGE, Aggregation, Messages
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis_weight
 from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.receiver import State
@@ -105,7 +105,7 @@ class Sending:
     place: Neighbours
     rows: BranchState
     rule: Aggregation
-    tensors: Sent
+    tensors: Messages
 
     @property
     def over_edges(self) -> bool:
@@ -155,7 +155,7 @@ def _mixed(received: Received, branches: Mapping[Branch, BranchState]) -> Tensor
     return sending.rule.receive(view, merged, received.mixing)[:1]
 
 
-def _merged(own: Sent, states: Sequence[State], edges: Sequence[int]) -> dict[str, Tensor]:
+def _merged(own: Messages, states: Sequence[State], edges: Sequence[int]) -> dict[str, Tensor]:
     """What the own row and the arrived ones sent, in the order of the mixing's rows and edges.
 
     ``edges`` are the places among the own edges of those that lead to who has sent something.

@@ -9,7 +9,7 @@ from threading import Lock
 
 from torch import Tensor
 
-from parse_dfl.methods.base import EDGE, Sent
+from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
@@ -54,7 +54,7 @@ class Sender:
     def post(
         self,
         place: Neighbours,
-        sent: Sent,
+        sent: Messages,
         extra: Tensors,
         *,
         round: int,

@@ -222,7 +222,9 @@ def _links(roster: Roster, method: Method, book: MixingCache) -> tuple[Numbers, 
     for number, stage in enumerate(method.stages):
         for branch, owners in roster.branches.items():
             place = np.array([roster.place[name_of(agent)] for agent in owners.agents])
-            numbers = stage.exchange(branch).numbers_sent(owners.width) * stage.share / len(rounds)
+            numbers = (
+                stage.exchange(branch).numbers_sent(owners.width) * stage.fraction / len(rounds)
+            )
             for round in rounds:
                 mixing = book.mixing(owners, stage, number, round)
                 ends = np.stack([mixing.source, mixing.target], axis=1)

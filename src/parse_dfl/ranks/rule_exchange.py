@@ -15,7 +15,7 @@ from parse_dfl.engine.gossip import Attacks, Exchanger, exchange_under_attack
 from parse_dfl.engine.layout import Layout
 from parse_dfl.engine.mixing_cache import MixingCache
 from parse_dfl.engine.state import BranchState, PartialRows
-from parse_dfl.methods.base import EDGE, Aggregation, Rows, Sent, Stage
+from parse_dfl.methods.base import EDGE, Aggregation, BranchView, Messages, Stage
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.halo_exchange import Halo, Mail, Numbers, Parcel, placed
@@ -88,14 +88,14 @@ class Ruled:
 class _Arrived(Aggregation):
     """A rule whose rows have sent already; what own rows and the halo's sent is there."""
 
-    def __init__(self, rule: Aggregation, sent: Sent) -> None:
+    def __init__(self, rule: Aggregation, sent: Messages) -> None:
         self._rule, self._sent = rule, sent
 
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:  # noqa: ARG002
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:  # noqa: ARG002
         """All that was sent."""
         return self._sent
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:
         """What the rule makes of it."""
         return self._rule.receive(rows, sent, mixing)
 
