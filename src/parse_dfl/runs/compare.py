@@ -106,7 +106,7 @@ def _entry(config: RunConfig, method: str | Method, own: Own) -> tuple[str, tupl
 
 
 def method_config(config: RunConfig, method: str) -> RunConfig:
-    """The configuration of one method: ``METHOD.lr`` among the options is its learning rate.
+    """Return one method's configuration: ``METHOD.lr`` among the options is its learning rate.
 
     Raises:
         ConfigError: the learning rate is no number.
@@ -168,7 +168,7 @@ def _stopped_at(checkpoint: Path) -> list[int]:
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
-    """``comparison.json`` (contract, *Files*); values are in the order of the seeds."""
+    """Return ``comparison.json``; values are in the order of the seeds."""
     return {
         "data": next(iter(summaries.values()))[0]["data"],
         "config": to_dict(config),

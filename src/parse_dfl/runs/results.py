@@ -12,7 +12,6 @@ from typing import Any
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
-from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
@@ -20,67 +19,6 @@ from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.config import RunConfig, to_dict
 from parse_dfl.runs.setup import Trial
 from parse_dfl.runs.shared_setup import attackers_of
-
-
-class PayloadTotals:
-    """Adds up the payload of every round."""
-
-    def __init__(self) -> None:
-        self._totals = {"rounds": 0, "bytes": 0, "per_link": 0.0, "largest": 0}
-
-    def add(self, payload: Payload) -> None:
-        """Count one round."""
-        self._totals["rounds"] += 1
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-        self._totals["largest"] = max(self._totals["largest"], payload.largest_bytes)
-
-    def add_once(self, payload: Payload) -> None:
-        """Count what was sent before the first round; it spreads over all rounds."""
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-
-    def summary(self, federations: int = 1) -> dict[str, Any]:
-        """Means over the rounds, for one of so many federations side by side."""
-        rounds = max(1, self._totals["rounds"])
-        return {
-            "payload_bytes_per_round": self._totals["bytes"] / rounds / federations,
-            "payload_bytes_per_link": {
-                "mean": self._totals["per_link"] / rounds,
-                "max": self._totals["largest"],
-            },
-        }
-
-    def state(self) -> dict[str, float]:
-        """For a checkpoint."""
-        return dict(self._totals)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
-        self._totals.update(state)
-
-
-class PayloadMeter:
-    """The payload of a simulator's rounds; what cannot have changed is not computed again."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        self._layout = simulator.layout
-        self._by_stage: dict[int, Payload] = {}  # of this layout
-
-    def of_round(self) -> Payload:
-        """Return what the round sent that has just run."""
-        simulator = self._simulator
-        if simulator.varies:
-            return simulator.payload()
-        if simulator.layout is not self._layout:
-            self._layout = simulator.layout
-            self._by_stage.clear()
-        stage = simulator.stage_number
-        if stage not in self._by_stage:
-            self._by_stage[stage] = simulator.payload()
-        return self._by_stage[stage]
-
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 DIVERGED = "diverged"
@@ -170,7 +108,7 @@ class Facts:
 
     ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
     ``proposal`` is the split that was proposed, where one was asked for; ``diverged`` the agents
-    that have, and since when (:class:`~parse_dfl.runs.divergence.DivergenceLog`).
+    that have, and since when (:class:`~parse_dfl.runs.recorder.DivergenceLog`).
     """
 
     method: str

@@ -150,7 +150,7 @@ def resume_run(
 
 
 def _left_behind(directory: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The summary of a run, if it is finished, and else its configuration."""
+    """Return the summary of a run, if it is finished, and else its configuration."""
     if (directory / "summary.json").is_file():
         return read_json(directory / "summary.json"), {}
     return None, to_dict(kept_run(directory).config)

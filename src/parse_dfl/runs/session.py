@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.early_stopping import BestRows
+from parse_dfl.engine.gossip import Payload
+from parse_dfl.engine.gradient_conflict import HELD_OUT_SAMPLES, measure_conflict
+from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs.artifacts import save_agents, save_slices
-from parse_dfl.runs.callbacks import SILENT, Listener
+from parse_dfl.runs.callbacks import SILENT, Listener, interrupt_after_round
 from parse_dfl.runs.fingerprint import fingerprint
-from parse_dfl.runs.interrupt import interrupt_after_round
+from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
 from parse_dfl.runs.recorder import Recorder, Summary
-from parse_dfl.runs.recorders import ConflictRecorder
 from parse_dfl.runs.results import (
     AgentScore,
-    PayloadMeter,
     agent_scores,
     of_all_ranks,
     overlays_of_seeds,
@@ -30,6 +33,9 @@ from parse_dfl.runs.results import (
 from parse_dfl.runs.setup import Trial
 
 CHECKPOINT = "checkpoint.safetensors"
+CONFLICT = "conflict.jsonl"
+HELD_OUT_SEED = 0
+"""The held-out samples are the same for all runs on one data set."""
 
 
 class Session:
@@ -223,3 +229,51 @@ class Session:
         vars(self._simulator.clock).update(header["clock"])
         self._recorder.restore(header)
         self._saved = self._simulator.round
+
+
+class PayloadMeter:
+    """The payload of a simulator's rounds; what cannot have changed is not computed again."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._layout = simulator.layout
+        self._by_stage: dict[int, Payload] = {}  # of this layout
+
+    def of_round(self) -> Payload:
+        """Return what the round sent that has just run."""
+        simulator = self._simulator
+        if simulator.varies:
+            return simulator.payload()
+        if simulator.layout is not self._layout:
+            self._layout = simulator.layout
+            self._by_stage.clear()
+        stage = simulator.stage_number
+        if stage not in self._by_stage:
+            self._by_stage[stage] = simulator.payload()
+        return self._by_stage[stage]
+
+
+class ConflictRecorder:
+    """Writes the gradient conflict of every evaluated round to ``conflict.jsonl``.
+
+    The common samples are validation's: of the training part, but no agent's.
+    """
+
+    def __init__(self, trial: Trial, folders: dict[int, Path]) -> None:
+        self._trial, self._folders = trial, folders
+        drawn = np.random.default_rng(HELD_OUT_SEED).permutation(trial.setup.split.validation)
+        samples = torch.from_numpy(np.sort(drawn[:HELD_OUT_SAMPLES]))
+        self._samples = samples.to(trial.simulator.data.device)
+
+    def record(self, round: int) -> None:
+        """Measure at the simulator's present parameters, and add the lines of ``round``."""
+        for seed, conflicts in measure_conflict(self._trial.simulator, self._samples).items():
+            if seed in self._folders:
+                head: dict[str, Any] = {"round": round, "seed": seed}
+                rows = [head | asdict(conflict) for conflict in conflicts]
+                append_jsonl(self._folders[seed] / CONFLICT, rows)
+
+    def keep_until(self, round: int) -> None:
+        """Drop what a resumed run will write again."""
+        for folder in self._folders.values():
+            rewrite_jsonl(folder / CONFLICT, lambda row: row["round"] <= round)

@@ -1,4 +1,4 @@
-"""From a configuration to what an engine runs: method and network, a simulator, a trainer."""
+"""Build what an engine runs from a configuration: method and network, simulator, trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no method changes: data, split, agents and their samples, overlays, changes."""
+"""Set up what no method changes: data, split, agents and their samples, overlays, changes."""
 
 from __future__ import annotations
 
