@@ -7,7 +7,7 @@ from rich.console import Console
 
 from parse_dfl.report.fitting import UNLIMITED, GridTable
 from parse_dfl.report.table import Cell, Grid
-from parse_dfl.safe_names import name_key
+from parse_dfl.text import name_key
 
 CELLS = ("dsgd-modality", "84.1 ± 3.3", "−2.3", "12.9 kB", "[bold]")
 GRID = Grid(

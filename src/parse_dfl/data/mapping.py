@@ -44,7 +44,7 @@ def from_mapping(
         modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
             or as float64 where float32 would lose a feature that lies far from zero or whose
             unit is huge or tiny.
-            Inside, a name is replaced by its key (:mod:`parse_dfl.safe_names`).
+            Inside, a name is replaced by its key (:mod:`parse_dfl.text`).
         label: shape (samples,), integers or text, mapped to 0 … C-1; or one-hot, (samples, C).
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.

@@ -23,7 +23,7 @@ from parse_dfl.report.sections import tables_of
 from parse_dfl.report.statistics_file import write_statistics
 from parse_dfl.report.svg import dark_rules, inline_svg
 from parse_dfl.report.table import Grid
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 PAGE = "report.html"
 

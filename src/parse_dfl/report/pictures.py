@@ -16,7 +16,7 @@ from parse_dfl.report.load import read_record
 from parse_dfl.report.records import Record
 from parse_dfl.report.sections import pictures_of
 from parse_dfl.report.style import Picture
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 FOLDER = "figures"
 DOTS_PER_INCH = 160

@@ -10,7 +10,7 @@ import re
 from html import escape
 
 from parse_dfl.report.style import FAINT, GRID, INK, LINK, PAPER, SOFT
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 DARK = {
     PAPER: "#1f2226",
