@@ -29,8 +29,8 @@ def until_connected(context: TopologyContext, attempt: Callable[[int], Pairs], h
         if is_connected(pairs, context.size):
             return pairs
     raise OverlayError(
-        f"overlay {context.label!r}: none of {attempts} random graphs over its {context.size} members "
-        f"was connected; {hint}"
+        f"overlay {context.label!r}: none of {attempts} random graphs over its {context.size} "
+        f"members was connected; {hint}"
     )
 
 

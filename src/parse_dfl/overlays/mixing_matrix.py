@@ -175,7 +175,7 @@ def csr_product(matrix: torch.Tensor, bags: CsrRows) -> torch.Tensor:
 
 
 def spectral_gap(mixing: MixingMatrix) -> float:
-    """Return 1 - |λ₂|, the least share of all disagreement that a round removes; 0: disconnected."""
+    """Return 1 - |λ₂|, the least share of all disagreement that a round removes; 0 if cut."""
     if mixing.size < 2:
         return 1.0
     if mixing.size <= DENSE_UP_TO:
