@@ -15,7 +15,7 @@ PUBLIC = {
     "Dropout", "ErdosRenyi", "Aggregation", "Exponential", "Federation", "IID", "IdentityError",
     "Method", "MixingMatrix", "ModalityChange", "OnePeerExponential", "OutputError", "Outputs",
     "OverlayError", "ParseDflError", "ParseNetwork", "PeerError", "RandomMatching", "RankError",
-    "RecordError", "Regular", "Result", "Ring", "Rows", "SampleShape", "ScaleFree", "Sent",
+    "RecordError", "Regular", "Result", "Ring", "SampleShape", "ScaleFree", "BranchView", "Messages",
     "SmallWorld", "Stage", "Study", "Topology", "TrainedAgent", "UnknownNameError",
     "__version__", "compare", "cross_entropy", "estimate_pid", "load_agent", "load_dataset",
     "modality_loss", "partial_alignment", "probe", "tune_process", "write_report",

@@ -12,7 +12,7 @@ from typing import Any
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
@@ -61,12 +61,12 @@ def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
         return own
     told = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in own]
     rows = trial.ranks.gather(told)
-    if not trial.ranks.leads:
+    if not trial.ranks.is_main:
         return own
     found = {(seed, name): rest for part in rows for seed, name, *rest in part}
     return [
         AgentScore(agent, samples, trial.weights.get(agent, 1), values)
-        for agent in simulator.agents
+        for agent in simulator.backend.agents
         for samples, values in [found[agent.seed, agent.name]]
     ]
 
@@ -128,10 +128,10 @@ class Facts:
 def parameters_by_group(simulator: Simulator) -> dict[str, int]:
     """Count the parameters of one agent of each group."""
     owned: dict[AgentSpec, int] = {}
-    for owners in simulator.owners.values():
+    for owners in simulator.backend.owners.values():
         for agent in owners.agents:
             owned[agent] = owned.get(agent, 0) + owners.width
-    return {agent.group: owned[agent] for agent in simulator.agents}
+    return {agent.group: owned[agent] for agent in simulator.backend.agents}
 
 
 def summary(
@@ -199,7 +199,10 @@ def overlays_of_seeds(trial: Trial) -> dict[int, list[dict[str, Any]]]:
     """Return the last round's overlays of each seed, each label and member set once."""
     simulator = trial.simulator
     drawn = overlays_of(
-        simulator.book, simulator.owners.values(), simulator.stage, max(1, simulator.round)
+        simulator.mixing_cache,
+        simulator.backend.owners.values(),
+        simulator.stage,
+        max(1, simulator.round),
     )
     return {
         seed: [overlay for key, overlay in drawn.items() if key.seed == seed]
