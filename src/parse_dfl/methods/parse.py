@@ -30,11 +30,14 @@ from parse_dfl.networks.losses import (
     supervised_contrastive,
 )
 from parse_dfl.networks.network import Outputs
-from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
+from parse_dfl.networks.parse import GatedOutputs, GatedParseNetwork, ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:
-    """Return the loss of PARSE with the given weights."""
+    """Return PARSE's loss, CE(ℓ) + w_m Σ_m CE(ℓ_m) + w_h Σ_e CE(ℓ_e) + w_c mean supcon(r_a, r_b).
+
+    ℓ is the sum over all slices e, ℓ_m what modality m says alone; the w are the ``options``'.
+    """
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
         loss = cross_entropy(outputs.logits, batch)
@@ -53,7 +56,7 @@ def parse_objective(options: ParseOptions) -> Objective:
 
 
 def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tensor:
-    """Return the mean supervised contrastive loss over pairs of redundant slices."""
+    """Return the mean supervised contrastive loss over pairs of redundant slices, shape=(n,)."""
     redundant = [value for name, value in outputs.slices.items() if name.startswith("redundant.")]
     if redundant[0].shape[-1] == 0:
         return torch.zeros_like(batch.weight[:, 0])
@@ -65,12 +68,18 @@ def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tenso
 
 
 def gated(plain: Objective, hold_out: int) -> Objective:
-    """Return ``plain`` of the slices on most samples, and the weighted prediction's cross-entropy
-    on every ``hold_out``-th.
+    """Return ``plain`` of the slices on most samples; on every ``hold_out``-th the cross-entropy
+    of the weighted prediction, and of each weighted slice by itself.
 
-    On the samples that a slice was trained on, one that memorised noise looks as good as any
-    other.  Learning to combine on held-out samples is stacking: "Stacked Generalization", Wolpert,
-    Neural Networks 5(2), 1992.
+    On the samples that a slice was trained on, one that memorised noise looks as good as any other.
+    So every so many-th sample is kept from the slices, and only the gates learn from these.
+    Learning to combine on held-out samples is stacking: "Stacked Generalization", Wolpert, Neural
+    Networks 5(2), 1992.
+
+    The joint prediction alone teaches too little: once a clear slice answers every held-out sample,
+    a weak slice's weight no longer matters to it, and stays high enough to outvote the clear one on
+    a few samples in a thousand.  So every weighted slice is calibrated by itself as well: "On
+    Calibration of Modern Neural Networks", Guo, Pleiss, Sun, Weinberger, ICML 2017.
     """
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
@@ -78,9 +87,23 @@ def gated(plain: Objective, hold_out: int) -> Objective:
             return plain(outputs, batch)
         held = batch.number % hold_out == 0
         trained = plain(_summed(outputs), _only(batch, ~held))
-        return trained + cross_entropy(outputs.logits, _only(batch, held))
+        return trained + _of_gates(outputs, _only(batch, held))
 
     return objective
+
+
+def _of_gates(outputs: Outputs, batch: Batch) -> Tensor:
+    """Return the cross-entropy of the weighted sum plus those of the weighted slices, shape=(n,).
+
+    They are taken at once, as a batch of all predictions one after another.
+    """
+    assert isinstance(outputs, GatedOutputs)
+    predictions = [outputs.logits, *outputs.weighted.values()]
+    repeats = 1, len(predictions)
+    every = replace(
+        batch, label=batch.label.repeat(repeats), weight=batch.weight.repeat(repeats), number=None
+    )
+    return cross_entropy(torch.cat(predictions, -2), every)
 
 
 def ungated(plain: Objective) -> Objective:
@@ -100,7 +123,8 @@ def _summed(outputs: Outputs) -> Outputs:
 
 
 def _only(batch: Batch, chosen: Tensor) -> Batch:
-    """Return the batch with weights for the chosen samples alone, which add up to one if any."""
+    """Return the batch with weights for the ``chosen`` samples alone, which add up to one if there
+    are any."""
     weight = batch.weight * chosen
     total = weight.sum(1, keepdim=True)
     return replace(batch, weight=weight / total.clamp_min(torch.finfo(weight.dtype).tiny))
@@ -109,8 +133,8 @@ def _only(batch: Batch, chosen: Tensor) -> Batch:
 def parse_method(
     options: ParseOptions, *, name: str = "parse", sharing: SharingRule = partial_alignment
 ) -> Method:
-    """Build PARSE, or under another ``sharing`` rule the control that tells the network's gain from
-    the sharing's."""
+    """Build PARSE; with another ``sharing`` rule, the control that tells the network's gain
+    from the sharing's."""
     plain = parse_objective(options)
     if not options.hold_out:
         stage = Stage(objective=plain, sharing=sharing)
