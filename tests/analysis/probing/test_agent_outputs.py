@@ -95,7 +95,11 @@ def test_unimodal_agents_of_different_modalities_meet_one_to_one():
 def test_agents_without_slices_are_refused():
     simulator = federation(agents="a+b=1", dtype="float32", method="dsgd-hybrid")
     agent = trained_agent(
-        simulator.layout.stacks[0], 0, simulator.method, simulator.network_spec, DATA.label_names
+        simulator.layout.stacks[0],
+        0,
+        simulator.trainer.method,
+        simulator.trainer.network_spec,
+        DATA.label_names,
     )
     with pytest.raises(ConfigError, match="has no redundant, unique or synergistic slices"):
         AgentOutputs.of(agent, DATA, np.arange(5))
