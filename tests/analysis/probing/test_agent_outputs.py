@@ -21,13 +21,13 @@ from parse_dfl.networks.network import Outputs
 from tests.small import federation
 
 SIMULATOR = federation(agents="a+b=1", dtype="float32")
-DATA = SIMULATOR.data.source
+DATA = SIMULATOR.trainer.data.source
 STACK = SIMULATOR.layout.stacks[0]
 
 
 def trained():
     names = DATA.label_names
-    return trained_agent(STACK, 0, SIMULATOR.method, SIMULATOR.network_spec, names)
+    return trained_agent(STACK, 0, SIMULATOR.trainer.method, SIMULATOR.trainer.network_spec, names)
 
 
 @pytest.fixture
