@@ -21,13 +21,17 @@ def measures():
     )
     agents = [
         trained_agent(
-            stack, row, simulator.method, simulator.network_spec, simulator.data.source.label_names
+            stack,
+            row,
+            simulator.trainer.method,
+            simulator.trainer.network_spec,
+            simulator.trainer.data.source.label_names,
         )
         for stack in simulator.layout.stacks
         for row in range(len(stack.agents))
     ]
     samples = ProbeSamples(fit=np.arange(200), tune=np.arange(200, 280), report=np.arange(280, 400))
-    return audit(agents, simulator.data.source, samples, AuditConfig(probe_steps=10))
+    return audit(agents, simulator.trainer.data.source, samples, AuditConfig(probe_steps=10))
 
 
 def test_every_group_and_pair_is_measured_as_json(measures):
