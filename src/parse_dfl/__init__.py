@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from parse_dfl.overlays.mixing_matrix import MixingMatrix
     from parse_dfl.overlays.topologies import Topology
     from parse_dfl.process import tune_process
-    from parse_dfl.report.page import write_report
+    from parse_dfl.runs.reporting import write_report
 
 __version__ = "0.1.0"
 
@@ -115,7 +115,7 @@ _HOMES = {
     "partial_alignment": "methods.base",
     "probe": "api.probing",
     "tune_process": "process",
-    "write_report": "report.page",
+    "write_report": "runs.reporting",
 }
 _NAMES = {"estimate_pid": "estimate"}
 """Where a public name differs from the one at home."""

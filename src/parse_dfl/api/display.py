@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from parse_dfl.report.table import Cell, Grid
-from parse_dfl.report.terminal import grid_table
+from parse_dfl.report.formatting import Entry, Table
+from parse_dfl.report.terminal import TerminalTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,21 +19,21 @@ WIDTH = 100
 """Columns of text, as everywhere in this project."""
 
 
-def grid_text(grid: Grid) -> str:
+def table_text(table: Table) -> str:
     """Return a table as plain text."""
     console = Console(file=StringIO(), width=WIDTH, color_system=None)
-    console.print(grid_table(grid))
+    console.print(TerminalTable(table))
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def grid_html(grid: Grid) -> str:
+def table_html(table: Table) -> str:
     """Return a table as HTML, the best of each column in bold."""
-    header = "".join(f"<th>{escape(name)}</th>" for name in grid.header)
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in grid.rows)
-    notes = "".join(f"<p>{escape(note)}</p>" for note in grid.notes)
+    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
     return (
-        f"<table><caption>{escape(grid.title)}</caption>"
+        f"<table><caption>{escape(table.title)}</caption>"
         f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>{notes}"
     )
 
@@ -54,6 +54,6 @@ def data_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
-    return f"<td><strong>{text}</strong></td>" if cell.best else f"<td>{text}</td>"
+def _cell(entry: Entry) -> str:
+    text = escape(entry.text)
+    return f"<td><strong>{text}</strong></td>" if entry.best else f"<td>{text}</td>"

@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parse_dfl.api.display import data_frame, grid_html, grid_text
+from parse_dfl.api.display import data_frame, table_html, table_text
 from parse_dfl.api.folder import RecordFolder
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import RecordError, UnknownNameError, nearest
-from parse_dfl.report.page import write_report
-from parse_dfl.report.reading import read_run
-from parse_dfl.report.records import METRICS, Summary
-from parse_dfl.report.result_tables import run_grid
+from parse_dfl.records import METRICS, Summary
+from parse_dfl.report.load import read_run
+from parse_dfl.report.tables.results import run_table
 from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Result:
         return write_report(self.folder)
 
     def __str__(self) -> str:
-        return grid_text(run_grid(self.summary))
+        return table_text(run_table(self.summary))
 
     def __repr__(self) -> str:
         return (
@@ -138,4 +138,4 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        return grid_html(run_grid(self.summary))
+        return table_html(run_table(self.summary))

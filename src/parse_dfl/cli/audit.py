@@ -75,15 +75,16 @@ def execute(args: argparse.Namespace) -> None:
     config = AuditConfig(
         agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
     )
-    from parse_dfl.report.page import write_report
-    from parse_dfl.report.reading import read_run
-    from parse_dfl.report.sections import audit_tables
-    from parse_dfl.report.terminal import grid_table
-    from parse_dfl.runs.audit import AUDIT, audit_run
+    from parse_dfl.records import AUDIT
+    from parse_dfl.report.load import read_run
+    from parse_dfl.report.tables.measurements import audit_tables
+    from parse_dfl.report.terminal import TerminalTable
+    from parse_dfl.runs.audit import audit_run
+    from parse_dfl.runs.reporting import write_report
 
     audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
-    for grid in audit_tables(read_run(args.directory)):
-        console().print(grid_table(grid))
+    for table in audit_tables(read_run(args.directory)):
+        console().print(TerminalTable(table))
     page = write_report(args.directory)
     print(f"audit: {args.directory / AUDIT}")
     print(f"report: {page}")

@@ -130,17 +130,18 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
-    from parse_dfl.report.diverged import sentences
-    from parse_dfl.report.page import write_report
-    from parse_dfl.report.reading import read_comparison
-    from parse_dfl.report.terminal import comparison_table
+    from parse_dfl.report.cells import diverged_sentences
+    from parse_dfl.report.load import read_comparison
+    from parse_dfl.report.tables.results import comparison_table
+    from parse_dfl.report.terminal import TerminalTable
+    from parse_dfl.runs.reporting import ROLES, write_report
 
-    found = read_comparison(out)
-    console().print(comparison_table(found))
+    comparison = read_comparison(out, ROLES)
+    console().print(TerminalTable(comparison_table(comparison)))
     page = write_report(out)
     print(list_files(out))
     print(f"report: {page}")
     for picture in sorted((out / "figures").glob("*.png")):
         print(f"picture: {picture}")
-    if found.diverged:
-        raise DivergenceError(f"{out}: {'; '.join(sentences(found))}")
+    if comparison.diverged:
+        raise DivergenceError(f"{out}: {'; '.join(diverged_sentences(comparison))}")

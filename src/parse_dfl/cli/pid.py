@@ -20,7 +20,7 @@ from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
     from parse_dfl.analysis.pid.decomposition import Decomposition
-    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.terminal import TerminalTable
 
 EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
@@ -129,17 +129,17 @@ def _check_out(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists; add --overwrite to replace it, or name another --out")
 
 
-def _table(name: str, found: Decomposition) -> GridTable:
-    from parse_dfl.report.fitting import GridTable
-    from parse_dfl.report.table import Grid, plain
+def _table(name: str, found: Decomposition) -> TerminalTable:
+    from parse_dfl.report.formatting import Table, entries
+    from parse_dfl.report.terminal import TerminalTable
 
     shown = found.to_dict()
     rows = [
-        tuple(plain([as_given(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}"]))
+        entries((as_given(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}"))
         for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"])
     ]
-    return GridTable(
-        Grid(
+    return TerminalTable(
+        Table(
             title=f"{name}: {found.samples} samples, {found.classes} classes, "
             f"method {found.method}",
             header=("information about the label", "bits", "95 % interval"),

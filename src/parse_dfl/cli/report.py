@@ -41,7 +41,6 @@ def add(commands: Commands) -> None:
 
 def execute(args: argparse.Namespace) -> None:
     """Write the page and print where it lies."""
-    from parse_dfl.report.page import write_report
+    from parse_dfl.runs.reporting import write_report
 
-    levels = {"levels": args.reach} if args.reach else {}
-    print(write_report(args.directory, **levels))
+    print(write_report(args.directory, levels=args.reach))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
 from parse_dfl.agents import AgentSpec, apply_change
 from parse_dfl.branches import Branch
@@ -14,11 +13,12 @@ from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.membership import Owners
+from parse_dfl.records import Overlay
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener, interrupt_after_round
 from parse_dfl.runs.folder import read_json, write_json
 from parse_dfl.runs.launcher import Launcher, Message
-from parse_dfl.runs.recorder import Recorder, Summary
+from parse_dfl.runs.recorder import PlainSummary, Recorder
 from parse_dfl.runs.results import AgentScore, overlays_of
 from parse_dfl.runs.setup import RunSetup
 
@@ -55,7 +55,7 @@ class PeerSession:
                 self._recorder.restore(progress)
             self._recorder.keep_until(self._counted)
 
-    def run(self, launcher: Launcher) -> Summary:
+    def run(self, launcher: Launcher) -> PlainSummary:
         """Run all rounds that are left; return the summary.
 
         Raises:
@@ -161,7 +161,7 @@ class PeerSession:
                 agents[event.agent] = apply_change(agents[event.agent], event)
         return agents
 
-    def _finish(self) -> Summary:
+    def _finish(self) -> PlainSummary:
         setup, peers = self._setup, self._done.values()
         self._recorder.finish(
             self._agent_scores({name: done["scores"] for name, done in self._done.items()})
@@ -184,7 +184,7 @@ class PeerSession:
         self._listener.finish()
         return summary
 
-    def _overlays(self) -> list[dict[str, Any]]:
+    def _overlays(self) -> list[Overlay]:
         """Return the last round's overlays, computed from who owned which branch."""
         setup, rounds = self._setup, self._setup.config.training.rounds
         owners: dict[Branch, list[AgentSpec]] = {}

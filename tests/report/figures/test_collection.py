@@ -6,16 +6,15 @@ from dataclasses import replace
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from parse_dfl.report.figures.differences import differences
-from parse_dfl.report.load import read_record
-from tests.report.conftest import write_comparison
+from parse_dfl.report.figures.collection import differences
+from tests.report.conftest import read, write_comparison
 
 
 def test_long_names_are_neither_clipped_nor_told_twice(tmp_path):
     for number in range(3):
         name = f"a_rather_long_name_{number}_2+2+11_dirichlet-0.3"
         write_comparison(tmp_path / name, methods=("parse", "harmony", "local"))
-    collection = read_record(tmp_path)
+    collection = read(tmp_path)
     drawn = differences(collection).figure
     renderer = FigureCanvasAgg(drawn).get_renderer()
     drawn.draw(renderer)
@@ -32,4 +31,4 @@ def test_long_names_are_neither_clipped_nor_told_twice(tmp_path):
 def test_a_folder_without_rivals_has_no_such_picture(tmp_path):
     write_comparison(tmp_path / "one", methods=("parse",))
     write_comparison(tmp_path / "two", methods=("parse",))
-    assert differences(replace(read_record(tmp_path), problems=())) is None
+    assert differences(replace(read(tmp_path), problems=())) is None

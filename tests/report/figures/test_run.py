@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from parse_dfl.report.figures.slice_maps import slice_maps
-from parse_dfl.report.load import read_record
-from parse_dfl.report.neighbours import nearest_of_others
-from parse_dfl.report.records import read_slices
+from parse_dfl.report.figures.run import nearest_of_others, slice_maps
+from parse_dfl.report.load import read_slices
+from tests.report.conftest import read
 
 SAMPLES = 60
 
 
 def shares(caption: str) -> list[int]:
-    return [int(found) for found in re.findall(r"(\d+) % \(redundant\)", caption)]
+    return [int(share) for share in re.findall(r"(\d+) % \(redundant\)", caption)]
 
 
 def write(folder, **more):
@@ -29,7 +28,8 @@ def write(folder, **more):
         f"{group}/redundant.{group}": places + draw.normal(0, 1e-3, places.shape)
         for group in ("acc", "gyro")
     }
-    np.savez(folder / "slices.npz", label=label, **(arrays | more))
+    positions = {"sample": np.arange(SAMPLES), "reach": 0}
+    np.savez(folder / "slices.npz", label=label, **(positions | arrays | more))
     return places, label
 
 
@@ -37,7 +37,7 @@ def test_a_samples_other_encoding_is_no_neighbour(run_folder):
     places, label = write(run_folder)
     alone = nearest_of_others(places, np.arange(SAMPLES))
     truth = float(np.mean(label[alone] == label))
-    same_class, _ = shares(slice_maps(read_record(run_folder)).caption)
+    same_class, _ = shares(slice_maps(read(run_folder)).caption)
     assert truth < 0.75  # a sample's own other encoding would say 100 %
     assert same_class == pytest.approx(100 * truth, abs=1)
 
@@ -82,14 +82,14 @@ def test_caption_gives_the_shares_that_a_search_by_scikit_learn_gives(run_folder
         for kind, encodings in pieces.items()
         for group, values in zip(("acc+gyro", "acc"), encodings, strict=False)
     }
-    np.savez(run_folder / "slices.npz", label=label, **arrays)
+    np.savez(run_folder / "slices.npz", label=label, sample=np.arange(200), reach=0, **arrays)
 
     nearest = [share_by_search(encodings, label, others=False) for encodings in pieces.values()]
     truth = [share_by_search(encodings, label) for encodings in pieces.values()]
     assert min(nearest[:2]) > 97  # mostly the sample itself, by the other group
     assert max(truth[:2]) < 90
     assert nearest[2] == truth[2]
-    caption = slice_maps(read_record(run_folder)).caption
+    caption = slice_maps(read(run_folder)).caption
     said = re.search(r"same class for (\d+) %.*?, (\d+) %.*? and (\d+) %", caption)
     assert [int(share) for share in said.groups()] == [round(share) for share in truth]
 
@@ -107,7 +107,7 @@ def test_windows_that_overlap_are_no_neighbours(run_folder):
             reach=reach,
             **{"acc/redundant.acc": walk[order]},
         )
-        caption = slice_maps(read_record(run_folder)).caption
+        caption = slice_maps(read(run_folder)).caption
         assert shares(caption)[0] == pytest.approx(expected, abs=4)
         assert ("window that overlaps it" in caption) == (reach > 0)
 
@@ -126,7 +126,7 @@ def test_slices_that_are_not_drawn_are_named(run_folder):
     write(
         run_folder, **{"acc+gyro/unique.acc": nowhere, "acc+gyro/redundant.acc": np.ones((60, 2))}
     )
-    caption = slice_maps(read_record(run_folder)).caption
+    caption = slice_maps(read(run_folder)).caption
     assert "not finite: acc+gyro/unique.acc" in caption
     assert "another width: acc+gyro/redundant.acc" in caption
     assert "Of parse, seed 0." in caption
@@ -135,4 +135,4 @@ def test_slices_that_are_not_drawn_are_named(run_folder):
 def test_the_samples_positions_must_fit(run_folder):
     write(run_folder, sample=np.arange(3))
     with pytest.raises(Exception, match=r"'sample' has shape \(3,\), not \(60,\)"):
-        read_slices(read_record(run_folder))
+        read_slices(read(run_folder))
