@@ -11,7 +11,7 @@ from parse_dfl.agents import AgentSpec, Kind, parse_mix
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import NetworkConfig
@@ -74,7 +74,7 @@ def tiny_simulator(
         for agent in agents
     ]
     training = {"batch_size": 5, "rounds": rounds, "dtype": "float64"} | training
-    return Simulator(
+    return build_simulator(
         TensorData(data, torch.device("cpu"), torch.float64),
         shards,
         method if isinstance(method, Method) else build_method(method),

@@ -13,7 +13,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.config import NetworkConfig
@@ -78,7 +78,7 @@ def federation(
     robust: str = "none",
     attackers: Sequence[str] = (),
     compiled: bool = False,
-    build: Callable[..., Simulator] = Simulator,
+    build: Callable[..., Simulator] = build_simulator,
     **training: object,
 ) -> Simulator:
     """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise; made by
@@ -100,7 +100,7 @@ def federation(
             robust=robust,
             attackers=tuple(attackers),
         ),
-        events=[parse_event(text) for text in events],
+        changes=[parse_event(text) for text in events],
         compiled=compiled,
     )
 

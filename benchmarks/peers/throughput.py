@@ -1,9 +1,8 @@
 """How fast branches are exchanged, against the bare transport between the same processes.
 
 Peers send so many bytes to each other and wait for the others', again and again: in turns of some
-rounds through the exchange (schema, signature, validator, mixing) and as plain bytes,
-between the same
-neighbours, over the same sessions.
+rounds through the exchange (schema, signature, validator, mixing) and as plain bytes, between the
+same neighbours, over the same sessions.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from benchmarks.peers.settings import LARGE, experiment
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.config import NodeSettings, PeerConfig
+from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Identity
-from parse_dfl.peers.node import Node
+from parse_dfl.peers.node import Node, NodeSettings
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
 from parse_dfl.runs.setup import prepare
@@ -40,6 +39,9 @@ class Silent:
     """Hears nothing."""
 
     def round(self, report: Any) -> None:
+        """Nothing."""
+
+    def agreed(self, payload_bytes: Any) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:
@@ -87,7 +89,7 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
     """One peer; seconds are those of all: from barrier to barrier."""
     torch.set_num_threads(1)
     trainer, node = _node(folder, number, count)
-    places = node._exchanger._places(trainer, trainer.round + 1)
+    places = node._exchanger.find_neighbours(trainer, trainer.round + 1)
     receivers = [agent.name for agent in places[0].receivers]
     sizes = [rows.params.nbytes for rows in trainer.layout.branches.values()]
     bare = _Bare(node._transport, node.name, receivers, sizes)

@@ -46,7 +46,7 @@ def left_out(config: RunConfig, seeds: Sequence[int], parts: Sequence[str]) -> d
     predictions: dict[str, Prediction] = {config.method: simulator.stage.predict}
     predictions |= {f"{config.method} without {part}": prediction_without(part) for part in parts}
     record = ComparisonRecord(
-        data=simulator.data.source.name,
+        data=simulator.trainer.data.source.name,
         config=to_dict(config),
         seeds=tuple(seeds),
         methods={
@@ -61,7 +61,7 @@ def _record(
 ) -> MethodRecord:
     simulator = trial.simulator
     scored = [
-        (stack, evaluate(stack, simulator.data, samples, predict))
+        (stack, evaluate(stack, simulator.trainer.data, samples, predict))
         for stack in simulator.layout.stacks
     ]
     scores = agent_scores(trial, scored)
@@ -80,5 +80,5 @@ def _record(
         mean_accuracy=seed_values([weighted_mean(own, "accuracy") for own in by_seed]),
         payload_bytes_per_link=LinkBytes(mean=0.0, max=0),
         seconds=0.0,
-        lr=simulator.lr,
+        lr=simulator.trainer.lr,
     )

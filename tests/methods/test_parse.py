@@ -121,7 +121,9 @@ def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method
     samples = torch.arange(20)
     for stack, scores in simulator.evaluate(samples):
         for row in range(len(stack.agents)):
-            alone = trained_agent(stack, row, simulator.method, network_spec, ("x", "y", "z"))
-            source = simulator.data.source
+            alone = trained_agent(
+                stack, row, simulator.trainer.method, network_spec, ("x", "y", "z")
+            )
+            source = simulator.trainer.data.source
             said = alone.predict({m: source.modalities[m][:20] for m in alone.spec.modalities})
             assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))

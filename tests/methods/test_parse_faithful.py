@@ -152,7 +152,7 @@ def test_in_small_the_redundant_slice_lets_go_of_what_one_modality_knows():
     )
     run_rounds(simulator, 36)
     stack = next(c for c in simulator.layout.stacks if c.agents[0].group == "a")
-    _, _, outputs = next(forward_chunks(stack, simulator.data, torch.arange(1000, 1500)))
+    _, _, outputs = next(forward_chunks(stack, simulator.trainer.data, torch.arange(1000, 1500)))
     bits = {name: data.factors[name][1000:1500] for name in ("redundant", "unique_a")}
     slices = {kind: outputs.slices[f"{kind}.a"][0] for kind in ("redundant", "unique")}
     assert held(slices["redundant"], bits["redundant"]) > 0.9

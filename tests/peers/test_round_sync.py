@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.config import PeerConfig
-from parse_dfl.peers.rejection import Reason, Rejected
 from parse_dfl.peers.round_sync import (
     NewerRounds,
     RoundPacer,
@@ -259,9 +259,9 @@ def test_what_is_refused_for_another_reason_does_not_count(pace):
         federation="demo", own="acc-9", authority=None, rounds=round_filter(PeerConfig(pace=pace))
     )
     validator.expect(BRANCH, SCHEMA)
-    assert not validator.judge(message(schema="0" * 16), round=5, now=0.0).accepted
-    assert validator.judge(message(), round=5, now=0.0).accepted
-    again = validator.judge(message(), round=5, now=0.0)
+    assert not validator.validate(message(schema="0" * 16), round=5, now=0.0).accepted
+    assert validator.validate(message(), round=5, now=0.0).accepted
+    again = validator.validate(message(), round=5, now=0.0)
     assert again.accepted is (pace == "synchronous")
 
 

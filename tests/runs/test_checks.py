@@ -112,11 +112,10 @@ def test_moments_are_not_guarded_against_liars():
 @pytest.mark.parametrize(
     ("others", "message"),
     [
-        ({"engine": "peers"}, "peers do not agree on a standardisation yet"),
         ({"overlay.attackers": ["acc-0:scale:10"]}, "nothing guards what agents agree"),
         ({"overlay.robust": "clipping"}, "nothing guards what agents agree"),
     ],
 )
-def test_agents_agree_only_where_nobody_lies_and_one_process_knows_them(others, message):
+def test_agents_agree_only_where_nobody_lies(others, message):
     with pytest.raises(ConfigError, match=message):
         validate(with_values(RunConfig(), {"data.standardise": "agreed", **others}))

@@ -9,8 +9,8 @@ import torch
 
 from parse_dfl.cli import main
 from parse_dfl.engine.agent_io import load_agent
-from parse_dfl.engine.divergence import diverged as diverged_agents
-from parse_dfl.engine.divergence import parameters_are_finite
+from parse_dfl.engine.evaluation import diverged as diverged_agents
+from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.errors import CheckpointError
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.compare import compare

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.agents import AgentMix, AgentSpec, modality_set, parse_event
+from parse_dfl.agents import AgentMix, AgentSpec, check_changes, modality_set, parse_event
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
 from parse_dfl.api.disturbances import Attacker, ModalityChange
@@ -26,12 +26,11 @@ from parse_dfl.byzantine import check_attackers, parse_attacker
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition as deal
 from parse_dfl.data.splits import split
-from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.specs import MethodSpec
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology, parse_topology
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, mix_for
@@ -193,7 +192,7 @@ class Federation:
         check_attackers([parse_attacker(text) for text in self.config.overlay.attackers], names)
         changes = [parse_event(text) for text in self.config.events]
         last = max((change.round for change in changes), default=1)
-        check_events(changes, agents, self.mix.modalities, last)
+        check_changes(changes, agents, self.mix.modalities, last)
         source = self.config.data
         train = split(self.data, source.test).train
         self._check_encoders()

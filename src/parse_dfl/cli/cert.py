@@ -137,7 +137,7 @@ def _told(folder: Path) -> str:
 
     identity = Identity.load(folder)
     hosts = ", ".join(hosts_of(read_certificate(folder / "cert.pem"))) or "nothing"
-    until = identity.certified.valid_until
+    until = identity.verified.valid_until
     days = int((until - time.time()) // 86400)
     day = time.strftime("%Y-%m-%d", time.gmtime(until))
     return (

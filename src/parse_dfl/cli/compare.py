@@ -19,8 +19,7 @@ from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
 from parse_dfl.methods.names import check_method
-from parse_dfl.process import command
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import command, launch
 from parse_dfl.runs.config import PLACES, RunConfig, with_values
 from parse_dfl.runs.resuming import Kept, check_more, go_on_with, kept_comparison
 
@@ -89,7 +88,7 @@ def execute(args: argparse.Namespace) -> None:
             overwrite=args.overwrite,
             listener=listener,
         )
-    if launch().leads:
+    if launch().is_main:
         _show(out)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import RankError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.folder import is_ours
@@ -91,7 +91,7 @@ def list_files(folder: Path) -> str:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Listener]:
     """The listener that fits stderr; whatever happens inside, the bar is taken away."""
-    if not launch().leads:
+    if not launch().is_main:
         yield SILENT
     elif quiet:
         yield QuietListener()

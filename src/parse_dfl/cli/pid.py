@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.agents import modality_key
-from parse_dfl.analysis.pid.methods import AUTO, METHODS
+from parse_dfl.analysis.pid import AUTO, METHODS
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command

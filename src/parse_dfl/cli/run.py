@@ -22,8 +22,7 @@ from parse_dfl.cli.ranks import agreed, kept
 from parse_dfl.cli.threads import tune_compiled
 from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.methods.names import METHODS
-from parse_dfl.process import command
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import command, launch
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.resuming import go_on_with, kept_run
 
@@ -58,7 +57,7 @@ def add(commands: Commands) -> None:
 def execute(args: argparse.Namespace) -> None:
     """Train, then print the table and where the files lie."""
     out = _resume(args) if args.resume else _start(args)
-    if not launch().leads:
+    if not launch().is_main:
         return
     from parse_dfl.report.load import read_run
     from parse_dfl.report.tables.results import run_table
@@ -116,7 +115,7 @@ def _note_of_others(config: RunConfig) -> None:
         for key in config.method_options
         if "." in key and key.rpartition(".")[0] != config.method
     ]
-    if others and launch().leads:
+    if others and launch().is_main:
         print(f"not used, options of other methods: {', '.join(others)}", file=sys.stderr)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from parse_dfl.overlays.config import OverlayConfig
+from dataclasses import dataclass
 
 PACES = ("synchronous", "asynchronous")
 
@@ -42,24 +39,3 @@ class PeerConfig:
     def patience_s(self) -> float:
         """How long to try to send to a peer that does not read: the own pace goes first."""
         return self.deadline_s / 4 if self.pace == "synchronous" else 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """What a node does besides learning.
-
-    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
-    ``terms`` are announced, and must be the same at every site.
-    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
-    ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
-    goes on by itself.
-    """
-
-    overlay: OverlayConfig
-    peer: PeerConfig
-    terms: Mapping[str, str] = field(default_factory=dict)
-    wait_for: int = 2
-    meet_s: float = 60.0
-    eval_every: int = 10
-    checkpoint_every: int = 10
-    ends_diverged: bool = True

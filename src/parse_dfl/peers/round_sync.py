@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Protocol
 
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
 
 if TYPE_CHECKING:
     from parse_dfl.engine.trainer import Trainer
@@ -36,10 +36,10 @@ class RoundStats:
     """
 
     round: int
-    payload_bytes: Mapping[str, int]
-    neighbours: Mapping[str, list[str]]
-    rounds: Mapping[str, int]
-    lockstep_lead: int
+    payload_bytes: Mapping[str, int] = field(default_factory=dict)
+    neighbours: Mapping[str, list[str]] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)
+    lockstep_lead: int = 0
     refused_for_round: int = 0
     staleness: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.analysis.probing.parts import audit_parts
+from parse_dfl.analysis.probing.context import choose_samples
 from parse_dfl.analysis.probing.probe import audit
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
@@ -74,7 +74,7 @@ def _audit(
         **audit(
             agents,
             data,
-            audit_parts(data, parts, used, evaluate_on=where, seed=config.seed),
+            choose_samples(data, parts, used, evaluate_on=where, seed=config.seed),
             config,
             note=note,
         ),

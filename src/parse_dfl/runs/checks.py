@@ -10,12 +10,12 @@ from parse_dfl.agents import modality_key, modality_set, parse_event, parse_mix
 from parse_dfl.byzantine import parse_attacker
 from parse_dfl.data.config import EVALUATION_PARTS, STANDARDISERS
 from parse_dfl.engine.config import DTYPES, OPTIMIZERS, SCHEDULES, SHARED_MOMENTS
-from parse_dfl.engine.memory_limit import parse_memory
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.byzantine_rules import parse_robust
 from parse_dfl.methods.names import check_method
 from parse_dfl.networks.config import AUTO, FUSIONS
 from parse_dfl.peers.config import PACES
+from parse_dfl.process import parse_memory
 from parse_dfl.text import LARGEST, LARGEST_REAL
 
 ENGINES = ("simulate", "peers")
@@ -147,11 +147,6 @@ def _check_trust(given: Mapping[str, Any]) -> None:
 
 
 def _check_agreement(given: Mapping[str, Any]) -> None:
-    if given["engine"] != "simulate":
-        raise ConfigError(
-            "peers do not agree on a standardisation yet; use --standardise own or --engine "
-            "simulate"
-        )
     if given["overlay.attackers"] or given["overlay.robust"] != "none":
         raise ConfigError(
             "nothing guards what agents agree to standardise by against attackers; use "

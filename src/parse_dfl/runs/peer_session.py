@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, apply_change
 from parse_dfl.branches import Branch
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache
-from parse_dfl.engine.trainer import apply_event
+from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
-from parse_dfl.peers.neighbours import Owners
+from parse_dfl.peers.membership import Owners
 from parse_dfl.records import Overlay
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener, interrupt_after_round
@@ -43,6 +42,7 @@ class PeerSession:
         self._first: dict[str, int] = {}  # the first round that each peer runs from now on
         self._latest = dict.fromkeys(self._sizes, 0)
         self._done: dict[str, Message] = {}
+        self._agreed: dict[str, Message] = {}
         self._held: dict[str, int] | None = None
 
     def resume(self) -> None:
@@ -94,6 +94,10 @@ class PeerSession:
                 self._first.setdefault(name, message["round"])
                 self._reports.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
+            case "agreed":
+                self._agreed[name] = message
+                if len(self._agreed) == len(self._sizes):
+                    self._recorder.sent_before(payload_of(self._agreed))
             case "held":
                 assert self._held is not None, "a peer holds only when it is told to"
                 self._held[name] = message["round"]
@@ -154,7 +158,7 @@ class PeerSession:
         agents = {part.agent.name: part.agent for part in self._setup.agent_data}
         for event in self._setup.events:
             if event.round <= self._counted:
-                agents[event.agent] = apply_event(agents[event.agent], event)
+                agents[event.agent] = apply_change(agents[event.agent], event)
         return agents
 
     def _finish(self) -> PlainSummary:

@@ -12,7 +12,7 @@ from pathlib import Path
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.records import AgentResult, GroupResult, MetricsLine, Overlay
@@ -62,12 +62,12 @@ def of_all_ranks(trial: Trial, scores: list[AgentScore]) -> list[AgentScore]:
         return scores
     rows = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in scores]
     gathered = trial.ranks.gather(rows)
-    if not trial.ranks.leads:
+    if not trial.ranks.is_main:
         return scores
     by_agent = {(seed, name): rest for part in gathered for seed, name, *rest in part}
     return [
         AgentScore(agent, samples, trial.weights.get(agent, 1), values)
-        for agent in trial.simulator.agents
+        for agent in trial.simulator.backend.agents
         for samples, values in [by_agent[agent.seed, agent.name]]
     ]
 
@@ -132,17 +132,20 @@ def honest_mean_accuracy(config: RunConfig, scores: Sequence[AgentScore]) -> flo
 def parameters_by_group(simulator: Simulator) -> dict[str, int]:
     """Count the parameters of one agent of each group."""
     owned: dict[AgentSpec, int] = {}
-    for owners in simulator.owners.values():
+    for owners in simulator.backend.owners.values():
         for agent in owners.agents:
             owned[agent] = owned.get(agent, 0) + owners.width
-    return {agent.group: owned[agent] for agent in simulator.agents}
+    return {agent.group: owned[agent] for agent in simulator.backend.agents}
 
 
 def overlays_of_seeds(trial: Trial) -> dict[int, list[Overlay]]:
     """Return the last round's overlays of each seed, each label and member set once."""
     simulator = trial.simulator
     drawn = overlays_of(
-        simulator.book, simulator.owners.values(), simulator.stage, max(1, simulator.round)
+        simulator.mixing_cache,
+        simulator.backend.owners.values(),
+        simulator.stage,
+        max(1, simulator.round),
     )
     return {
         seed: [overlay for key, overlay in drawn.items() if key.seed == seed]

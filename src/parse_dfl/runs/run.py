@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.config import (
     RunConfig,
@@ -58,14 +58,14 @@ def run(
     ranks = launched_ranks()
     own = own or NOTHING_OWN
     with ExitStack() as held:
-        with ranks.agreeing():
+        with ranks.raise_together():
             check_options(config, own=[own.method.name] if own.method else ())
             shared = SharedSetup(config, own)
             trial = build_trial(config, [config.seed], own, ranks, shared)
-            if folder is not None and ranks.leads:
+            if folder is not None and ranks.is_main:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 claim(folder, config)
-        if ranks.leads:
+        if ranks.is_main:
             shared.tell_notes(listener)
         folders = {config.seed: folder} if folder else {}
         session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
@@ -140,9 +140,9 @@ def resume_run(
 
     directory = Path(directory)
     ranks = launched_ranks()
-    with ranks.agreeing():
-        left = _left_behind(directory) if ranks.leads else None
-    summary, kept = ranks.tell(left)
+    with ranks.raise_together():
+        left = _left_behind(directory) if ranks.is_main else None
+    summary, kept = ranks.broadcast(left)
     if summary is not None:
         return dict(summary)
     config = with_values(from_dict(kept), changes or {})

@@ -16,10 +16,10 @@ from parse_dfl.data.splits import Split
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.gossip_standardisation import agree
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import Method, nothing
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
@@ -27,7 +27,7 @@ from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import ALONE, Ranks
-from parse_dfl.ranks.simulator import ShardedSimulator, check_method
+from parse_dfl.ranks.simulator import build_rank_simulator, check_method
 from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.config import RunConfig, with_own_lr
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup, steps_of
@@ -180,7 +180,7 @@ def build_trainer(setup: RunSetup, tensors: TensorData, agent: str) -> Trainer:
         robust_method(setup.method, setup.config.overlay.robust),
         setup.network_spec,
         training=replace(training, local_steps=steps_of(training, setup.agent_data)),
-        events=[event for event in setup.events if event.agent == agent],
+        changes=[event for event in setup.events if event.agent == agent],
     )
 
 
@@ -228,7 +228,7 @@ def build_trial(
     shared = shared or SharedSetup(config, own)
     setup = prepare(config, seeds, own, shared)
     agent_data, weights, agreement = _standardised(setup, seeds, shared)
-    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    build = build_simulator if ranks.size == 1 else partial(build_rank_simulator, ranks=ranks)
     simulator = build(
         shared.tensors,
         agent_data,
@@ -237,7 +237,7 @@ def build_trial(
         training=config.training,
         overlay=config.overlay,
         topology=setup.topology,
-        events=setup.events,
+        changes=setup.events,
         compiled=config.compile,
     )
     return Trial(setup, tuple(seeds), simulator, weights, agreement, ranks)
@@ -253,8 +253,7 @@ def _standardised(
     else:
         agent_data = [part for seed in seeds for part in shared.standardised(seed)]
         weights = {part.agent: 1 for part in agent_data}
-    exchanges = any(stage.sharing is not nothing for stage in setup.method.stages)
-    if setup.config.data.standardise != "agreed" or not (centralised or exchanges):
+    if setup.config.data.standardise != "agreed" or not (centralised or setup.method.shares):
         return agent_data, weights, NOTHING_SENT
     agent_data, agreement = agree(setup.data, agent_data, setup.topology)
     return agent_data, weights, NOTHING_SENT if centralised else agreement

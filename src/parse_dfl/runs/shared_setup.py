@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from parse_dfl.agents import AgentMix, ModalityChange, parse_event, parse_mix
+from parse_dfl.agents import AgentMix, ModalityChange, check_changes, parse_event, parse_mix
 from parse_dfl.byzantine import Attacker, check_attackers, parse_attacker
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
@@ -21,13 +21,12 @@ from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData, TensorData, standardisers
 from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.sampler import local_steps
-from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import EncoderBuilder
 from parse_dfl.overlays.topologies import Topology, parse_topology
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
 from parse_dfl.runs.config import RunConfig
@@ -91,7 +90,7 @@ class SharedSetup:
         """The changes of agents' modalities, each of which can happen."""
         events = [parse_event(text) for text in self.config.events]
         rounds = self.config.training.rounds
-        check_events(events, self.mix.agents(), self.mix.modalities, rounds)
+        check_changes(events, self.mix.agents(), self.mix.modalities, rounds)
         return events
 
     @cached_property

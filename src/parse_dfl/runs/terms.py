@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.compatibility import SAMPLE, listed, short
+from parse_dfl.peers.compatibility import SAMPLE, class_terms, short
 from parse_dfl.runs.config import RunConfig, value_at
 
 TASK = "classification"
@@ -78,7 +78,7 @@ FREE = (
 
 def terms_of(config: RunConfig, data: MultimodalData, *, lr: float) -> dict[str, str]:
     """The terms of an agent; ``lr`` is the method's own rate, where none is set."""
-    terms = {"task": TASK, "class names (label_names)": listed(data.label_names)}
+    terms = {"task": TASK, **class_terms(data.label_names)}
     for place in EQUAL:
         terms[place.rpartition(".")[2]] = short(_text(config, place, lr))
     for modality in sorted(data.modalities):
