@@ -49,7 +49,7 @@ def test_gates_are_shared_and_only_among_agents_of_several_modalities():
     owners = {agent for _, agent, branch in rows_of(simulator) if branch.startswith("a/gate")}
     assert owners == {"a+b-0", "a+b-1", "a+b-2"}
     rows = next(r for b, r in simulator.layout.branches.items() if b.label == "a/gate")
-    assert len(simulator.mixing_cache.mixing(rows, simulator.stage, 0, 1).source)
+    assert len(simulator.mixing_cache.mixing(rows, simulator.stage, 1).source)
     assert rows.params.abs().sum() > 0
 
 

@@ -46,7 +46,7 @@ class Peer:
     def __init__(self, name, network, everybody, *, topology="ring", deadline_s=DEADLINE_S):
         group, _, number = name.rpartition("-")
         self.name, self.notes, self.everybody = name, [], everybody
-        self.trainer = federation(agents=f"{group}={int(number) + 1}", data=DATA, rounds=3)
+        self.trainer = federation(agents=f"{group}={int(number) + 1}", data=DATA, rounds=3).trainer
         shard = [own for own in self.trainer.agent_data if own.agent.name == name]
         self.trainer.agent_data, self.shard = shard, shard[0]
         self.trainer.layout = self.trainer._build_layout()

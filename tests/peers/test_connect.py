@@ -160,7 +160,7 @@ class Site:
             identity = Insecure(self.name, "demo")
             transport = open_transport(link, identity, wait_s=PATIENCE_S, stop=self.stop)
             node = Node(
-                federation(agents="a=1", rounds=100_000),
+                federation(agents="a=1", rounds=100_000).trainer,
                 transport,
                 identity,
                 NodeSettings(

@@ -77,7 +77,7 @@ NOBODIES = (Insecure(ME, "demo"), Insecure(OTHER, "demo"))
 
 def run(folder, rounds, *, checkpoint_every=1, heard=None, identities=NOBODIES):
     """The headers that an asynchronous node sent up to a round."""
-    trainer = federation(agents="a=1", rounds=9)
+    trainer = federation(agents="a=1", rounds=9).trainer
     info = PeerInfo(
         name=OTHER, seed=0, modalities=("a",), samples=4,
         branches=tuple(trainer.layout.branches), created_ns=1,

@@ -101,7 +101,7 @@ class Agent:
     """A trainer that stands in a round, the rounds that it hears of, and what it notes."""
 
     def __init__(self, own: int, others: list[int], **values: object) -> None:
-        self.trainer = federation(**{"rounds": 100, **values})
+        self.trainer = federation(**{"rounds": 100, **values}).trainer
         self.trainer.skip_to(own)
         self.others, self.notes, self.now, self.asked = others, [], 0.0, 0
         self.lockstep = RoundSync(

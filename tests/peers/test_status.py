@@ -35,7 +35,12 @@ def telling():
     heard = Heard()
     identity = Insecure("a-0", "demo")
     return StatusPublisher(
-        federation(agents="a=1", rounds=9), BYTES, validator, identity, heard, lambda: {"a-0"}
+        federation(agents="a=1", rounds=9).trainer,
+        BYTES,
+        validator,
+        identity,
+        heard,
+        lambda: {"a-0"},
     ), heard
 
 

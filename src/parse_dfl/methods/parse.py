@@ -32,7 +32,10 @@ from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:
-    """The loss of PARSE (spec, part 4) with the given weights."""
+    """Return PARSE's loss, CE(ℓ) + w_m Σ_m CE(ℓ_m) + w_h Σ_e CE(ℓ_e) + w_c mean supcon(r_a, r_b).
+
+    ℓ is the sum over all slices e, ℓ_m what modality m says alone; the w are the ``options``'.
+    """
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
         loss = cross_entropy(outputs.logits, batch)
@@ -51,7 +54,7 @@ def parse_objective(options: ParseOptions) -> Objective:
 
 
 def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tensor:
-    """The mean supervised contrastive loss over pairs of redundant slices."""
+    """Return the mean supervised contrastive loss over pairs of redundant slices, shape=(n,)."""
     redundant = [value for name, value in outputs.slices.items() if name.startswith("redundant.")]
     if redundant[0].shape[-1] == 0:
         return torch.zeros_like(batch.weight[:, 0])
@@ -66,8 +69,8 @@ def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tenso
 def parse_method(
     options: ParseOptions, *, name: str = "parse", sharing: SharingRule = partial_alignment
 ) -> Method:
-    """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
-    the sharing's."""
+    """Return PARSE; with another ``sharing`` rule, the control that tells the network's gain
+    from the sharing's."""
     plain = parse_objective(options)
     if not options.hold_out:
         stage = Stage(objective=plain, sharing=sharing)
