@@ -27,6 +27,7 @@ from parse_dfl.networks.losses import (
     modality_loss,
     supervised_contrastive,
 )
+from parse_dfl.networks.network import Outputs
 from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 from tests.networks.test_parse import BOTH, gated_inputs
