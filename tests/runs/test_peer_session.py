@@ -39,7 +39,7 @@ def config(**values):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """The same experiment on both engines; agents agree on the standardisation, which is counted."""
+    """The same experiment on both engines, with an agreement that counts as payload."""
     out, settings = tmp_path_factory.mktemp("engines"), {"data__standardise": "agreed"}
     for engine in ("simulate", "peers"):
         run(config(engine=engine, training__dtype="float64", **settings), out=out / engine)
