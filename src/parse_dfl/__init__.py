@@ -45,7 +45,14 @@ if TYPE_CHECKING:
         RecordError,
         UnknownNameError,
     )
-    from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage, partial_alignment
+    from parse_dfl.methods.base import (
+        Aggregation,
+        BranchView,
+        Messages,
+        Method,
+        Stage,
+        partial_alignment,
+    )
     from parse_dfl.networks.encoders import SampleShape
     from parse_dfl.networks.layers import Dropout
     from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss
@@ -96,10 +103,10 @@ _HOMES = {
     "Regular": "api.topologies",
     "Result": "api.result",
     "Ring": "api.topologies",
-    "Rows": "methods.base",
+    "BranchView": "methods.base",
     "SampleShape": "networks.encoders",
     "ScaleFree": "api.topologies",
-    "Sent": "methods.base",
+    "Messages": "methods.base",
     "SmallWorld": "api.topologies",
     "Stage": "methods.base",
     "Study": "api.study",
@@ -127,6 +134,7 @@ __all__ = [
     "Attacker",
     "Batch",
     "Branch",
+    "BranchView",
     "BySubject",
     "Callback",
     "CheckpointError",
@@ -142,6 +150,7 @@ __all__ = [
     "Exponential",
     "Federation",
     "IdentityError",
+    "Messages",
     "Method",
     "MixingMatrix",
     "ModalityChange",
@@ -158,10 +167,8 @@ __all__ = [
     "Regular",
     "Result",
     "Ring",
-    "Rows",
     "SampleShape",
     "ScaleFree",
-    "Sent",
     "SmallWorld",
     "Stage",
     "Study",

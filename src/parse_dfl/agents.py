@@ -8,8 +8,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.safe_names import name_key
-from parse_dfl.text import whole
+from parse_dfl.text import name_key, whole
 
 
 class Kind(StrEnum):
@@ -22,7 +21,7 @@ class Kind(StrEnum):
 
 
 ModalitySet = tuple[str, ...]
-"""Sorted, distinct keys of modality names (:mod:`parse_dfl.safe_names`), as ``("acc", "gyro")``."""
+"""Sorted, distinct keys of modality names (:mod:`parse_dfl.text`), as ``("acc", "gyro")``."""
 
 
 def modality_set(names: str | Iterable[str]) -> ModalitySet:

@@ -52,6 +52,9 @@ class Wire:
     def answer(self, pattern, reply):
         """Nobody asks."""
 
+    def ask(self, key, take, *, timeout_s):
+        """Nobody answers."""
+
     def peers(self):
         return 1
 
@@ -68,6 +71,9 @@ class Heard:
     def round(self, report):
         self.each(report.round)
 
+    def agreed(self, payload_bytes):
+        self.payload_bytes = payload_bytes
+
     def note(self, text):
         self.notes.append(text)
 
@@ -75,12 +81,21 @@ class Heard:
 NOBODIES = (Insecure(ME, "demo"), Insecure(OTHER, "demo"))
 
 
-def run(folder, rounds, *, checkpoint_every=1, heard=None, identities=NOBODIES):
+def run(
+    folder,
+    rounds,
+    *,
+    checkpoint_every=1,
+    heard=None,
+    identities=NOBODIES,
+    agree=False,
+    waits_s=10.0,
+):
     """The headers that an asynchronous node sent up to a round."""
     trainer = federation(agents="a=1", rounds=9).trainer
     info = PeerInfo(
         name=OTHER, seed=0, modalities=("a",), samples=4,
-        branches=tuple(trainer.layout.branches), created_ns=1,
+        branches=tuple(trainer.layout.branches), created_ns=1, local_steps=2,
     )  # fmt: skip
     me, other = identities
     wire, stop = Wire(info, other), Stop()
@@ -90,8 +105,9 @@ def run(folder, rounds, *, checkpoint_every=1, heard=None, identities=NOBODIES):
         me,
         NodeSettings(
             overlay=OverlayConfig(),
-            peer=PeerConfig(pace="asynchronous"),
+            peer=PeerConfig(pace="asynchronous", deadline_s=waits_s),
             checkpoint_every=checkpoint_every,
+            agree=agree,
         ),
         state=StateFile(folder, ME, "x"),
         evaluation=None,
@@ -126,6 +142,24 @@ def test_with_a_clock_that_goes_on_it_is_born_when_it_begins(tmp_path, clock):
     for rounds, now in ((1, NOON), (2, NOON + DAY)):
         clock(now)
         assert {header.started_ms for header in run(tmp_path, rounds)} == {now // 10**6}
+
+
+def test_after_a_restart_it_agrees_on_nothing_anew_but_takes_its_checkpoints_moments(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("parse_dfl.peers.node.STATUS_TIMEOUT_S", 0.1)
+    first, again = Heard(), Heard()
+    run(tmp_path, 1, heard=first, agree=True, waits_s=0.2)
+    assert first.notes == [
+        "no owner of a was heard: it is standardised by this agent's samples alone"
+    ]
+    assert first.payload_bytes[OTHER] > 0
+    _, header = StateFile(tmp_path, ME, "x").load()
+    run(tmp_path, 2, heard=again, agree=True, waits_s=0.2)
+    assert again.notes == ["goes on after round 1"]
+    assert not hasattr(again, "payload_bytes")
+    _, later = StateFile(tmp_path, ME, "x").load()
+    assert later["moments"] == header["moments"]
 
 
 def test_one_whose_certificate_expires_meanwhile_ends_with_an_error_and_a_checkpoint(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from parse_dfl.report.formatting import Entry, Table
 from parse_dfl.report.terminal import UNLIMITED, TerminalTable
-from parse_dfl.safe_names import name_key
+from parse_dfl.text import name_key
 
 CELLS = ("dsgd-modality", "84.1 ± 3.3", "−2.3", "12.9 kB", "[bold]")
 TABLE = Table(

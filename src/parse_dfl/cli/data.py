@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     from parse_dfl.report.terminal import TerminalTable

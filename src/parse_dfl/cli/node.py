@@ -20,7 +20,7 @@ from parse_dfl.io import write_atomically
 from parse_dfl.process import command
 from parse_dfl.runs.callbacks import end_at_once, handled
 from parse_dfl.runs.node_config import PORT, load_agent_file
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -17,7 +17,7 @@ from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.folder import is_ours
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,7 +16,7 @@ from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.cli.threads import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.io import json_text, write_atomically
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     from parse_dfl.analysis.pid.decomposition import Decomposition

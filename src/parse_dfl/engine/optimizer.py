@@ -19,7 +19,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.state import BranchState, StateBlock
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import Stage, full_rate
+from parse_dfl.methods.base import Stage, full_lr
 from parse_dfl.torch_internals import foreach_add_, fused_adam, fused_adamw, fused_sgd
 
 BETA_2 = 0.999
@@ -208,10 +208,10 @@ def rates_of(stage: Stage, rows: Mapping[str, StateBlock], agents: Sequence[Agen
     Raises:
         ConfigError: a factor is negative or not finite.
     """
-    if stage.rate is full_rate:
+    if stage.lr_scale is full_lr:
         return dict.fromkeys(rows, (1.0,) * len(agents))
     rates = {
-        label: tuple(float(stage.rate(block.branch, agent)) for agent in agents)
+        label: tuple(float(stage.lr_scale(block.branch, agent)) for agent in agents)
         for label, block in rows.items()
     }
     for label, factors in rates.items():

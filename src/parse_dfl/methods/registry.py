@@ -8,8 +8,7 @@ from typing import Any
 
 from parse_dfl.errors import ConfigError, nearest
 from parse_dfl.methods.base import RULES, Method
-from parse_dfl.methods.dsgd import dsgd
-from parse_dfl.methods.gradient_surgery import gradient_surgery
+from parse_dfl.methods.dsgd import dsgd, gradient_surgery
 from parse_dfl.methods.harmony import harmony
 from parse_dfl.methods.names import split_method
 from parse_dfl.methods.options import (
@@ -20,9 +19,7 @@ from parse_dfl.methods.options import (
     ParseOptions,
     SheafOptions,
 )
-from parse_dfl.methods.oracle import oracle
-from parse_dfl.methods.parse import parse_method
-from parse_dfl.methods.parse_adaptive import parse_adaptive
+from parse_dfl.methods.parse import oracle, parse_adaptive, parse_method
 from parse_dfl.methods.parse_faithful import parse_faithful
 from parse_dfl.methods.sheaf import sheaf_dmfl
 
@@ -42,7 +39,7 @@ _BUILDERS: Mapping[str, tuple[type[Any], Callable[[Any], Method]]] = {
 
 
 def build_method(name: str, options: Mapping[str, object] | None = None) -> Method:
-    """The method called ``name``, or ``parse@RULE``: PARSE's network under RULE's sharing.
+    """Return the method called ``name``, or ``parse@RULE``: PARSE's network under RULE's sharing.
 
     Raises:
         ConfigError: the method, its rule or an option is unknown, or an option's value is no

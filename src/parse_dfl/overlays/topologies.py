@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING
 
 from parse_dfl.errors import ConfigError, OverlayError, unknown
 from parse_dfl.overlays import generators
-from parse_dfl.overlays.fixed_graph import FixedGraph, from_file, from_networkx
-from parse_dfl.overlays.generators import TopologyContext
-from parse_dfl.overlays.graph import NO_PAIRS, Edges, Pairs, canonicalize, ranking
+from parse_dfl.overlays.graph import (
+    NO_PAIRS,
+    Edges,
+    FixedGraph,
+    Pairs,
+    TopologyContext,
+    canonicalize,
+    from_file,
+    from_networkx,
+    ranking,
+)
 from parse_dfl.text import real, whole
 
 if TYPE_CHECKING:

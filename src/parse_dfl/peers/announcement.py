@@ -1,4 +1,4 @@
-"""What agents say of themselves, signed: announcements here, statuses in ``status.py``.
+"""Sign and read what agents say of themselves: announcements here, statuses in ``status.py``.
 
 A signed record, read by whoever meets it first, with the certificate that it takes to believe it:
 
@@ -109,7 +109,7 @@ class _Body(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class PeerInfo:
-    """What the others must know of an agent to compute the same overlays.
+    """The facts of an agent from which others compute the same overlays.
 
     ``seed`` is the federation's, which overlays and starting weights are drawn from;
     ``created_ns`` the time of the info in nanoseconds since 1970: of two infos of an agent the

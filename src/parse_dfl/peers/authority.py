@@ -1,4 +1,4 @@
-"""Whether to believe others: signatures, certificates, and the reasons to reject what arrives.
+"""Verify others by signatures and certificates, and name why something is rejected.
 
 Certificates are checked against the federation's authority.  A signature is ECDSA over P-256 and
 SHA-256, as 64 bytes r | s: all have one length, so that every message is longer by the same number

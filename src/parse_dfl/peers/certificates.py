@@ -52,7 +52,7 @@ def is_name(text: str) -> bool:
 
     It is a part of file names, of certificates and of the network's keys, so it holds at most 64
     of letters, digits and ``_ + . -``, the first a letter, a digit or ``_``; or ``-u``, with which
-    the key of a modality may begin (:mod:`parse_dfl.safe_names`).
+    the key of a modality may begin (:mod:`parse_dfl.text`).
     """
     return bool(_NAME.fullmatch(text))
 

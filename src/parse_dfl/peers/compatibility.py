@@ -1,4 +1,4 @@
-"""What all sites of a federation must have alike, and where two of them differ.
+"""Compare what all sites of a federation must have alike, and name where two of them differ.
 
 An agent announces its terms: name → value, both short texts.  Sites that differ in one of them
 would train side by side, or mix what does not belong together, without a word.  Agents whose terms

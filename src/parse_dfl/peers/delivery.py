@@ -15,7 +15,7 @@ from threading import Condition, Lock
 from torch import Tensor
 
 from parse_dfl.branches import Branch
-from parse_dfl.methods.base import EDGE, Sent
+from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.peers.authority import Reason
 from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Signer
@@ -62,7 +62,7 @@ class Sender:
     def post(
         self,
         neighbours: Neighbours,
-        sent: Sent,
+        sent: Messages,
         extra: Tensors,
         *,
         round: int,

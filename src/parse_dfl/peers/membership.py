@@ -1,4 +1,4 @@
-"""Who is there and next to whom, without anybody who keeps a list: every agent announces itself.
+"""Keep a live view of the federation, and find one's neighbours, without a server.
 
 An agent holds a liveliness token per modality, whose key carries its signed info.  A token
 vanishes when its agent leaves, is killed, or is silent for the lease; so everybody's view of the
@@ -58,7 +58,7 @@ class Membership:
 
     @property
     def own(self) -> PeerInfo:
-        """What this agent announces."""
+        """The info that this agent announces."""
         assert self._own is not None, "join comes first"
         return self._own
 

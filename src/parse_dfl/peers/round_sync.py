@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class RoundStats:
-    """What one round's exchange of one peer came to.
+    """Figures of one round's exchange of one peer.
 
     ``payload_bytes`` counts numbers as float32 without framing, by receiver; ``neighbours`` are
     the senders by branch; ``rounds`` is how far each of them was when last heard of.  ``missing``
@@ -205,7 +205,7 @@ def round_filter(settings: PeerConfig) -> RoundFilter:
 
 
 class Stop:
-    """Whether somebody has asked to stop, and after which round."""
+    """A request to stop, and after which round."""
 
     def __init__(self) -> None:
         self._after: int | None = None

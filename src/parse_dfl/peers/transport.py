@@ -34,7 +34,7 @@ Take = Callable[[str, bytes], None]
 """Gets the key and the bytes of something that arrived, on a thread of the network's."""
 
 FRAMING_BYTES = 64 << 10
-"""What a message may hold beyond its tensors: header, certificate, signature, key."""
+"""Of a message beyond its tensors, at most: header, certificate, signature, key."""
 
 MOST_PUBLISHERS = 4096
 """Keys to send to that are kept ready."""
@@ -96,7 +96,7 @@ class Topics:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSettings:
-    """Where a peer listens, whom it tries first, and what it puts up with.
+    """Addresses and limits of a peer's links.
 
     ``listen`` and ``connect`` are ``HOST:PORT``; port 0 takes a free one.  A message larger than
     ``limit_bytes`` is dropped before it is read.  A peer silent for ``lease_s`` is taken for

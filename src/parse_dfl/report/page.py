@@ -45,7 +45,7 @@ from parse_dfl.report.tables.statistics import (
     pairwise_table,
     summary_table,
 )
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 PAGE = "report.html"
 FIGURES = "figures"

@@ -25,7 +25,7 @@ from matplotlib.ticker import FixedFormatter
 
 from parse_dfl.io import cannot_write, write_atomically
 from parse_dfl.records import Roles
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 PAPER, INK = "#fffffe", "#1d1f22"
 SOFT, LINK, FAINT, GRID = "#5c6066", "#777778", "#c9cacc", "#e4e4e4"

@@ -15,8 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from parse_dfl.report.formatting import Entry, Table
-from parse_dfl.safe_names import as_given
-from parse_dfl.text import can_show, showable
+from parse_dfl.text import as_given, can_show, showable
 
 UNLIMITED = 100_000
 LEAST_TEXT = 24

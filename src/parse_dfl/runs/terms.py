@@ -1,4 +1,4 @@
-"""The terms of an experiment: which settings all sites must have alike, field by field."""
+"""The terms of an experiment: the settings that all sites must have alike, field by field."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EQUAL = (
     "peer.window",
     "peer.staleness",
 )
-"""What must be the same at every site for a federation's numbers to mean anything."""
+"""Settings that must be the same at every site for a federation's numbers to mean anything."""
 
 FREE = (
     "agents",
@@ -73,11 +73,11 @@ FREE = (
     "compile",
     "engine",
 )
-"""What is a site's own affair."""
+"""Settings that are a site's own affair."""
 
 
 def terms_of(config: RunConfig, data: MultimodalData, *, lr: float) -> dict[str, str]:
-    """The terms of an agent; ``lr`` is the method's own rate, where none is set."""
+    """Return the terms of an agent; ``lr`` is the method's own rate, where none is set."""
     terms = {"task": TASK, **class_terms(data.label_names)}
     for place in EQUAL:
         terms[place.rpartition(".")[2]] = short(_text(config, place, lr))
@@ -97,7 +97,7 @@ def _text(config: RunConfig, place: str, lr: float) -> str:
 
 
 def _of_file(path: Path) -> str:
-    """A file is known by what it holds: its path is the site's own affair."""
+    """Identify a file by what it holds: its path is the site's own affair."""
     try:
         digest = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
     except OSError as error:
