@@ -136,5 +136,5 @@ def test_slices_that_do_not_fit_are_named(run_folder, name, shape, message):
 
 def test_slices_of_a_former_format_are_one_line(run_folder):
     np.savez(run_folder / "slices.npz", label=np.zeros(90))
-    with pytest.raises(RecordError, match=r"cannot read .*slices\.npz \('sample is not a file"):
+    with pytest.raises(RecordError, match=r"slices\.npz \(it lacks reach, sample\); run it again"):
         read_slices(read(run_folder))
