@@ -20,11 +20,11 @@ from benchmarks.accuracy.results import FILE
 from benchmarks.accuracy.run import stamp
 from benchmarks.accuracy.test_time import left_out
 from parse_dfl.agents import key
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import unknown
 from parse_dfl.io import write_atomically
 from parse_dfl.overlays.mixing_matrix import spectral_gap
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig, with_values
 from parse_dfl.runs.setup import Own
 from parse_dfl.runs.trial import build_trial
 

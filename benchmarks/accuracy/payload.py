@@ -6,7 +6,7 @@ Nothing is trained; a payload is known from the networks and overlays alone.
 from __future__ import annotations
 
 from benchmarks.accuracy.recipe import Cell, TopologySpec
-from parse_dfl.runs.config import with_values
+from parse_dfl.config import with_values
 from parse_dfl.runs.trial import build_trial
 
 METHODS = ("parse", "parse-adaptive", "dsgd-hybrid", "dsgd-task")

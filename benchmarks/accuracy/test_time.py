@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parse_dfl.config import RunConfig
 from parse_dfl.engine.evaluation import evaluate
 from parse_dfl.networks.network import Outputs
 from parse_dfl.runs.compare import comparison
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.results import agent_scores, group_means, weighted_mean
 from parse_dfl.runs.trial import build_trial
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from benchmarks.accuracy.recipe import Unit
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
+from parse_dfl.config import RunConfig
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Curve:
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
         """Keep what was measured."""
         if accuracy:
-            counts = {"+".join(owned): count for owned, count in parse_mix(self.agents).counts}
+            counts = {
+                "+".join(owned): count for owned, count in AgentMix.from_string(self.agents).counts
+            }
             total = sum(counts[group] * value for group, value in accuracy.items())
             self.points.setdefault(done, []).append(total / sum(counts.values()))
 

@@ -15,12 +15,10 @@ from parse_dfl.analysis.probing.agent_outputs import view
 from parse_dfl.analysis.probing.parts import audit_parts
 from parse_dfl.analysis.probing.probes import read
 from parse_dfl.analysis.probing.purity import is_label_bit, purity
-from parse_dfl.data.config import DataConfig
+from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 from parse_dfl.data.splits import split
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.trial import deal, load_data, mix_for
 
 SEEDS = (0, 1, 2, 3, 4)

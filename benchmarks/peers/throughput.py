@@ -20,10 +20,10 @@ import torch
 from zenoh.handlers import Callback
 
 from benchmarks.peers.settings import LARGE, experiment
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.config import NodeSettings, PeerConfig
+from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.identity import Identity
 from parse_dfl.peers.node import Node
 from parse_dfl.peers.node_state import Stop

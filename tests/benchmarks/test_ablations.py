@@ -8,11 +8,10 @@ import torch
 from benchmarks.accuracy.ablations import ablations, configuration, run
 from benchmarks.accuracy.recipe import TopologySpec
 from benchmarks.accuracy.test_time import prediction_without
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.network import Outputs
-from parse_dfl.overlays.topologies import parse_topology
-from parse_dfl.runs.config import validate
+from parse_dfl.overlays.topologies import Topology
 
 
 def test_every_value_of_every_ablation_is_a_valid_run():
@@ -21,8 +20,7 @@ def test_every_value_of_every_ablation_is_a_valid_run():
         folders.add(ablation.folder)
         for method in ablation.values["methods"]:
             config = configuration(ablation, recipe, method)
-            validate(config)
-            parse_topology(config.overlay.topology)
+            Topology.of(config.overlay.topology)
             assert config.data.evaluate_on == "validation"
     assert len(folders) == len(list(ablations()))
 
@@ -40,7 +38,7 @@ def test_events_are_of_agents_that_exist():
     recipe = TopologySpec()
     for ablation in ablations(["events"]):
         config = configuration(ablation, recipe, "parse")
-        names = {agent.name for agent in parse_mix(config.agents).agents(0)}
+        names = {agent.name for agent in AgentMix.from_string(config.agents).agents(0)}
         assert {event.split(":")[1] for event in config.events} <= names
 
 

@@ -8,9 +8,8 @@ import torch
 from benchmarks.accuracy import encoders
 from benchmarks.accuracy.encoders import Pretrained, default_trunk, frozen, rebuild
 from parse_dfl.agents import Kind
-from parse_dfl.data.config import DataConfig
+from parse_dfl.config import DataConfig, RunConfig
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.runs.config import RunConfig
 
 TOP = SampleShape("top", Kind.VECTOR, (32,))
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from parse_dfl.cli import main
 from parse_dfl.cli.node import _Log
 from parse_dfl.cli.node_status import show, status_table
+from parse_dfl.config import RunConfig
 from parse_dfl.errors import ConfigError, IdentityError
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.node_state import Stop
 from parse_dfl.peers.round_stats import RoundStats
 from parse_dfl.peers.status import RoundReport, in_a_line
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.node import identity_of
 from parse_dfl.runs.node_config import load_agent_file

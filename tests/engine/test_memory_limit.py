@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from parse_dfl.engine import memory_limit
-from parse_dfl.engine.memory_limit import parse_memory, show, working_bytes
+from parse_dfl.engine.memory_limit import memory_bytes, show, working_bytes
 from parse_dfl.errors import ConfigError
 from tests.small import federation, rows_of, run_rounds
 
@@ -17,13 +17,13 @@ MIX = {"agents": "a=3,b=2,a+b=5", "sizes": (12, 7, 20)}
     [("2GiB", 2 << 30), ("512 MiB", 512 << 20), ("1.5gb", 1_500_000_000), ("4096", 4096)],
 )
 def test_sizes_are_read_in_either_kind_of_unit(text, size):
-    assert parse_memory(text) == size
+    assert memory_bytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["much", "2TB", "-1GiB", "0", ""])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="write it as 512MiB, 2GiB"):
-        parse_memory(text)
+        memory_bytes(text)
 
 
 def test_sizes_are_shown_for_people():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from parse_dfl.branches import Branch
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.optimizer import RowOptimizer
 from parse_dfl.engine.state import BranchState
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
 from parse_dfl.branches import Branch
 from parse_dfl.engine import compiled, memory_plan
 from parse_dfl.engine.rates import common_rate, rates_of, rows_by_rate
@@ -17,7 +17,7 @@ from parse_dfl.networks.losses import joint_loss
 from tests.small import federation, rows_of, run_rounds
 
 OF_AGENT = {"a+b-0": 1.0, "a+b-1": 0.3, "a+b-2": 0.3, "a+b-3": 0.0, "a+b-4": 2.0}
-AGENTS = parse_mix("a+b=5").agents(0)
+AGENTS = AgentMix.from_string("a+b=5").agents(0)
 
 
 def method_with(rate):

@@ -1,6 +1,6 @@
 import torch
 
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.optimizer import RowOptimizer
 from parse_dfl.engine.state import LAST, add_quasi_global_momentum
 from tests.engine.test_optimizer import fresh_rows

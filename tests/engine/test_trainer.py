@@ -5,12 +5,12 @@ import re
 import pytest
 import torch
 
-from parse_dfl.agents import AgentSpec, parse_event, parse_mix
+from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange
 from parse_dfl.engine.trainer import absent_agents, apply_event, check_events
 from parse_dfl.errors import ConfigError
 from tests.small import federation, run_rounds
 
-AGENTS = parse_mix("a=2,b=1,a+b=1").agents()
+AGENTS = AgentMix.from_string("a=2,b=1,a+b=1").agents()
 
 
 @pytest.mark.parametrize(
@@ -27,15 +27,17 @@ AGENTS = parse_mix("a=2,b=1,a+b=1").agents()
 )
 def test_an_event_that_cannot_happen_is_refused(events, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
-        check_events([parse_event(text) for text in events], AGENTS, "ab", 10)
+        check_events([ModalityChange.from_string(text) for text in events], AGENTS, "ab", 10)
 
 
 def test_events_that_can_happen_pass():
-    check_events([parse_event(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab", 10)
+    check_events(
+        [ModalityChange.from_string(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab", 10
+    )
 
 
 def test_an_event_changes_its_agent_only():
-    gain = parse_event("2:a-0:+b")
+    gain = ModalityChange.from_string("2:a-0:+b")
     changed = [apply_event(agent, gain) for agent in AGENTS]
     assert changed[0].modalities == ("a", "b")
     assert changed[1:] == AGENTS[1:]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from parse_dfl.methods.options import ParseOptions
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.methods.oracle import oracle
 from tests.federation import tiny_blueprint, tiny_simulator
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.engine.agent_io import trained_agent
 from parse_dfl.methods.base import hybrid
-from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method, parse_objective
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.layers import Dropout

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from parse_dfl.config.methods import ParseAdaptive
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.options import AdaptiveOptions
 from parse_dfl.methods.parse_adaptive import parse_adaptive
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import Batch
@@ -24,7 +24,7 @@ def gradients(numbers):
         torch.zeros(1, 3),
         torch.tensor([numbers]),
     )
-    parse_adaptive(AdaptiveOptions(hold_out=4)).stages[0].objective(
+    parse_adaptive(ParseAdaptive(hold_out=4)).stages[0].objective(
         network(inputs), batch
     ).sum().backward()
     return {
@@ -67,5 +67,5 @@ def test_a_modality_that_is_noise_is_trusted_less():
 
 
 def test_too_large_a_share_cannot_be_held_out():
-    with pytest.raises(ConfigError, match="option hold_out must be at least 2, not 1"):
-        parse_adaptive(AdaptiveOptions(hold_out=1))
+    with pytest.raises(ConfigError, match="hold_out of parse-adaptive must be at least 2, not 1"):
+        parse_adaptive(ParseAdaptive(hold_out=1))

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.config import FUSIONS
-from parse_dfl.networks.network_spec import check_fusion, slice_widths
+from parse_dfl.networks.network_spec import slice_widths
 from parse_dfl.networks.vmapped import VmappedModule
 from tests.federation import agent, tiny_blueprint
 
@@ -40,13 +39,6 @@ def test_a_latent_narrower_than_its_slices_is_refused():
     with pytest.raises(ConfigError, match="latent 2 is narrower than its slices"):
         slice_widths(2, (1, 1, 1))
     assert slice_widths(2, (1, 1, 0)) == (1, 1, 0)
-
-
-def test_fusions_are_checked_where_no_agent_builds_one():
-    for name in FUSIONS:
-        check_fusion(name)
-    with pytest.raises(ConfigError, match="unknown fusion operator 'cocat'; did you mean 'concat'"):
-        check_fusion("cocat")
 
 
 def kind_of_trunk(network_spec, who, modality="a"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import IdentityError
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.announcement import PeerInfo, write_info
-from parse_dfl.peers.config import NodeSettings, PeerConfig
+from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.messages import decode
 from parse_dfl.peers.node import Node

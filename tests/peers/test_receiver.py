@@ -9,7 +9,7 @@ import torch
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.peers.config import PeerConfig
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode

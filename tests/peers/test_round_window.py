@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parse_dfl.peers.config import PeerConfig
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.rejection import Reason, Refusal
 from parse_dfl.peers.round_window import Onward, Window, rounds_for
 from parse_dfl.peers.validation import MessageValidator

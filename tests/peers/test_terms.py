@@ -7,10 +7,10 @@ from threading import Thread
 
 import pytest
 
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.errors import PeerError
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.compatibility import listed
-from parse_dfl.peers.config import NodeSettings, PeerConfig
+from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.node import Node

@@ -9,7 +9,7 @@ from scipy import stats
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs import session
-from parse_dfl.runs.compare import compare, method_config, statistics
+from parse_dfl.runs.compare import compare, statistics
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import run
 
@@ -122,13 +122,13 @@ def test_other_settings_are_refused(folder, small):
 
 def test_each_method_may_have_its_own_rate(small):
     config = small(method_options={"local.lr": 0.5, "parse.head_weight": 0.1})
-    parse, local = (method_config(config, name) for name in METHODS)
+    parse, local = (config.for_method(name) for name in METHODS)
     assert (local.method, local.training.lr) == ("local", 0.5)
     assert parse.training.lr is None
     record = compare(config, METHODS, [0])
     assert [record["methods"][name]["lr"] for name in METHODS] == [build_method("parse").lr, 0.5]
-    with pytest.raises(ConfigError, match=r"option local\.lr must be a number, not 'fast'"):
-        method_config(small(method_options={"local.lr": "fast"}), "local")
+    with pytest.raises(ConfigError, match=r"option 'local\.lr': .* must be a number, not 'fast'"):
+        small(method_options={"local.lr": "fast"})
 
 
 def test_bad_settings_of_any_method_are_found_before_the_first_runs(small, tmp_path):

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import RunConfig, TrainingConfig
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.setup import Own
 
 CONFIG = RunConfig(agents="top=2", training=TrainingConfig(rounds=1))
@@ -26,7 +25,7 @@ def test_it_stands_among_the_others_under_its_own_name(tmp_path):
 
 
 def test_its_learning_rate_can_be_set_like_any_other(tmp_path):
-    config = replace(CONFIG, method_options={"mine.lr": 0.5})
+    config = replace(CONFIG, method="own:mine", method_options={"own:mine.lr": 0.5})
     result = compare(config, [MINE, "local"], [0])["methods"]
     assert result["mine"]["lr"] == 0.5
     assert result["local"]["lr"] == MINE.lr

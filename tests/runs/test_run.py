@@ -17,8 +17,8 @@ import pytest
 
 import parse_dfl
 from parse_dfl.cli import main
+from parse_dfl.config import from_dict, load_toml, to_dict
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
-from parse_dfl.runs.config import from_dict, load_toml, to_dict
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import resume_run, run
 

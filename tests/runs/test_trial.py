@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.data.config import DataConfig
+from parse_dfl.config import DataConfig
 from parse_dfl.errors import ConfigError, DataError, OverlayError
-from parse_dfl.runs.setup import Own, options_of, torch_device
+from parse_dfl.runs.setup import Own, torch_device
 from parse_dfl.runs.trial import build_trial, merge_shards
 from tests.small import small_data
 
@@ -38,12 +38,6 @@ def test_the_oracle_merges_agents_of_one_set(small):
     assert set(trial.weights.values()) == {2}
     union, weights = merge_shards(build_trial(small(), [0]).simulator._shards)
     assert len(union) == len(weights) == 3
-
-
-def test_options_are_those_of_the_method(small):
-    options = {"tau": 0.3, "harmony.first_stage": 0.5, "parse.head_weight": 1.0}
-    config = small(method="harmony", method_options=options)
-    assert options_of(config) == {"tau": 0.3, "first_stage": 0.5}
 
 
 def test_own_data_and_topology_take_the_place_of_names(small):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from parse_dfl.errors import ConfigError
-
-logger = logging.getLogger("parse_dfl")
+from parse_dfl.runs.callbacks import logger
 
 
 class Callback:
@@ -33,7 +31,7 @@ class Callback:
 
 
 class CallbackListener:
-    """Tell callbacks what a run tells its listener; notes go to the log of ``parse_dfl`` too."""
+    """Tell callbacks what a run tells its listener; notes go to the log too."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.cli.options import count_or_all, positive, seed
 from parse_dfl.cli.output import console
-from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.cli.parser import Commands, add_command, add_option
 from parse_dfl.cli.threads import add_threads
+from parse_dfl.settings import settings_of
 
 EXAMPLES = (
     "parse-dfl audit runs/synthetic-parse-seed0",
@@ -30,7 +30,6 @@ figures are of the part that the run was evaluated on."""
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    defaults = AuditConfig()
     parser = add_command(
         commands,
         "audit",
@@ -45,36 +44,16 @@ def add(commands: Commands) -> None:
         metavar="RUN",
         help="folder of a finished run of parse or another method with slices; gets audit.json",
     )
-    parser.add_argument(
-        "--agents-per-group",
-        type=count_or_all,
-        default=defaults.agents_per_group,
-        metavar="COUNT|all",
-        help=f"agents of each modality set, drawn (default: {defaults.agents_per_group})",
-    )
-    parser.add_argument(
-        "--probe-steps",
-        type=positive,
-        default=defaults.probe_steps,
-        metavar="COUNT",
-        help=f"training steps of each probe (default: {defaults.probe_steps})",
-    )
-    parser.add_argument(
-        "--seed",
-        type=seed,
-        default=defaults.seed,
-        metavar="N",
-        help=f"of probes and draws (default: {defaults.seed})",
-    )
+    for setting in settings_of(AuditConfig).values():
+        add_option(parser, setting)
     add_threads(parser)
     parser.epilog = f"{MEASURES}\n\n{parser.epilog}"
 
 
 def execute(args: argparse.Namespace) -> None:
     """Measure, write the file and the report, and print the tables."""
-    config = AuditConfig(
-        agents_per_group=args.agents_per_group, probe_steps=args.probe_steps, seed=args.seed
-    )
+    names = settings_of(AuditConfig)
+    config = AuditConfig(**{name: value for name, value in vars(args).items() if name in names})
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.sections import audit_tables

@@ -12,10 +12,10 @@ from signal import SIGINT
 from typing import TYPE_CHECKING
 
 from parse_dfl.cli.threads import add_threads
+from parse_dfl.config import RunConfig
 from parse_dfl.errors import RankError
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.folder import is_ours
 from parse_dfl.safe_names import as_given
 

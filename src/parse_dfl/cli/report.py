@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from parse_dfl.cli.options import accuracies
-from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.cli.parser import Commands, accuracies, add_command
 
 EXAMPLES = (
     "parse-dfl report runs/digits-parse-seed0",

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from parse_dfl.cli.options import positive
+from parse_dfl.cli.parser import positive
 from parse_dfl.process import THREADS, processors, tune_process
 
 MOST_THREADS = 1024

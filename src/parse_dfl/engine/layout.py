@@ -11,9 +11,9 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, StackData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.memory_limit import resident_bytes, working_bytes
 from parse_dfl.engine.memory_plan import Chunks
 from parse_dfl.engine.optimizer import RowOptimizer, update_rows

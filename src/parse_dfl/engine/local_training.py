@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_stack import STEPS_AHEAD, AgentStack
 from parse_dfl.engine.compiled import BlockSteps
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.layout import Layout
 from parse_dfl.engine.optimizer import RowOptimizer
 from parse_dfl.engine.rates import rows_by_rate

@@ -6,32 +6,16 @@ else is worked on in chunks of rows, whose size follows from what the limit leav
 
 from __future__ import annotations
 
-import re
 import resource
 from pathlib import Path
 
 from parse_dfl.errors import ConfigError
+from parse_dfl.text import memory_bytes
 
-_UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6,
-          "gb": 10**9}  # fmt: skip
 _PAGE_BYTES = resource.getpagesize()
 
 EVALUATION_BYTES = 16 << 20
 """What an evaluation of the smallest chunks takes."""
-
-
-def parse_memory(text: str) -> int:
-    """Bytes of a text such as ``2GiB``, ``512 MiB`` or ``3000000000``.
-
-    Raises:
-        ConfigError: it is no size, or is zero.
-    """
-    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)", text.strip())
-    if not found or found[2].lower() not in _UNITS or not float(found[1]):
-        raise ConfigError(
-            f"memory limit {text!r} is not a size; write it as 512MiB, 2GiB or a number of bytes"
-        )
-    return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
 def show(size_bytes: float) -> str:
@@ -64,7 +48,7 @@ def working_bytes(
     if limit is None:
         return None
     needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
-    left = parse_memory(limit) - held_bytes - state_bytes
+    left = memory_bytes(limit) - held_bytes - state_bytes
     if left < least_bytes + EVALUATION_BYTES:
         raise ConfigError(
             f"memory limit {limit} is too small: {show(needed)} are needed, {show(held_bytes)} for "

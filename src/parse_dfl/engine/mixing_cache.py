@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig
 from parse_dfl.methods.base import Stage
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.graph import Edges
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class MixingCache:
         topology: Topology | None,
         samples: Mapping[tuple[int, str], int],
     ) -> None:
-        self.topology = topology or parse_topology(config.topology)
+        self.topology = topology or Topology.of(config.topology)
         self._by_samples = config.by_samples
         self._samples = samples
         self._edges: dict[OverlayKey, Edges] = {}

@@ -21,7 +21,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.state import LAST, StateBlock
 
 BETA_2 = 0.999

@@ -10,9 +10,9 @@ import numpy as np
 
 from parse_dfl.agents import AgentSpec, ModalityChange
 from parse_dfl.branches import Branch
-from parse_dfl.byzantine import Attacker, parse_attacker
+from parse_dfl.byzantine import Attacker
+from parse_dfl.config import OverlayConfig, TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.gossip import Exchanger, Owners, Payload
 from parse_dfl.engine.mixing_cache import MixingCache, Owned
 from parse_dfl.engine.optimizer import MOMENTS
@@ -22,7 +22,6 @@ from parse_dfl.errors import OverlayError
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import Robust, robust_method
 from parse_dfl.networks.network_spec import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import least_eigenvalue
 from parse_dfl.overlays.topologies import Topology
 
@@ -123,9 +122,7 @@ class Simulator(Trainer):
         )
         self._absence = overlay.absence
         self.book = book or MixingCache(overlay, topology, samples_of(shards))
-        self._exchanger = self._build_exchanger(
-            [parse_attacker(text) for text in overlay.attackers]
-        )
+        self._exchanger = self._build_exchanger(overlay.attackers)
         check_robust(self.method, self.owners, self.book)
         check_momentum(training.global_momentum, self.method, self.owners, self.book)
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, ModalityChange, modality_set
 from parse_dfl.branches import Branch
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.evaluation import Scores, evaluate
 from parse_dfl.engine.layout import Layout, build_layout
 from parse_dfl.engine.local_training import LocalTrainer, scheduled_lr

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.methods.base import Method, nothing
-from parse_dfl.methods.options import ParseOptions
 from parse_dfl.methods.parse import parse_method
 
 

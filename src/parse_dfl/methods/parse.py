@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.methods.base import Method, SharingRule, Stage, partial_alignment
 from parse_dfl.methods.gating import gated, ungated
-from parse_dfl.methods.options import ParseOptions
 from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import (
     Batch,

@@ -6,11 +6,11 @@ Weighting modalities is what the paper of PARSE leaves for future work (arXiv 26
 
 from __future__ import annotations
 
+from parse_dfl.config.methods import ParseAdaptive
 from parse_dfl.methods.base import Method
-from parse_dfl.methods.options import AdaptiveOptions
 from parse_dfl.methods.parse import parse_method
 
 
-def parse_adaptive(options: AdaptiveOptions) -> Method:
+def parse_adaptive(options: ParseAdaptive) -> Method:
     """PARSE with gates that learn to the end."""
     return parse_method(options, name="parse-adaptive")

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from parse_dfl.agents import AgentSpec, key, modality_key, modality_set
-from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.networks.config import FUSIONS, NetworkConfig
+from parse_dfl.config import NetworkConfig
+from parse_dfl.errors import ConfigError
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.networks.vmapped import lift
 
@@ -95,13 +95,3 @@ def slice_widths(latent: int, split: tuple[float, float, float] | str) -> tuple[
     widest = widths.index(max(widths))
     widths[widest] += latent - sum(widths)
     return widths[0], widths[1], widths[2]
-
-
-def check_fusion(name: str) -> None:
-    """Refuse an unknown fusion operator, also where no agent would build it.
-
-    Raises:
-        ConfigError: the name is unknown.
-    """
-    if name not in FUSIONS:
-        raise unknown("fusion operator", name, FUSIONS)

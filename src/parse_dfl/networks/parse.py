@@ -16,7 +16,7 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.networks.fusion import fusion_operator
 from parse_dfl.networks.layers import Linear
 from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec, check_fusion, slice_widths
+from parse_dfl.networks.network_spec import NetworkSpec, slice_widths
 
 
 class Backbone(nn.Module):
@@ -70,7 +70,6 @@ class ParseNetwork(Network):
     def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
         config = network_spec.config
-        check_fusion(config.fusion)
         redundant, unique, synergistic = slice_widths(config.latent, config.split)
         self.modalities = agent.modalities
         for modality in agent.modalities:

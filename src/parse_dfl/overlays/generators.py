@@ -76,14 +76,14 @@ def ring(draw: TopologyContext) -> Pairs:
     return _shifts(draw.size, [1])
 
 
-def chordal_ring(draw: TopologyContext, chord: int) -> Pairs:
+def chordal_ring(draw: TopologyContext, chord: int | None) -> Pairs:
     """A ring whose members are also linked to those ``chord`` further on: C_n(1, chord).
 
-    ``chord`` 0 stands for ⌊√n⌋, which brings the diameter from n/2 down to about √n.  Chords
+    ``chord`` None stands for ⌊√n⌋, which brings the diameter from n/2 down to about √n.  Chords
     beyond n/2 are shorter the other way round, so n/2 is the largest.
     """
     longest = draw.size // 2
-    if chord == 0:
+    if chord is None:
         chord = min(max(2, isqrt(draw.size)), longest)
     return _shifts(draw.size, [1, draw.lowered("chord", chord, longest)])
 

@@ -8,13 +8,12 @@ from threading import Condition
 import numpy as np
 
 from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.state import BranchState
 from parse_dfl.engine.trainer import Trainer, absent_agents
 from parse_dfl.methods.byzantine_aggregation import Robust
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.local_mixing import (
     SECOND,

@@ -10,7 +10,7 @@ from threading import Condition
 
 from torch import Tensor
 
-from parse_dfl.peers.config import PeerConfig
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.messages import Header
 from parse_dfl.peers.neighbours import Neighbours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from parse_dfl.peers.config import PeerConfig
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.messages import Header
 from parse_dfl.peers.rejection import Reason, Refusal
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec, ModalityChange
 from parse_dfl.branches import Branch
 from parse_dfl.byzantine import Attacker
+from parse_dfl.config import OverlayConfig, TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.gossip import Exchanger
 from parse_dfl.engine.layout import Layout
 from parse_dfl.engine.mixing_cache import MixingCache
@@ -21,7 +21,6 @@ from parse_dfl.engine.trainer import apply_event
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.network_spec import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import Ranks
 from parse_dfl.ranks.ownership import Name, Owners, Roster, name_of

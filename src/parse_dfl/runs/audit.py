@@ -12,6 +12,7 @@ import numpy as np
 from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.parts import audit_parts
 from parse_dfl.analysis.probing.probe import audit
+from parse_dfl.config import RunConfig, from_dict
 from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
@@ -20,11 +21,10 @@ from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.runs.config import RunConfig, from_dict
 from parse_dfl.runs.folder import read_json, write_json
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.resuming import CONFIG
-from parse_dfl.runs.setup import NOTHING_OWN, Own, deal, load_data, mix_for, options_of
+from parse_dfl.runs.setup import NOTHING_OWN, Own, deal, load_data, mix_for
 from parse_dfl.text import whole
 
 AUDIT = "audit.json"
@@ -109,7 +109,7 @@ def _agents(directory: Path, run: RunConfig, data: MultimodalData, own: Own) -> 
             f"{directory} holds no agents to audit: a run leaves them once it is finished (of a "
             "comparison name a run's folder, METHOD/seed-N)"
         )
-    method = own.method or build_method(run.method, options_of(run))
+    method = own.method or build_method(run.method, run.options())
     return [_agent(path, method, data, own) for path in paths]
 
 

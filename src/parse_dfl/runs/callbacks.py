@@ -1,9 +1,16 @@
-"""Who hears how a run is going."""
+"""Who hears how a run is going.
+
+Where nobody listens, notes go to the log ``parse_dfl.runs`` as warnings: Python shows these on
+standard error, unless a program routes them elsewhere.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Protocol
+
+logger = logging.getLogger("parse_dfl.runs")
 
 
 class Listener(Protocol):
@@ -36,4 +43,10 @@ class _Silent:
         pass
 
 
+class _Logging(_Silent):
+    def note(self, text: str) -> None:
+        logger.warning(text)
+
+
 SILENT: Listener = _Silent()
+LOGGING: Listener = _Logging()

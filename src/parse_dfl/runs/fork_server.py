@@ -17,9 +17,9 @@ import traceback
 
 import torch
 
+from parse_dfl.config import from_dict
 from parse_dfl.engine.agent_data import TensorData
 from parse_dfl.errors import ParseDflError
-from parse_dfl.runs.config import from_dict
 from parse_dfl.runs.interrupt import STOPS
 from parse_dfl.runs.ipc import Channel, PeerSpec
 from parse_dfl.runs.setup import RunSetup, gather

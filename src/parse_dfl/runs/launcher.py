@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.runs.config import RunConfig, to_dict
 from parse_dfl.runs.ipc import Channel, PeerSpec, Told
 
 HOST = "127.0.0.1"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from parse_dfl.agents import AgentSpec, key, parse_event
+from parse_dfl.agents import AgentMix, AgentSpec
+from parse_dfl.config import to_dict
 from parse_dfl.data.splits import Split, split
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_io import save_agent
@@ -16,7 +17,7 @@ from parse_dfl.errors import DivergenceError, IdentityError
 from parse_dfl.io import cannot_write
 from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
@@ -24,15 +25,12 @@ from parse_dfl.peers.node import Node
 from parse_dfl.peers.node_state import StateFile, Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
-from parse_dfl.runs.config import to_dict
-from parse_dfl.runs.fingerprint import fingerprint
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.node_config import AgentFile
+from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import (
     blueprint_of,
-    check_options,
     load_data,
-    options_of,
     some_of,
     torch_device,
 )
@@ -129,24 +127,23 @@ def _node(
         state=StateFile(file.folder, identity.name, experiment, settings=to_dict(run)),
         evaluation=torch.from_numpy(some_of(parts.test, run.eval_samples)),
         reporter=reporter,
-        topology=parse_topology(run.overlay.topology),
+        topology=Topology.of(run.overlay.topology),
     )
 
 
 def _learner(file: AgentFile) -> tuple[Trainer, Split]:
     """The agent's rows; all training samples of its data are its own."""
     run = file.run
-    check_options(run)
-    events = [event for event in map(parse_event, run.events) if event.agent == file.node.name]
+    events = [event for event in run.events if event.agent == file.node.name]
     known = sorted({*file.modalities, *(event.modality for event in events)})
-    data = load_data(replace(run, agents=f"{key(tuple(known))}=1"))
+    data = load_data(replace(run, agents=AgentMix(((tuple(known), 1),))))
     parts = split(data, run.data.test)
     agent = AgentSpec(name=file.node.name, modalities=file.modalities, seed=run.seed)
     dtype = getattr(torch, run.training.dtype)
     trainer = Trainer(
         TensorData(data, torch_device(run.device), dtype),
         [AgentData(agent, parts.train)],
-        robust_method(build_method(run.method, options_of(run)), run.overlay.robust),
+        robust_method(build_method(run.method, run.options()), run.overlay.robust),
         blueprint_of(run, data),
         training=run.training,
         events=events,

@@ -10,6 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from parse_dfl.branches import Branch
+from parse_dfl.config import RunConfig
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.mixing_cache import MixingCache
@@ -19,7 +20,6 @@ from parse_dfl.peers.neighbours import Owners
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.divergence import DivergenceLog, note_of
 from parse_dfl.runs.folder import append_jsonl, output_folder, read_json, rewrite_jsonl, write_json
 from parse_dfl.runs.interrupt import interrupt_after_round
@@ -297,9 +297,8 @@ def run_peers(
     with Launcher(config, folder) as fleet, ExitStack() as held:
         # The fleet's nursery is loading by now, so that these imports cost no time of their own.
         from parse_dfl.runs.peer_session import PeerSession
-        from parse_dfl.runs.setup import check_options, gather, tell_notes
+        from parse_dfl.runs.setup import gather, tell_notes
 
-        check_options(config)
         found = gather(config, [config.seed])
         if folder is not None:
             held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))

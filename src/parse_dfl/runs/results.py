@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
 from parse_dfl.engine.gossip import Payload
@@ -19,8 +20,6 @@ from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
-from parse_dfl.runs.config import RunConfig, to_dict
-from parse_dfl.runs.setup import liars_of
 from parse_dfl.runs.trial import Trial
 
 
@@ -265,7 +264,7 @@ def summary(
 
 def _honest(config: RunConfig, scores: Sequence[AgentScore]) -> dict[str, float]:
     """The mean accuracy of those who do not lie, where some do."""
-    attackers = {attacker.agent for attacker in liars_of(config)}
+    attackers = {attacker.agent for attacker in config.overlay.attackers}
     honest = [score for score in scores if score.agent.name not in attackers]
     return (
         {"honest_mean_accuracy": weighted_mean(honest, "accuracy")} if attackers and honest else {}

@@ -7,15 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.config import (
+from parse_dfl.config import (
     RunConfig,
     from_dict,
     to_dict,
-    validate,
-    with_own_lr,
     with_values,
 )
+from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
 from parse_dfl.runs.peer_session import check_alone, check_engine, run_peers
 from parse_dfl.runs.resuming import claim, kept_run
@@ -30,7 +28,7 @@ def run(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    listener: Listener = SILENT,
+    listener: Listener = LOGGING,
     own: Own | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and write the records to ``out`` (None: keep nothing).
@@ -41,8 +39,7 @@ def run(
     Raises:
         ParseDflError: bad settings, data or folder; nothing is lost.
     """
-    config = with_own_lr(config, own.method.name if own and own.method else config.method)
-    validate(config)
+    config = config.for_method(config.method)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
         check_alone()
@@ -50,13 +47,12 @@ def run(
         return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     from parse_dfl.ranks.group import launched_ranks
     from parse_dfl.runs.session import CHECKPOINT, Session
-    from parse_dfl.runs.setup import NOTHING_OWN, check_options, tell_notes
+    from parse_dfl.runs.setup import NOTHING_OWN, tell_notes
     from parse_dfl.runs.trial import build_trial
 
     ranks = launched_ranks()
     with ExitStack() as held:
         with ranks.agreeing():
-            check_options(config, own=[own.method.name] if own and own.method else ())
             trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
             if folder is not None and ranks.leads:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
@@ -72,7 +68,7 @@ def run(
 
 def resume_run(
     directory: str | Path,
-    listener: Listener = SILENT,
+    listener: Listener = LOGGING,
     own: Own | None = None,
     *,
     changes: Mapping[str, Any] | None = None,

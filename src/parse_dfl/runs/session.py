@@ -16,7 +16,6 @@ from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs.artifacts import save_agents, save_slices
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.divergence import DivergenceLog, note_of
-from parse_dfl.runs.fingerprint import fingerprint
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.runs.interrupt import interrupt_after_round
 from parse_dfl.runs.recorders import ConflictRecorder
@@ -30,6 +29,7 @@ from parse_dfl.runs.results import (
     peak_memory_bytes,
     summarise,
 )
+from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import some_of
 from parse_dfl.runs.trial import Trial
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parse_dfl.agents import AgentMix, ModalityChange, parse_event, parse_mix
-from parse_dfl.byzantine import Attacker, check_attackers, parse_attacker
+from parse_dfl.agents import AgentMix, ModalityChange
+from parse_dfl.byzantine import check_attackers
+from parse_dfl.config import AUTO, RunConfig
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
@@ -23,16 +24,13 @@ from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.base import Method
-from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network_spec import NetworkSpec
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.runs.config import RunConfig, with_own_lr
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ AGENTS_PER_SET = 5
 
 
 def mix_for(
-    agents: str | None,
+    agents: AgentMix | str | None,
     modalities: Iterable[str],
     ignored: Mapping[str, str] = MappingProxyType({}),
 ) -> AgentMix:
@@ -75,8 +73,8 @@ def mix_for(
     """
     names = sorted(modalities)
     if agents is None:
-        return parse_mix(_default(names, ignored))
-    mix = parse_mix(agents)
+        return AgentMix.from_string(_default(names, ignored))
+    mix = AgentMix.of(agents)
     for name in mix.modalities:
         if name not in names:
             raise unknown("modality", name, names)
@@ -153,11 +151,10 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> R
     method = method_of(config, own)
     shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
     proposals = proposals_for(config, data, shards)
-    topology = parse_topology(own.topology if own.topology is not None else config.overlay.topology)
+    topology = Topology.of(config.overlay.topology if own.topology is None else own.topology)
     topology.check([agent.name for agent in mix.agents()])
-    events = [parse_event(text) for text in config.events]
-    check_events(events, mix.agents(), mix.modalities, config.training.rounds)
-    check_attackers(liars_of(config), [agent.name for agent in mix.agents()])
+    check_events(config.events, mix.agents(), mix.modalities, config.training.rounds)
+    check_attackers(config.overlay.attackers, [agent.name for agent in mix.agents()])
     return RunSetup(
         config=config,
         data=data,
@@ -166,7 +163,7 @@ def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> R
         shards=shards,
         method=method,
         topology=topology,
-        events=events,
+        events=list(config.events),
         network_spec=blueprint_of(config, data, own, proposals),
         proposals=proposals,
     )
@@ -178,7 +175,7 @@ def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
     Raises:
         ConfigError: the configuration's method or one of its options is unknown.
     """
-    return own.method or build_method(config.method, options_of(config))
+    return own.method or build_method(config.method, config.options())
 
 
 def load_data(config: RunConfig) -> MultimodalData:
@@ -193,13 +190,13 @@ def load_data(config: RunConfig) -> MultimodalData:
         data_dir=Path(source.data_dir) if source.data_dir else None,
         kinds=source.kind,
         subject_key=source.subject_key,
-        modalities=parse_mix(config.agents).modalities if config.agents else (),
+        modalities=config.agents.modalities if config.agents else (),
     )
 
 
-def tell_notes(data: MultimodalData, agents: str | None, listener: Listener) -> None:
+def tell_notes(data: MultimodalData, agents: AgentMix | None, listener: Listener) -> None:
     """Say how ``data`` were read where that was a guess, of the modalities that agents own."""
-    owned = parse_mix(agents).modalities if agents else None
+    owned = agents.modalities if agents else None
     for note in data.notes(owned):
         listener.note(f"note: {note}")
 
@@ -250,44 +247,6 @@ def blueprint_of(
     return NetworkSpec(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
-
-
-def liars_of(config: RunConfig) -> list[Attacker]:
-    """The agents that the configuration lets lie."""
-    return [parse_attacker(text) for text in config.overlay.attackers]
-
-
-def check_options(config: RunConfig, own: Collection[str] = ()) -> None:
-    """Check the options of other methods too, which a run of one does not use.
-
-    ``own`` are methods that are no names of this package's.
-
-    Raises:
-        ConfigError: a method, or an option of it, is unknown, or a value cannot be used.
-    """
-    for key, value in config.method_options.items():
-        method, dot, name = key.rpartition(".")
-        if not dot or (method in own and method not in METHODS):
-            continue
-        try:
-            split_method(method)
-            if name == "lr":
-                with_own_lr(config, method)
-            else:
-                build_method(method, {name: value})
-        except ConfigError as error:
-            raise ConfigError(f"option {key!r}: {error}") from error
-
-
-def options_of(config: RunConfig) -> dict[str, object]:
-    """The options meant for the configuration's method: ``tau`` or ``harmony.tau``, not
-    ``parse.head_weight`` in a run of harmony."""
-    chosen: dict[str, object] = {}
-    for key, value in config.method_options.items():
-        method, dot, name = key.rpartition(".")
-        if not dot or method == config.method:
-            chosen[name] = value
-    return chosen
 
 
 def torch_device(name: str) -> torch.device:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentMix, AgentSpec
+from parse_dfl.config import RunConfig
 from parse_dfl.data.splits import Split, split
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.gossip import Payload
@@ -22,7 +23,6 @@ from parse_dfl.methods.base import Method, nothing
 from parse_dfl.ranks.group import ALONE, Ranks
 from parse_dfl.ranks.simulator import ShardedSimulator, check_method
 from parse_dfl.runs.auto_split import Proposal
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.setup import (
     NOTHING_OWN,
     Own,

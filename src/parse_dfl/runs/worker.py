@@ -22,9 +22,9 @@ from parse_dfl.peers.node import Node
 from parse_dfl.peers.node_state import StateFile, Stop
 from parse_dfl.peers.status import RoundReport
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
-from parse_dfl.runs.fingerprint import fingerprint
 from parse_dfl.runs.ipc import Channel, PeerSpec
 from parse_dfl.runs.results import peak_memory_bytes
+from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import RunSetup, some_of
 from parse_dfl.runs.terms import terms_of
 

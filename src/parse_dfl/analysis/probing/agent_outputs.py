@@ -15,10 +15,10 @@ from parse_dfl.agents import AgentSpec, key, pairs
 from parse_dfl.analysis.probing.measures import bits
 from parse_dfl.analysis.probing.parts import Places
 from parse_dfl.analysis.probing.probes import Readings
+from parse_dfl.config.methods import WITH_SLICES
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent
 from parse_dfl.errors import CheckpointError, ConfigError
-from parse_dfl.methods.names import WITH_SLICES
 from parse_dfl.networks.network import Outputs
 
 LABEL = "label"
