@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parse_dfl.agents import Kind
 from parse_dfl.layouts import LAYOUTS, Layout
 
 SIZES = {"t": 5, "h": 4, "w": 3, "c": 2}
@@ -32,3 +33,19 @@ def test_a_sample_is_cut_into_another_shape():
 def test_what_is_no_layout(layout, message):
     with pytest.raises(ValueError, match=message):
         layout.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shape", "expected"),
+    [
+        (Kind.IMAGE, (3, 28, 28), (28, 28, 3), (1, 2, 0)),
+        (Kind.IMAGE, (28, 28, 3), (28, 28, 3), (0, 1, 2)),
+        (Kind.SERIES, (6, 100), (100, 6), (1, 0)),
+        (Kind.IMAGE, (28, 3, 28), (28, 28, 3), None),
+        (Kind.VIDEO, (3, 3, 28, 28), (3, 28, 28, 3), None),  # tchw or cthw
+        (Kind.IMAGE, (28, 28), (28, 28, 3), None),
+    ],
+)
+def test_a_shape_tells_the_layout_where_only_one_leads_to_it(kind, given, shape, expected):
+    layout = Layout.onto(kind, given, shape)
+    assert (layout and layout.order) == expected

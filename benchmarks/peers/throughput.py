@@ -26,9 +26,10 @@ from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.identity import Identity
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
-from parse_dfl.runs.setup import gather
+from parse_dfl.runs.setup import prepare
+from parse_dfl.runs.shared_setup import tensors_of
 
 HOST, PORT = "127.0.0.1", 17447
 TURNS, ROUNDS = 5, 8
@@ -111,10 +112,14 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
 def _node(folder: Path, number: int, count: int) -> tuple[Trainer, Node]:
     """A peer that has met all others."""
     config = experiment(LARGE, agents=f"top={count}", training__rounds=(2 + TURNS) * ROUNDS)
-    found = gather(config, [0])
-    shard = found.shards[number]
+    found = prepare(config, [0])
+    shard = found.agent_data[number]
     trainer = Trainer(
-        found.tensors(), [shard], found.method, found.network_spec, training=config.training
+        tensors_of(config, found.data),
+        [shard],
+        found.method,
+        found.network_spec,
+        training=config.training,
     )
     identity = Identity.load(folder / shard.agent.name)
     link = LinkSettings(

@@ -11,7 +11,7 @@ from typing import Any
 
 from parse_dfl.config import RunConfig
 from parse_dfl.runs.launcher import Launcher
-from parse_dfl.runs.setup import gather
+from parse_dfl.runs.setup import prepare
 
 PATIENCE_S = 3000.0
 
@@ -21,7 +21,7 @@ class Watch:
 
     def __init__(self, fleet: Launcher) -> None:
         self.fleet = fleet
-        self.names = list(fleet.places)
+        self.names = list(fleet.addresses)
         self.rounds = dict.fromkeys(self.names, 0)
         self.reports: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in self.names}
         self.done: dict[str, dict[str, Any]] = {}
@@ -58,10 +58,10 @@ def watched(
 ) -> Iterator[Watch]:
     """A fleet of the experiment, its peers not started."""
     with Launcher(config, folder, bootstraps=bootstraps) as fleet:
-        found = gather(config, [config.seed])
+        found = prepare(config, [config.seed])
         if folder:
             (folder / "agents").mkdir(parents=True)
-        fleet.enlist([shard.agent.name for shard in found.shards])
+        fleet.enlist([shard.agent.name for shard in found.agent_data])
         yield Watch(fleet)
 
 

@@ -11,6 +11,7 @@ itself.  Beside other work means beside one process per processor that computes 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dated import write
+from benchmarks.speed.machine import machine
 from benchmarks.threads.jobs import JOBS, write_data
 
 VARIABLES = (
@@ -65,7 +66,11 @@ def main() -> None:
                     found.append({"job": job, "load": load, "policy": policy, "seconds": values})
                     shown = " ".join(f"{value:.1f}" for value in values)
                     print(f"{job:12} {load:6} {policy:22} {shown}", file=sys.stderr, flush=True)
-    write(Path(__file__).parent / "results", "threads", {"argv": sys.argv[1:], "found": found})
+    about = machine()
+    path = Path(__file__).parent / "results" / f"{about['date'][:10]}-threads.json"
+    path.parent.mkdir(exist_ok=True)
+    result = {"machine": about, "argv": sys.argv[1:], "found": found}
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(table(found))
 
 

@@ -47,6 +47,17 @@ class Layout:
         """Axes in the order in which they come, cut into ``shape``."""
         return cls(given, tuple(range(len(given))), shape)
 
+    @classmethod
+    def onto(cls, kind: Kind, given: tuple[int, ...], shape: tuple[int, ...]) -> Layout | None:
+        """Return the only layout by which samples of ``given`` axes become ``shape``; else None."""
+        layouts = {
+            layout.order: layout
+            for letters in LAYOUTS[kind]
+            if len(letters) == len(given)
+            and (layout := cls.by_letters(given, letters)).shape == shape
+        }
+        return next(iter(layouts.values())) if len(layouts) == 1 else None
+
     @property
     def is_as_given(self) -> bool:
         """Whether nothing is changed."""

@@ -102,7 +102,7 @@ def can_show(text: str, encoding: str | None) -> bool:
     return True
 
 
-def showable(text: str, encoding: str | None) -> str:
+def showable(text: str, encoding: str | None = None) -> str:
     """Return ``text`` with what ``encoding`` lacks in ASCII: a likeness, else ``\\xNN``.
 
     A file name that is no UTF-8, which Python holds as lone surrogates, becomes escapes too.

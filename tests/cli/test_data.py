@@ -33,7 +33,7 @@ def catalog(stand_in):
     entry = SimpleNamespace(name="digits", description="halves", where="built in")
     stand_in("parse_dfl.data.catalog", available=lambda data_dir: [entry], load=load)
     stand_in("parse_dfl.data.splits", split=lambda data, test: calls.append((data, test)))
-    stand_in("parse_dfl.data.describe", describe=lambda data, split: FACTS)
+    stand_in("parse_dfl.data.dataset", describe=lambda data, split: FACTS)
     return calls
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
@@ -13,13 +15,12 @@ from parse_dfl.cli.node_status import show, status_table
 from parse_dfl.config import RunConfig
 from parse_dfl.errors import ConfigError, IdentityError
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.node_state import Stop
-from parse_dfl.peers.round_stats import RoundStats
-from parse_dfl.peers.status import RoundReport, in_a_line
+from parse_dfl.peers.identity import load_identity
+from parse_dfl.peers.round_sync import RoundStats, Stop
+from parse_dfl.peers.status import RoundReport
 from parse_dfl.runs.lock import locked
-from parse_dfl.runs.node import identity_of
 from parse_dfl.runs.node_config import load_agent_file
-from parse_dfl.runs.peer_session import check_engine
+from parse_dfl.runs.run import check_engine
 from parse_dfl.safe_names import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
@@ -28,6 +29,13 @@ DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data",
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+def identity_of(file):
+    """The identity that an agent's file names."""
+    return load_identity(
+        file.node.name, federation=file.node.federation, certificates=file.certificates
+    )
 
 
 def test_init_writes_a_file_that_the_node_can_read(tmp_path, capsys):
@@ -141,10 +149,10 @@ def test_a_line_a_round():
         missing={"y"},
     )
     report = RoundReport(
-        round=3, rounds=9, seconds=0.5, traffic=traffic, sent_bytes=1200, received_bytes=0,
+        round=3, rounds=9, seconds=0.5, stats=traffic, sent_bytes=1200, received_bytes=0,
         refused=2, scores={"accuracy": 0.5},
     )  # fmt: skip
-    assert in_a_line(report) == (
+    assert str(report) == (
         "round 3/9  0.50 s  2 neighbours  sent 1.2 kB  received 0.0 kB  missing y  refused 2  "
         "accuracy 50.0 %"
     )
@@ -240,3 +248,12 @@ def test_a_node_goes_on_when_nobody_reads_its_log(monkeypatch):
     log.note("x")
     monkeypatch.setattr("sys.stderr", None)
     log.note("x")
+
+
+def test_asking_for_the_status_loads_nothing_that_trains():
+    code = (
+        "import sys, parse_dfl.cli.node_status;"
+        "print([name for name in ('torch', 'numpy', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr

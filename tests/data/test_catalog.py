@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.data.catalog import DATA_VARIABLE, available, load
-from parse_dfl.data.describe import describe
+from parse_dfl.data.dataset import describe
 from parse_dfl.data.splits import split
 from parse_dfl.errors import DataError
 

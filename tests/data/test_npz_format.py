@@ -219,3 +219,14 @@ def test_names_of_any_letters(save):
 def test_a_label_that_is_pickled(save):
     with pytest.raises(DataError, match=r"array 'label' of .*mine\.npz' is pickled"):
         read_convention(save(label=np.array([{}] * SAMPLES)))
+
+
+def test_only_the_named_arrays_are_returned(tmp_path):
+    np.savez(tmp_path / "data.npz", label=np.arange(3), other=np.arange(2))
+    assert set(read_npz(tmp_path / "data.npz").take(["label"])) == {"label"}
+
+
+def test_a_missing_array_offers_the_nearest(tmp_path):
+    np.savez(tmp_path / "data.npz", labels=np.arange(3))
+    with pytest.raises(DataError, match="has no array 'label'; did you mean 'labels'"):
+        read_npz(tmp_path / "data.npz").take(["label"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parse_dfl.data.mapping import from_mapping
-from parse_dfl.data.splits import reach, split
+from parse_dfl.data.splits import OverlappingWindows, reach, split
 from parse_dfl.errors import ConfigError, DataError
 
 
@@ -45,6 +45,19 @@ def test_a_few_repeats_are_coincidence():
     values = windows(20)
     values[1, :10] = values[0, 10:]
     assert reach(data_of(values)) == 0
+
+
+def test_groups_of_windows_leave_every_class_in_several():
+    windows = OverlappingWindows(position=np.arange(400), reach=2)
+    groups = windows.groups(np.repeat([0, 1], [360, 40]))
+    assert (np.diff(groups) >= 0).all()
+    assert len(np.unique(groups[360:])) >= 4
+    assert np.bincount(groups).max() <= 16
+
+
+def test_windows_within_reach_overlap():
+    windows = OverlappingWindows(position=np.array([9, 4, 0, 2, 6]), reach=2)
+    assert windows.overlap(np.array([1])).tolist() == [False, True, False, True, True]
 
 
 def make(samples=120, classes=3, *, subjects=0, **columns):

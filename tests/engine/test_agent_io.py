@@ -7,6 +7,7 @@ from torch import nn
 
 from parse_dfl.config import NetworkConfig
 from parse_dfl.config.methods import METHODS
+from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent, save_agent, trained_agent
 from parse_dfl.engine.checkpoint import read_tensors, write_tensors
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
@@ -201,3 +202,16 @@ def test_a_file_that_says_nothing_of_layouts_is_read(path, tmp_path):
 def test_a_modality_given_by_two_names(agent):
     with pytest.raises(DataError, match="'a' is given twice"):
         agent.predict({"a": inputs()["a"], " a": inputs()["a"]})
+
+
+@pytest.mark.parametrize("trained_on", [(6, 6, 3), (3, 6, 6)])
+def test_pictures_are_taken_with_their_channels_at_either_end(trained_on, tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, *trained_on))
+    data = from_mapping("pictures", {"a": values}, np.arange(60) % 2, kinds={"a": "image"})
+    simulator = run_rounds(federation(agents="a=2", data=data), 1)
+    agent = load_agent(saved(simulator, tmp_path)[0][0])
+    axes = (0, 2, 3, 1) if trained_on[0] == 3 else (0, 3, 1, 2)
+    turned = agent.predict_probability({"a": values.transpose(axes)})
+    np.testing.assert_allclose(agent.predict_probability({"a": values}), turned, rtol=1e-5)
+    with pytest.raises(DataError, match=r"\(6, 3, 6\), not \(.*order the axes so by values.tra"):
+        agent.predict({"a": np.zeros((2, 6, 3, 6))})

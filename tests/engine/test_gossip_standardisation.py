@@ -35,17 +35,17 @@ def test_all_owners_of_a_federation_get_the_statistics_of_their_union(topology):
             told = fit(data.modalities[modality][union], data.kinds[modality])
             assert len(own) == owners
             for shard in own:
-                found = shard.agreed[modality]
+                found = shard.standardisers[modality]
                 assert np.allclose(found.mean, told.mean, atol=1e-4)
                 assert np.allclose(found.scale, told.scale, rtol=1e-4)
                 assert found.mean.shape == told.mean.shape
-    assert all(set(shard.agreed) == set(shard.agent.modalities) for shard in agreed)
+    assert all(set(shard.standardisers) == set(shard.agent.modalities) for shard in agreed)
 
 
 def test_after_a_few_steps_agents_know_of_their_neighbours_only():
     data, shards = federation(mix="a=9", seeds=(0,))
     after_one, _ = agree(data, shards, RING, steps=1)
-    means = [shard.agreed["a"].mean for shard in after_one]
+    means = [shard.standardisers["a"].mean for shard in after_one]
     assert np.ptp(means, axis=0).min() > 1e-3
 
 
@@ -62,7 +62,7 @@ def test_a_lone_owner_has_its_own():
     agreed, _ = agree(data, shards, RING)
     (lone,) = (shard for shard in agreed if "b" in shard.agent.modalities)
     own = fit(data.modalities["b"][lone.indices], data.kinds["b"])
-    assert np.allclose(lone.agreed["b"].mean, own.mean, atol=1e-5)
+    assert np.allclose(lone.standardisers["b"].mean, own.mean, atol=1e-5)
 
 
 def sums(row):

@@ -10,7 +10,7 @@ from parse_dfl.branches import Branch
 from parse_dfl.peers.announcement import PeerInfo, read_info, write_info
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from parse_dfl.peers.signed_record import seal
 
 CARD = PeerInfo(
@@ -19,7 +19,7 @@ CARD = PeerInfo(
     modalities=("a", "b"),
     samples=12,
     branches=(Branch("a+b", "synergy", "12ab"),),
-    born=2**60,
+    created_ns=2**60,
     terms={"lr": "0.1"},
 )
 TEXTS = st.text("ab/", max_size=5)
@@ -70,7 +70,7 @@ def test_a_newcomer_is_known_by_its_card_alone(folder):
 )
 def test_a_forged_card_is_refused(folder, forge, reason):
     own, other = identity(folder), identity(folder, federation="other")
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Rejected) as refused:
         read(forge(own, other), own.authority())
     assert refused.value.reason is reason
 
@@ -82,13 +82,13 @@ def _altered(text):
 
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused_and_nothing_else(data):
-    with pytest.raises(Refusal):
+    with pytest.raises(Rejected):
         read(base64.urlsafe_b64encode(data).decode(), None)
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["seed", "samples", "born", "modalities", "branches", "terms"]),
+        st.sampled_from(["seed", "samples", "created_ns", "modalities", "branches", "terms"]),
         st.none() | st.integers() | TEXTS | st.lists(TEXTS, max_size=3),
     )
 )
@@ -98,7 +98,7 @@ def test_random_facts_are_a_card_or_refused(content):
     ).decode()
     try:
         info = read(text, None)
-    except Refusal:
+    except Rejected:
         return
     assert info.samples > 0
     assert info.modalities

@@ -5,7 +5,7 @@ import pytest
 from parse_dfl.errors import IdentityError
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.certificates import create_ca
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from tests.peers.trust import DAY_S, make_agent
 
 
@@ -20,7 +20,7 @@ def now(agent):
 
 
 def refused(reason, call, *arguments):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Rejected) as caught:
         call(*arguments)
     assert caught.value.reason is reason
     return caught.value.detail

@@ -11,7 +11,7 @@ from parse_dfl.peers.compatibility import (
     read_terms,
     short,
 )
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 
 
 def test_a_difference_names_both_values_at_both_sites():
@@ -74,6 +74,6 @@ def test_a_sentence_has_few_differences():
     ],
 )
 def test_malformed_terms_are_refused(told, reason):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Rejected) as refused:
         read_terms(told)
     assert refused.value.reason is reason

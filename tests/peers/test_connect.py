@@ -13,7 +13,7 @@ from parse_dfl.peers import certificates
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport
 
 HOST = "127.0.0.1"

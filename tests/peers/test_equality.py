@@ -9,7 +9,7 @@ from parse_dfl.engine.checkpoint import read_tensors
 from parse_dfl.runs.launcher import Launcher
 from parse_dfl.runs.peer_session import payload_of
 from parse_dfl.runs.results import agent_scores
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 from tests.peers.crowd import crowd, tiny
 
 EIGHT = "top=2,bottom=3,bottom+top=3"

@@ -17,13 +17,12 @@ from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import LinkSettings
 from parse_dfl.runs.launcher import Launcher
-from parse_dfl.runs.setup import gather
+from parse_dfl.runs.setup import build_trial, prepare
 from parse_dfl.runs.terms import terms_of
-from parse_dfl.runs.trial import build_trial
 from tests.peers.crowd import crowd, tiny
 
 HONEST = ["bottom+top-0", "bottom+top-1", "bottom+top-2"]
@@ -47,8 +46,8 @@ class Mallory:
         self.keys = Topics(self.identity.federation)
         self.widths, self.terms = widths, terms
         link = LinkSettings(
-            listen=[fleet.places[MALLORY]],
-            connect=[fleet.places[HONEST[0]]],
+            listen=[fleet.addresses[MALLORY]],
+            connect=[fleet.addresses[HONEST[0]]],
             limit_bytes=1 << 26,
         )
         self.transport = open_transport(link, self.identity, wait_s=60, stop=Stop())
@@ -59,7 +58,7 @@ class Mallory:
     def join(self) -> None:
         """Announce what honest members have, once they are seen."""
         nobody = PeerInfo(
-            name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), born=0,
+            name=MALLORY, seed=0, modalities=("nothing",), samples=1, branches=(), created_ns=0,
             terms=self.terms,
         )  # fmt: skip
         self.membership.join(nobody)
@@ -142,7 +141,7 @@ def _accuracy(rounds):
 
 
 def _terms(config):
-    found = gather(config, [0])
+    found = prepare(config, [0])
     return terms_of(config, found.data, lr=found.method.lr)
 
 

@@ -12,10 +12,10 @@ from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.topics import Topics
 
 KEYS = Topics("demo")
-ME = PeerInfo(name="me", seed=0, modalities=("a",), samples=4, branches=(), born=0)
+ME = PeerInfo(name="me", seed=0, modalities=("a",), samples=4, branches=(), created_ns=0)
 OTHER = PeerInfo(
     name="other", seed=0, modalities=("a", "b"), samples=4,
-    branches=(Branch("a", "backbone", "s"),), born=5,
+    branches=(Branch("a", "backbone", "s"),), created_ns=5,
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_an_agent_is_there_while_any_of_its_tokens_is(wire, membership):
 
 
 def test_the_later_card_holds_whatever_comes_first(wire, membership):
-    later = replace(OTHER, modalities=("b",), born=6)
+    later = replace(OTHER, modalities=("b",), created_ns=6)
     for order in ((OTHER, later), (later, OTHER)):
         for info in order:
             show(wire, info)
@@ -90,7 +90,7 @@ def test_nobody_is_announced_by_another_nor_under_what_it_does_not_own(wire, mem
 
 
 def test_what_others_say_of_this_agent_does_not_count(wire, membership):
-    show(wire, replace(OTHER, name="me", born=2**62))
+    show(wire, replace(OTHER, name="me", created_ns=2**62))
     assert membership.view()["me"].modalities == ("a",)
 
 

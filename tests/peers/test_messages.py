@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import MAGIC, decode, encode, most_bytes
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from tests.peers.trust import HEADER, NOBODY, SCHEMA, TENSORS, make_agent, message
 
 LIMIT = 100_000
@@ -19,7 +19,7 @@ GOOD = message()
 
 
 def refused(reason, call, *arguments, **named):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Rejected) as caught:
         call(*arguments, **named)
     assert caught.value.reason is reason
     return caught.value.detail
@@ -77,7 +77,7 @@ def test_a_signed_message_names_its_sender_by_fingerprint(tmp_path):
     )
     altered = bytearray(message(agent))
     altered[150] ^= 1
-    with pytest.raises(Refusal):
+    with pytest.raises(Rejected):
         decode(bytes(altered), limit_bytes=LIMIT).verify(agent.certified)
 
 
@@ -134,7 +134,7 @@ def test_another_version():
 
 
 def test_a_header_that_none_would_read_is_not_sent():
-    with pytest.raises(Refusal, match="the label in the header is no short text"):
+    with pytest.raises(Rejected, match="the label in the header is no short text"):
         message(label="x" * 300)
 
 
@@ -211,7 +211,7 @@ def test_tensors_with_bytes_to_spare():
 @given(st.binary(max_size=300), st.booleans())
 def test_random_bytes_are_refused(data, begins_well):
     data = GOOD[:8] + data if begins_well else data
-    with pytest.raises(Refusal):
+    with pytest.raises(Rejected):
         decode(data, limit_bytes=LIMIT).tensors(SCHEMA)
 
 
@@ -225,7 +225,7 @@ def test_altered_messages_are_read_or_refused(data):
     cut = data.draw(st.integers(0, len(altered)))
     try:
         found = decode(bytes(altered[:cut]), limit_bytes=LIMIT).tensors(SCHEMA)
-    except Refusal:
+    except Rejected:
         return
     assert found["theta"].shape == (6,)
     assert torch.isfinite(found["theta"]).all()

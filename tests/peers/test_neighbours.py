@@ -25,7 +25,7 @@ def info(name, modalities, *, seed=0, signature="s"):
         modalities=tuple(modalities),
         samples=8,
         branches=tuple(branches),
-        born=0,
+        created_ns=0,
     )
 
 

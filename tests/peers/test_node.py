@@ -12,8 +12,8 @@ from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.messages import decode
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import StateFile, Stop
-from parse_dfl.peers.round_window import Onward
+from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.round_sync import NewerRounds, Stop
 from parse_dfl.peers.topics import Topics
 from tests.peers.trust import make_agent
 from tests.small import federation
@@ -74,7 +74,7 @@ def run(folder, rounds, *, checkpoint_every=1, heard=None, identities=NOBODIES):
     trainer = federation(agents="a=1", rounds=9)
     info = PeerInfo(
         name=OTHER, seed=0, modalities=("a",), samples=4,
-        branches=tuple(trainer.layout.branches), born=1,
+        branches=tuple(trainer.layout.branches), created_ns=1,
     )  # fmt: skip
     me, other = identities
     wire, stop = Wire(info, other), Stop()
@@ -104,22 +104,22 @@ def clock(monkeypatch):
 
 
 def test_after_a_restart_it_is_heard_though_its_clock_was_set_back(tmp_path, clock):
-    neighbour, sent = Onward(), []
+    neighbour, sent = NewerRounds(), []
     for rounds, now in ((2, NOON), (4, NOON - DAY), (6, NOON - 2 * DAY)):
         clock(now)
         sent.append(run(tmp_path, rounds))
         for header in sent[-1]:
-            neighbour.check(header, own=1)  # raises a Refusal for what looks old
+            neighbour.check(header, own=1)  # raises a Rejected for what looks old
             neighbour.accepted(header)
     assert [{header.round for header in headers} for headers in sent] == [{1, 2}, {3, 4}, {5, 6}]
-    first, second, third = ({header.born for header in headers}.pop() for headers in sent)
+    first, second, third = ({header.started_ms for header in headers}.pop() for headers in sent)
     assert NOON // 10**6 == first < second < third
 
 
 def test_with_a_clock_that_goes_on_it_is_born_when_it_begins(tmp_path, clock):
     for rounds, now in ((1, NOON), (2, NOON + DAY)):
         clock(now)
-        assert {header.born for header in run(tmp_path, rounds)} == {now // 10**6}
+        assert {header.started_ms for header in run(tmp_path, rounds)} == {now // 10**6}
 
 
 def test_one_whose_certificate_expires_meanwhile_ends_with_an_error_and_a_checkpoint(

@@ -15,7 +15,7 @@ from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, encode
 from parse_dfl.peers.neighbours import Neighbours
 from parse_dfl.peers.receiver import Inbox, Receiver, State, States
-from parse_dfl.peers.round_window import rounds_for
+from parse_dfl.peers.round_sync import round_filter
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.validation import MessageValidator
 
@@ -120,7 +120,7 @@ def message(sender, round):
 def arrivals(wire, living=("x", "y"), deadline_s=0.05):
     settings = PeerConfig(deadline_s=deadline_s)
     validator = MessageValidator(
-        federation="demo", own="me", authority=None, rounds=rounds_for(settings)
+        federation="demo", own="me", authority=None, rounds=round_filter(settings)
     )
     validator.expect(str(ARRIVALS_BRANCH), Schema.of(TENSORS))
     made = Receiver(wire, Living(*living), validator, KEYS, "me", Condition(), settings)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from dataclasses import replace
+from threading import Thread
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parse_dfl.peers.round_stats import RoundStats
-from parse_dfl.peers.round_sync import RoundPacer, RoundSync, common_round
+from parse_dfl.config import PeerConfig
+from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.round_sync import (
+    NewerRounds,
+    RoundPacer,
+    RoundStats,
+    RoundSync,
+    RoundWindow,
+    Stop,
+    common_round,
+    round_filter,
+)
+from parse_dfl.peers.validation import MessageValidator
+from tests.peers.trust import BRANCH, HEADER, SCHEMA, message
 from tests.small import federation
 
 SECONDS = st.floats(0, 1000)
@@ -173,3 +191,133 @@ def test_no_stage_is_entered_twice():
     first, _ = agent.trainer.method.stage_bounds(100)[-1]
     agent.lockstep.keep(traffic())
     assert agent.trainer.round == first - 1 > 31
+
+
+ROUNDS = st.integers(0, 2**53 - 1)
+
+
+def taken(rounds, header, own):
+    """Whether a message is taken, by one that takes it if it may."""
+    try:
+        rounds.check(header, own)
+    except Rejected as refusal:
+        return refusal.reason is not Reason.ROUND
+    rounds.accepted(header)
+    return True
+
+
+def test_each_pace_has_its_own():
+    assert round_filter(PeerConfig(window=7)) == RoundWindow(behind=7, ahead=7)
+    assert isinstance(round_filter(PeerConfig(pace="asynchronous")), NewerRounds)
+
+
+@given(ROUNDS, ROUNDS, st.integers(0, 10))
+def test_in_lockstep_the_window_is_about_the_own_round(own, round, width):
+    window = RoundWindow(behind=width, ahead=width)
+    assert taken(window, replace(HEADER, round=round), own) == (abs(round - own) <= width)
+
+
+@given(ROUNDS, ROUNDS, ROUNDS)
+def test_at_ones_own_pace_the_own_round_does_not_matter(own, later, round):
+    assert taken(NewerRounds(), replace(HEADER, round=round), own)
+    assert taken(NewerRounds(), replace(HEADER, round=round), later)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), max_size=40))
+def test_nothing_old_is_taken_and_nothing_twice_whatever_is_replayed(sent):
+    """``started_ms`` and round of messages in any order, each as often as an insider likes."""
+    onward = NewerRounds()
+    accepted = [
+        pair
+        for pair in sent
+        if taken(onward, replace(HEADER, started_ms=pair[0], round=pair[1]), own=1)
+    ]
+    assert accepted == sorted(set(accepted))
+    newest = [pair for number, pair in enumerate(sent) if pair > max(sent[:number], default=(-1,))]
+    assert accepted == newest  # and nothing new is lost
+
+
+@given(st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from("ab"), st.integers(0, 5))))
+def test_senders_and_branches_do_not_disturb_each_other(sent):
+    together = NewerRounds()
+    apart = {(sender, branch): NewerRounds() for sender in "xy" for branch in "ab"}
+    for sender, branch, round in sent:
+        header = replace(HEADER, sender=sender, branch=branch, round=round)
+        assert taken(together, header, 1) == taken(apart[sender, branch], header, 1)
+
+
+def test_one_that_starts_again_from_a_checkpoint_is_heard_at_once():
+    onward = NewerRounds()
+    assert taken(onward, replace(HEADER, started_ms=100, round=50), 1)
+    assert taken(onward, replace(HEADER, started_ms=200, round=45), 1)
+    assert not taken(onward, replace(HEADER, started_ms=100, round=51), 1)
+
+
+@pytest.mark.parametrize("pace", ["synchronous", "asynchronous"])
+def test_what_is_refused_for_another_reason_does_not_count(pace):
+    validator = MessageValidator(
+        federation="demo", own="acc-9", authority=None, rounds=round_filter(PeerConfig(pace=pace))
+    )
+    validator.expect(BRANCH, SCHEMA)
+    assert not validator.judge(message(schema="0" * 16), round=5, now=0.0).accepted
+    assert validator.judge(message(), round=5, now=0.0).accepted
+    again = validator.judge(message(), round=5, now=0.0)
+    assert again.accepted is (pace == "synchronous")
+
+
+FOR_EVER_S = 1e12
+
+
+def test_after_which_round():
+    stop = Stop()
+    assert not stop.asked
+    stop.ask(5)
+    assert stop.asked
+    assert (stop.due(4), stop.due(5)) == (False, True)
+
+
+def test_without_a_pause_nothing_is_waited_for():
+    stop = Stop()
+    assert not stop.due_within(0.0, done=3)
+    stop.ask(4)
+    assert not stop.due_within(0.0, done=3)
+    assert stop.due_within(FOR_EVER_S, done=4)
+
+
+def test_a_stop_asked_for_in_a_pause_ends_it():
+    stop = Stop()
+    asker = Thread(target=stop.ask)
+    asker.start()
+    assert stop.due_within(FOR_EVER_S, done=3)
+    asker.join()
+
+
+def test_one_for_a_later_round_does_not():
+    stop = Stop()
+    stop.ask(5)
+    asker = Thread(target=stop.ask, args=(4,))
+    asker.start()
+    assert stop.due_within(FOR_EVER_S, done=4)
+    asker.join()
+
+
+def test_one_that_is_held_waits_until_it_is_told():
+    stop = Stop()
+    stop.hold()
+    asker = Thread(target=stop.ask, args=(7,))
+    asker.start()
+    assert not stop.due_within(0.0, done=6)  # one more round is to be done
+    asker.join()
+    assert stop.due_within(0.0, done=7)
+
+
+def test_a_signals_handler_may_ask_in_the_middle_of_a_pause():
+    stop = Stop()
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.ask())
+    sender = Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1))
+    sender.start()
+    try:
+        assert stop.due_within(FOR_EVER_S, done=0)
+    finally:
+        sender.join()
+        signal.signal(signal.SIGUSR1, before)

@@ -3,8 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from parse_dfl.peers.identity import Insecure
-from parse_dfl.peers.round_stats import RoundStats
-from parse_dfl.peers.round_window import Window
+from parse_dfl.peers.round_sync import RoundStats, RoundWindow
 from parse_dfl.peers.signed_record import unseal
 from parse_dfl.peers.status import ABOUT, StatusPublisher, rounds_of
 from parse_dfl.peers.validation import MessageValidator
@@ -30,7 +29,7 @@ class Heard:
 def telling():
     """Of an agent that has refused one message."""
     validator = MessageValidator(
-        federation="demo", own="a-0", authority=None, rounds=Window(behind=1, ahead=1)
+        federation="demo", own="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
     )
     validator.judge(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()
@@ -90,6 +89,5 @@ def test_a_status_says_whether_the_agent_has_diverged():
     own, _ = telling()
     own.begin()
     assert told(own)["diverged"] is False
-    next(iter(own._learner.layout.stacks[0].rows.values())).params.fill_(float("nan"))
-    own.begin()
+    own.round(TRAFFIC, None, seconds=1.0, diverged=True)
     assert told(own)["diverged"] is True

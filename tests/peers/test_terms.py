@@ -14,7 +14,7 @@ from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import ask_all
 from parse_dfl.peers.transport import LinkSettings
 from tests.small import federation

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parse_dfl.peers.rejection import Reason
-from parse_dfl.peers.round_window import Window
+from parse_dfl.peers.round_sync import RoundWindow
 from parse_dfl.peers.validation import MessageValidator, RateLimits
 from tests.peers.trust import BRANCH, DAY_S, HEADER, SCHEMA, TENSORS, make_agent, message
 
 ROUND = 5
-WINDOW = Window(behind=2, ahead=3)
+WINDOW = RoundWindow(behind=2, ahead=3)
 MANNERS = RateLimits(
     messages_per_second=10,
     burst=20,

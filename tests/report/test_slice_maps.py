@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestNeighbors
 
 from parse_dfl.report.figures.slice_maps import slice_maps
 from parse_dfl.report.load import read_record
@@ -39,6 +40,58 @@ def test_a_samples_other_encoding_is_no_neighbour(run_folder):
     same_class, _ = shares(slice_maps(read_record(run_folder)).caption)
     assert truth < 0.75  # a sample's own other encoding would say 100 %
     assert same_class == pytest.approx(100 * truth, abs=1)
+
+
+def encoded(draw, label, spread):
+    """Draw vectors around a corner per class, ``spread`` from the origin."""
+    return spread * np.eye(6)[label] + draw.normal(size=(len(label), 6))
+
+
+def share_by_search(pieces, label, *, others=True):
+    """Count by scikit-learn how many points have their class in common with the nearest other one.
+
+    With ``others``, the next points of a list by distance are passed over until one is an encoding
+    of another sample; without, the nearest other point counts, whatever it is.
+    """
+    values, copies = np.concatenate(pieces), len(pieces)
+    labels, sample = np.tile(label, copies), np.tile(np.arange(len(label)), copies)
+    search = NearestNeighbors(algorithm="brute").fit(values)
+    ranked = search.kneighbors(values, n_neighbors=copies + 1, return_distance=False)
+    hits = 0
+    for point, near in enumerate(ranked):
+        admitted = [
+            other
+            for other in near
+            if (sample[other] != sample[point] if others else other != point)
+        ]
+        hits += labels[admitted[0]] == labels[point]
+    return 100 * hits / len(values)
+
+
+def test_caption_gives_the_shares_that_a_search_by_scikit_learn_gives(run_folder):
+    """Two groups encode every sample almost alike, but only one has the synergistic slice."""
+    draw = np.random.default_rng(0)
+    label = draw.permutation(np.arange(200) % 5)
+    pieces = {}
+    for kind, spread in (("redundant", 2.6), ("unique", 2.7)):
+        first = encoded(draw, label, spread)
+        pieces[kind] = [first, first + draw.normal(0, 0.4, first.shape)]
+    pieces["synergistic"] = [encoded(draw, label, 3.2)]
+    arrays = {
+        f"{group}/{kind}.{'acc+gyro' if kind == 'synergistic' else 'acc'}": values
+        for kind, encodings in pieces.items()
+        for group, values in zip(("acc+gyro", "acc"), encodings, strict=False)
+    }
+    np.savez(run_folder / "slices.npz", label=label, **arrays)
+
+    nearest = [share_by_search(encodings, label, others=False) for encodings in pieces.values()]
+    truth = [share_by_search(encodings, label) for encodings in pieces.values()]
+    assert min(nearest[:2]) > 97  # mostly the sample itself, by the other group
+    assert max(truth[:2]) < 90
+    assert nearest[2] == truth[2]
+    caption = slice_maps(read_record(run_folder)).caption
+    said = re.search(r"same class for (\d+) %.*?, (\d+) %.*? and (\d+) %", caption)
+    assert [int(share) for share in said.groups()] == [round(share) for share in truth]
 
 
 def test_windows_that_overlap_are_no_neighbours(run_folder):

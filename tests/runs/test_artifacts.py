@@ -6,7 +6,7 @@ import pytest
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.errors import OutputError
 from parse_dfl.runs.artifacts import save_agents, save_slices
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def trial():
 def test_every_agent_of_the_seed_gets_a_file(trial, tmp_path):
     save_agents(trial, 1, tmp_path / "agents")
     names = {path.stem for path in (tmp_path / "agents").iterdir()}
-    assert names == {agent.name for agent in trial.mix.agents()}
+    assert names == {agent.name for agent in trial.setup.agent_data}
     assert load_agent(tmp_path / "agents" / "top-0.safetensors").spec.seed == 1
 
 

@@ -19,7 +19,7 @@ from parse_dfl.report.reading import read_run
 from parse_dfl.report.sections import tables_of
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.run import run
-from parse_dfl.runs.setup import Own
+from parse_dfl.runs.shared_setup import Own
 
 QUICK = AuditConfig(agents_per_group=1, probe_steps=30)
 SETTINGS = {

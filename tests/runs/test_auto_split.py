@@ -12,10 +12,9 @@ from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.errors import ConfigError, DataError
 from parse_dfl.networks.network_spec import slice_widths
-from parse_dfl.runs.auto_split import propose_split, split_of
+from parse_dfl.runs.auto_split import propose_split, ratio_of
 from parse_dfl.runs.run import run
-from parse_dfl.runs.setup import Own
-from parse_dfl.runs.trial import groups_of_equal_work
+from parse_dfl.runs.shared_setup import Own, SharedSetup
 
 FIRST, SECOND = np.random.default_rng(0).integers(0, 2, (2, 800))
 BOTH_TELL, TOGETHER, APART = "both tell", "only together", "each its own"
@@ -51,12 +50,12 @@ def test_pairs_are_averaged_and_a_latent_holds_its_own_unique_bits():
     first = {"redundant": 1.0, "unique": {"a": 1.0, "b": 1.0}, "synergistic": 0.0}
     second = {"redundant": 0.0, "unique": {"a": 0.5, "c": 0.5}, "synergistic": 0.5}
     # R 0.5, U 0.75, S 0.25 of 1.5: 3 + 15 · (1/3, 1/2, 1/6) twenty-fourths
-    assert split_of([first, second]) == (8, 10, 6)
+    assert ratio_of([first, second]) == (8, 10, 6)
 
 
 def test_without_any_bits_the_slices_are_thirds():
     nothing = {"redundant": 0.0, "unique": {"a": 0.0, "b": 0.0}, "synergistic": 0.0}
-    assert split_of([nothing]) == (8, 8, 8)
+    assert ratio_of([nothing]) == (8, 8, 8)
 
 
 def test_only_the_samples_of_agents_with_both_modalities_are_looked_at():
@@ -104,9 +103,8 @@ def test_a_run_trains_with_the_proposal_and_records_it(tmp_path):
 
 
 def test_only_seeds_of_equal_widths_run_side_by_side(monkeypatch):
-    data = bits_data(BOTH_TELL)
-    assert groups_of_equal_work(config(), [0, 1], Own(data=data)) == [[0, 1]]
+    own = Own(data=bits_data(BOTH_TELL))
+    assert SharedSetup(config(), own).groups_of_equal_work([0, 1]) == [[0, 1]]
     splits = iter([(8, 8, 8), (9, 8, 7), (8, 8, 8)])
-    monkeypatch.setattr("parse_dfl.runs.auto_split.split_of", lambda bits: next(splits))
-    monkeypatch.setattr("parse_dfl.runs.auto_split._known", {})
-    assert groups_of_equal_work(config(), [5, 6, 7], Own(data=data)) == [[5, 7], [6]]
+    monkeypatch.setattr("parse_dfl.runs.auto_split.ratio_of", lambda bits: next(splits))
+    assert SharedSetup(config(), own).groups_of_equal_work([5, 6, 7]) == [[5, 7], [6]]

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from scipy import stats
 
+from parse_dfl.config import RunConfig, TrainingConfig
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.registry import build_method
-from parse_dfl.runs import session
+from parse_dfl.runs import recorder, shared_setup
 from parse_dfl.runs.compare import compare, statistics
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import run
+from parse_dfl.runs.shared_setup import Own
 
 METHODS = ["parse", "local"]
 SEEDS = [4, 0]
@@ -20,7 +24,7 @@ RECORD = {"groups", "mean_accuracy", "payload_bytes_per_link", "seconds"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    from tests.runs.conftest import SMALL, RunConfig, with_values
+    from tests.runs.conftest import SMALL, with_values
 
     out = tmp_path_factory.mktemp("compare") / "x"
     compare(with_values(RunConfig(), SMALL), METHODS, SEEDS, out=out)
@@ -96,7 +100,7 @@ def test_a_stopped_comparison_ends_with_the_same_numbers(folder, small, stop_aft
 def test_a_kill_between_the_summaries_of_two_seeds_is_survived(
     folder, small, killed, tmp_path, monkeypatch
 ):
-    written = session.write_json
+    written = recorder.write_json
 
     def write_one(path, content):
         if path.parent.name == f"seed-{SEEDS[1]}":
@@ -104,7 +108,7 @@ def test_a_kill_between_the_summaries_of_two_seeds_is_survived(
         written(path, content)
 
     out = tmp_path / "x"
-    monkeypatch.setattr(session, "write_json", write_one)
+    monkeypatch.setattr(recorder, "write_json", write_one)
     with pytest.raises(killed):
         compare(small(), ["parse"], SEEDS, out=out)
     monkeypatch.undo()
@@ -150,3 +154,45 @@ def test_the_oracle_can_be_compared(small):
     record = compare(small(), ["oracle"], [0, 1])
     assert len(scores(record)["oracle"]) == 2
     assert json.dumps(record)
+
+
+ONE_ROUND = RunConfig(agents="top=2", training=TrainingConfig(rounds=1))
+MINE = replace(build_method("local"), name="mine")
+
+
+def test_it_stands_among_the_others_under_its_own_name(tmp_path):
+    result = compare(ONE_ROUND, ["dsgd-task", MINE, "local"], [0], out=tmp_path / "x")["methods"]
+    assert list(result) == ["dsgd-task", "mine", "local"]
+    assert result["mine"]["groups"] == result["local"]["groups"]
+    assert result["mine"]["groups"] != result["dsgd-task"]["groups"]
+    assert (tmp_path / "x/mine/seed-0/agents/top-0.safetensors").exists()
+
+
+def test_its_learning_rate_can_be_set_like_any_other(tmp_path):
+    config = replace(ONE_ROUND, method="own:mine", method_options={"own:mine.lr": 0.5})
+    result = compare(config, [MINE, "local"], [0])["methods"]
+    assert result["mine"]["lr"] == 0.5
+    assert result["local"]["lr"] == MINE.lr
+
+
+def test_it_cannot_silently_take_the_place_of_all_methods():
+    with pytest.raises(ConfigError, match=r"'mine' would take the place of every method"):
+        compare(ONE_ROUND, ["parse", "local"], [0], own=Own(method=MINE))
+
+
+def test_data_are_split_partitioned_and_loaded_once_for_all_methods_and_seeds(small, monkeypatch):
+    calls = Counter()
+
+    def counted(name):
+        function = getattr(shared_setup, name)
+
+        def count(*args, **kwargs):
+            calls[name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(shared_setup, name, count)
+
+    for name in ("load", "split", "partition", "TensorData"):
+        counted(name)
+    compare(small(**{"training.rounds": 1}), [*METHODS, "dsgd-task"], [0, 1])
+    assert calls == {"load": 1, "split": 1, "partition": 2, "TensorData": 1}

@@ -17,7 +17,7 @@ from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json, read_jsonl
 from parse_dfl.runs.run import resume_run, run
-from parse_dfl.runs.trial import build_trial
+from parse_dfl.runs.setup import build_trial
 
 SMALL = [
     "--agents", "top=2,bottom=2,bottom+top=2", "--samples-per-agent", "16", "--latent", "9",

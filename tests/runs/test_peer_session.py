@@ -15,13 +15,13 @@ import pytest
 import parse_dfl
 from parse_dfl.engine.checkpoint import read_tensors
 from parse_dfl.errors import ConfigError, DataError, PeerError
-from parse_dfl.runs import peer_session as peers_run
+from parse_dfl.runs import run as run_module
 from parse_dfl.runs.callbacks import SILENT
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.launcher import Launcher
 from parse_dfl.runs.run import resume_run, run
-from parse_dfl.runs.setup import Own
+from parse_dfl.runs.shared_setup import Own
 from tests.peers.crowd import tiny
 from tests.runs.conftest import SMALL, Stopper
 
@@ -96,7 +96,7 @@ def test_a_peer_that_is_killed_ends_the_run_with_an_error(tmp_path, monkeypatch)
                     os.kill(self.pids[name], signal.SIGKILL)
                 yield name, message
 
-    monkeypatch.setattr(peers_run, "Launcher", Assassin)
+    monkeypatch.setattr(run_module, "Launcher", Assassin)
     with pytest.raises(PeerError, match=r"peer .* ended in round \d+; go on with --resume"):
         run(config(training__rounds=500), out=tmp_path / "x")
 
@@ -114,7 +114,7 @@ def test_whoever_kills_the_command_kills_its_peers(tmp_path):
     )
     assert any("round 1/" in line for line in process.stderr)
     family = _family(process.pid)
-    assert len(family) == 3  # the nursery and two peers
+    assert len(family) == 3  # the fork server and two peers
     process.kill()
     process.wait()
     process.stderr.close()

@@ -1,25 +1,93 @@
 from __future__ import annotations
 
+import networkx as nx
+import numpy as np
 import pytest
 
-from parse_dfl.errors import ConfigError
-from parse_dfl.runs.setup import mix_for
+from parse_dfl.errors import ConfigError, DataError, OverlayError
+from parse_dfl.runs.setup import build_trial, merge_agents
+from parse_dfl.runs.shared_setup import Own
+from tests.small import small_data
 
 
-def test_two_modalities_have_a_default_mix():
-    assert str(mix_for(None, ["top", "bottom"])) == "bottom=5,top=5,bottom+top=5"
+def test_shards_lie_in_the_training_part_and_are_disjoint(small):
+    trial = build_trial(small(), [0])
+    shards = [shard.indices for shard in trial.simulator._shards]
+    together = np.concatenate(shards)
+    assert len(np.unique(together)) == len(together) == 6 * 16
+    assert np.isin(together, trial.setup.split.train).all()
 
 
-def test_other_data_need_a_mix_and_are_shown_one():
-    with pytest.raises(ConfigError, match=r"3 modalities \(a, b, c\).*a=5,b=5,c=5,a\+b\+c=5"):
-        mix_for(None, "cba")
-    with pytest.raises(ConfigError, match=r"1 modalities \(a\).*--agents a=5"):
-        mix_for(None, "a")
+def test_scores_are_measured_on_validation_while_tuning(small):
+    test, validation = (
+        build_trial(small(**{"data.evaluate_on": part}), [0]).evaluation_samples
+        for part in ("test", "validation")
+    )
+    assert not np.isin(validation, test).any()
 
 
-def test_a_mix_names_modalities_of_the_data():
-    assert mix_for("a=2", ["a", "b"]).size == 2
-    with pytest.raises(
-        ConfigError, match=r"unknown modality 'gyr'; did you mean 'gyro'\? known: acc"
-    ):
-        mix_for("gyr=1", ["acc", "gyro"])
+def test_the_oracle_merges_agents_of_one_set(small):
+    trial = build_trial(small(method="oracle"), [0, 1])
+    shards = trial.simulator._shards
+    assert [(s.agent.seed, s.agent.name) for s in shards] == [
+        (seed, f"{group}-all") for seed in (0, 1) for group in ("top", "bottom", "bottom+top")
+    ]
+    assert all(len(shard.indices) == 32 for shard in shards)
+    assert set(trial.weights.values()) == {2}
+    union, weights = merge_agents(build_trial(small(), [0]).simulator._shards)
+    assert len(union) == len(weights) == 3
+
+
+def test_options_are_those_of_the_method(small):
+    options = {"tau": 0.3, "harmony.first_stage": 0.5, "parse.head_weight": 1.0}
+    config = small(method="harmony", method_options=options)
+    assert config.options() == {"tau": 0.3, "first_stage": 0.5}
+
+
+def test_own_data_and_topology_take_the_place_of_names(small):
+    data = small_data()
+    graph = nx.path_graph(["a-0", "a-1", "b-0", "a+b-0"])
+    own = Own(data=data, topology=graph)
+    trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], own)
+    assert trial.simulator.data.source is data
+    rows = next(r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant")
+    mixing = trial.simulator.book.mixing(rows, trial.simulator.stage, 0, 1)
+    assert len(mixing.source) == 2 * graph.number_of_edges()
+
+
+def test_an_own_graph_must_be_one_over_the_agents(small):
+    own = Own(data=small_data(), topology=nx.path_graph(["a-0", "a-7"]))
+    with pytest.raises(OverlayError, match="unknown agents a-7"):
+        build_trial(small(agents="a=2"), [0], own)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"agents": "top=1,left=1"}, DataError, "has no modality 'left'"),
+        ({"events": ["3:top-9:+bottom"]}, ConfigError, "unknown agent in an event: 'top-9'"),
+        ({"data.samples_per_agent": "9999"}, DataError, "ask for 59994 samples"),
+        ({"overlay.topology": "rign"}, ConfigError, "unknown topology 'rign'; did you mean 'ring'"),
+        ({"network.encoders": {"top": "conv1d"}}, ConfigError, "encoder 'conv1d' reads series"),
+        ({"method_options": {"tua": 1.0}}, ConfigError, "has no option 'tua'"),
+    ],
+)
+def test_what_the_data_cannot_give_is_refused(small, values, error, message):
+    with pytest.raises(error, match=message):
+        build_trial(small(**values), [0])
+
+
+@pytest.mark.parametrize(
+    ("method", "agrees", "is_counted"),
+    [("parse", True, True), ("local", False, False), ("oracle", True, False)],
+)
+def test_who_exchanges_anything_agrees_on_the_standardisation(small, method, agrees, is_counted):
+    trial = build_trial(small(method=method, **{"data.standardise": "agreed"}), [0])
+    means = {
+        stack.data.mean["top"][row].sum().item()
+        for stack in trial.simulator.layout.stacks
+        if "top" in stack.data.mean
+        for row in range(len(stack.agents))
+    }
+    assert (np.ptp(list(means)) < 1e-4) == agrees
+    assert bool(trial.agreement.total_bytes) == is_counted

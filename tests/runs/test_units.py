@@ -13,7 +13,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.runs.run import run
-from parse_dfl.runs.setup import Own
+from parse_dfl.runs.shared_setup import Own
 
 SETTINGS = {
     "agents": "sound=2,table=2,sound+table=2",

@@ -32,7 +32,7 @@ from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_bui
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.run import run
-from parse_dfl.runs.setup import Own, mix_for
+from parse_dfl.runs.shared_setup import Own, mix_for
 
 if TYPE_CHECKING:
     import networkx as nx

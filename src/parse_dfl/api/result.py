@@ -24,7 +24,7 @@ from parse_dfl.report.table import Cell, Grid
 from parse_dfl.report.terminal import grid_table
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.folder import read_jsonl
-from parse_dfl.runs.setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from parse_dfl.report.result_tables import comparison_grid
 from parse_dfl.report.statistics import paired_difference
 from parse_dfl.runs.compare import compare as run_comparison
 from parse_dfl.runs.folder import read_jsonl
-from parse_dfl.runs.setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd

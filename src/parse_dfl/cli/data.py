@@ -57,7 +57,7 @@ def execute(args: argparse.Namespace) -> None:
             print("more by name: put .npz sets in a folder, give it by --data-dir")
         return
     from parse_dfl.data.catalog import load
-    from parse_dfl.data.describe import describe
+    from parse_dfl.data.dataset import describe
     from parse_dfl.data.splits import split
 
     data = load(config.data, data_dir=folder, kinds=config.kind, subject_key=config.subject_key)

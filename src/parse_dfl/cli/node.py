@@ -20,7 +20,7 @@ from parse_dfl.safe_names import as_given
 if TYPE_CHECKING:
     from types import FrameType
 
-    from parse_dfl.peers.node_state import Stop
+    from parse_dfl.peers.round_sync import Stop
     from parse_dfl.peers.status import RoundReport
 
 EXAMPLES = (
@@ -73,7 +73,7 @@ def _run(path: Path) -> None:
     file = load_agent_file(path)
     import torch
 
-    from parse_dfl.peers.node_state import Stop
+    from parse_dfl.peers.round_sync import Stop
     from parse_dfl.runs.node import run_node
 
     torch.set_num_threads(1)  # peers of one machine would fight for its cores
@@ -100,9 +100,7 @@ class _Log:
     """A line a round on stderr, with the time."""
 
     def round(self, report: RoundReport) -> None:
-        from parse_dfl.peers.status import in_a_line
-
-        _say(in_a_line(report))
+        _say(str(report))
 
     def note(self, text: str) -> None:
         _say(text)

@@ -15,14 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 from parse_dfl.agents import AgentMix, ModalityChange
 from parse_dfl.byzantine import Averaging
-from parse_dfl.config.federation import (
-    DATA,
-    EXCHANGE,
-    PEERS,
-    DataConfig,
-    OverlayConfig,
-    PeerConfig,
-)
+from parse_dfl.config.federation import DATA, EXCHANGE, PEERS, DataConfig, OverlayConfig, PeerConfig
 from parse_dfl.config.methods import method_spec
 from parse_dfl.config.training import MACHINE, METHOD, TRAINING, NetworkConfig, TrainingConfig
 from parse_dfl.errors import ConfigError, unknown

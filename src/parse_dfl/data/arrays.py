@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.errors import DataError
+from parse_dfl.text import showable
 
 _INTEGERS = "biu"
 _TEXT = "US"
 
 
 def as_array(values: object) -> NDArray[Any]:
-    """A numpy array of anything array-like; torch tensors leave their device and graph, and
+    """Return anything array-like as a numpy array; torch tensors leave their device and graph, and
     objects that are all text or all numbers become such.
 
     Raises:
@@ -30,14 +31,8 @@ def as_array(values: object) -> NDArray[Any]:
     return _of_one_type(array) if array.dtype.kind in "OT" else array
 
 
-def showable(text: str) -> str:
-    """``text`` that every output can hold: lone surrogates, as in file names that are not UTF-8,
-    are written as their numbers."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def text_of(array: NDArray[Any]) -> NDArray[np.str_]:
-    """Text or bytes as text that can be shown; bytes are UTF-8 or, where they are not, Latin-1."""
+    """Return text or bytes as text that can be shown; bytes are UTF-8, else Latin-1."""
     if array.dtype.kind == "S":
         try:
             array = np.char.decode(array, "utf-8")
@@ -48,7 +43,7 @@ def text_of(array: NDArray[Any]) -> NDArray[np.str_]:
 
 
 def _of_one_type(array: NDArray[Any]) -> NDArray[Any]:
-    """An array of objects, as tables give, as numbers or text where all of them are such."""
+    """Return an array of objects, as tables give, as numbers or text where all of them are such."""
     kinds: tuple[tuple[type | tuple[type, ...], Any], ...] = (
         (str, np.str_),
         (bytes, np.bytes_),
@@ -65,7 +60,7 @@ def _of_one_type(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def column(name: str, values: object, samples: int) -> NDArray[Any]:
-    """A column of ``samples`` values.
+    """Return a column of ``samples`` values.
 
     Raises:
         DataError: not one value a sample, or objects.
@@ -85,7 +80,7 @@ def column(name: str, values: object, samples: int) -> NDArray[Any]:
 
 
 def _is_missing(value: object) -> bool:
-    """None, NaN and what tables put where nothing is known."""
+    """Return whether it is None, NaN or what tables put where nothing is known."""
     try:
         return value is None or bool(value != value)
     except TypeError:  # pandas.NA, which is neither true nor false
@@ -97,7 +92,7 @@ def _is_missing(value: object) -> bool:
 def label_column(
     values: object, names: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class indices 0 … C-1, shape (samples,), and the C names, from integers or text.
+    """Return class indices 0 … C-1, shape (samples,), and the C names, from integers or text.
 
     Integers are read as positions in ``names`` where they all are; else the distinct values in
     ascending order are the classes.
@@ -120,21 +115,21 @@ def label_column(
         )
     if not len(label):
         raise DataError("the data are empty: label has 0 values")
-    found, index = np.unique(label, return_inverse=True)
-    if len(found) < 2:
-        raise DataError(f"label has a single class, {found[0]}; at least two are needed")
-    told = tuple(str(value) for value in found)
-    if order is not None and set(told) <= set(order):
-        given = tuple(name for name in order if name in told)
-        return _place(np.array(told), given)[index], given
+    values, index = np.unique(label, return_inverse=True)
+    if len(values) < 2:
+        raise DataError(f"label has a single class, {values[0]}; at least two are needed")
+    texts = tuple(str(value) for value in values)
+    if order is not None and set(texts) <= set(order):
+        classes = tuple(name for name in order if name in texts)
+        return _class_of(np.array(texts), classes)[index], classes
     if names is None:
-        return index.astype(np.int64), told
-    given = _names(names)
-    return _place(found, given)[index], given
+        return index.astype(np.int64), texts
+    classes = _names(names)
+    return _class_of(values, classes)[index], classes
 
 
 def _names(names: object) -> tuple[str, ...]:
-    """The class names of a list or an array of one axis."""
+    """Return the class names of a list or an array of one axis."""
     array = as_array(names)
     if array.ndim != 1:
         raise DataError(f"label_names has shape {array.shape}; it needs one axis, a name a class")
@@ -144,7 +139,7 @@ def _names(names: object) -> tuple[str, ...]:
 
 
 def _of_one_hot(values: NDArray[Any]) -> NDArray[Any]:
-    """The class of each row, shape (samples,), where each marks exactly one by 1."""
+    """Return the class of each row, shape (samples,), where each marks exactly one by 1."""
     is_number = values.dtype.kind in _INTEGERS + "f"
     if not is_number or not np.isin(values, (0, 1)).all() or (values.sum(axis=1) != 1).any():
         raise DataError(
@@ -155,34 +150,34 @@ def _of_one_hot(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _categories(values: object) -> tuple[str, ...] | None:
-    """The categories of a categorical column, in their order, without importing pandas."""
-    found = getattr(getattr(values, "cat", values), "categories", None)
-    return None if found is None else tuple(str(name) for name in found)
+    """Return the categories of a categorical column, in their order, without importing pandas."""
+    names = getattr(getattr(values, "cat", values), "categories", None)
+    return None if names is None else tuple(str(name) for name in names)
 
 
-def _place(found: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
-    """The position in ``names`` of each distinct label value."""
+def _class_of(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the position in ``names`` of each distinct label value."""
     if len(set(names)) != len(names):
         raise DataError(f"label_names repeats a name: {', '.join(names)}")
-    if found.dtype.kind in _TEXT:
-        foreign = [str(value) for value in found if str(value) not in names]
+    if values.dtype.kind in _TEXT:
+        foreign = [str(value) for value in values if str(value) not in names]
         if foreign:
             raise DataError(f"label {foreign[0]!r} is not in label_names: {', '.join(names)}")
-        return np.array([names.index(str(value)) for value in found], dtype=np.int64)
-    if found[0] >= 0 and found[-1] < len(names):
-        return found.astype(np.int64)
-    if len(found) == len(names):
+        return np.array([names.index(str(value)) for value in values], dtype=np.int64)
+    if values[0] >= 0 and values[-1] < len(names):
+        return values.astype(np.int64)
+    if len(values) == len(names):
         return np.arange(len(names), dtype=np.int64)
     raise DataError(
-        f"label_names has {len(names)} names, but label holds {len(found)} values from "
-        f"{found[0]} to {found[-1]}"
+        f"label_names has {len(names)} names, but label holds {len(values)} values from "
+        f"{values[0]} to {values[-1]}"
     )
 
 
 def subject_column(
     name: str, values: object, samples: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Subject numbers, shape (samples,); text is numbered from 0 and its names are returned.
+    """Return subject numbers, shape (samples,); text is numbered from 0 and its names are returned.
 
     Raises:
         DataError: not a column of integers or text.
@@ -192,12 +187,12 @@ def subject_column(
         return array.astype(np.int64), ()
     if array.dtype.kind not in _TEXT:
         raise DataError(f"subject column {name!r} has type {array.dtype}; use integers or text")
-    found, index = np.unique(array, return_inverse=True)
-    return index.astype(np.int64), tuple(str(value) for value in found)
+    names, index = np.unique(array, return_inverse=True)
+    return index.astype(np.int64), tuple(str(value) for value in names)
 
 
 def test_column(values: object, samples: int) -> NDArray[np.bool_]:
-    """The test mark as booleans, shape (samples,).
+    """Return the test mark as booleans, shape (samples,).
 
     Raises:
         DataError: not a column of booleans or of 0 and 1.

@@ -1,27 +1,23 @@
 """The catalog: data sets by name or by path.
 
-Names are, in this order: the two built-in sets (``digits``, ``synthetic``), the sets that need
-an adapter, and any folder ``NAME/data.npz`` or file ``NAME.npz`` of the convention in the data
-folder (``--data-dir``, or the environment variable ``PARSE_DFL_DATA``).
+Names are, in this order: the built-in sets, the sets that need an adapter, and any folder
+``NAME/data.npz`` or file ``NAME.npz`` of the convention in the data folder (``--data-dir``, or the
+environment variable ``PARSE_DFL_DATA``).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from parse_dfl.agents import modality_key
-from parse_dfl.data.adapters import avdigits, cremad_votes, utd_mhad
-from parse_dfl.data.adjust import require, with_kinds, with_subject
+from parse_dfl.data.adapters import ADAPTERS
+from parse_dfl.data.built_in import BUILT_IN
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.digits import digits_from_text
 from parse_dfl.data.npz_format import read_convention
-from parse_dfl.data.synthetic import synthetic_from_text
 from parse_dfl.errors import DataError, nearest
-
-__all__ = ["DATA_VARIABLE", "Entry", "available", "load", "require"]
 
 DATA_VARIABLE = "PARSE_DFL_DATA"
 
@@ -35,47 +31,6 @@ class Entry:
     where: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Adapter:
-    folder: str
-    description: str
-    read: Callable[[Path], MultimodalData]
-
-
-_BUILT_IN: Mapping[str, tuple[Callable[[str], MultimodalData], str]] = {
-    "digits": (
-        digits_from_text,
-        "scikit-learn's handwritten digits, cut in top and bottom halves (digits:4 for 4 bands)",
-    ),
-    "synthetic": (
-        synthetic_from_text,
-        "labels of redundant, unique and synergistic bits (synthetic:noise=0.3,samples=4000)",
-    ),
-}
-_ADAPTERS: Mapping[str, _Adapter] = {
-    "avdigits": _Adapter(
-        folder="avdigits",
-        description="spoken digits paired with handwritten ones",
-        read=avdigits.read,
-    ),
-    "avdigits-hard": _Adapter(
-        folder="avdigits",
-        description="the same, noisy audio and images of four principal components",
-        read=avdigits.read_hard,
-    ),
-    "cremad_votes": _Adapter(
-        folder="cremad_votes",
-        description="emotions that people heard, saw, or both, in clips of 91 actors",
-        read=cremad_votes.read,
-    ),
-    "utd_mhad": _Adapter(
-        folder="utd_mhad",
-        description="27 actions of 8 people: depth video, inertial sensor, skeleton",
-        read=utd_mhad.read,
-    ),
-}
-
-
 def load(
     name_or_path: str | Path,
     *,
@@ -84,7 +39,7 @@ def load(
     subject_key: str | None = None,
     modalities: Iterable[str] = (),
 ) -> MultimodalData:
-    """A data set by its name (``digits:4``, ``motionsense``) or by the path of its ``.npz``.
+    """Load a data set by its name (``digits:4``, ``motionsense``) or the path of its ``.npz``.
 
     Args:
         name_or_path: a name of :func:`available`, or a path that ends in ``.npz``.
@@ -100,22 +55,22 @@ def load(
     """
     asked = _Asked(tuple(map(modality_key, modalities)), dict(kinds or {}), subject_key)
     data = _read(str(name_or_path), _folder(data_dir), asked)
-    require(data, asked.modalities)
-    return with_subject(data, subject_key) if subject_key else data
+    data.require(asked.modalities)
+    return data.with_subject(subject_key) if subject_key else data
 
 
 def available(data_dir: str | Path | None = None) -> list[Entry]:
-    """Every set that can be loaded by name from here."""
+    """Return every set that can be loaded by name from here."""
     built_in = [
-        Entry(name=name, description=description, where="built in")
-        for name, (_, description) in _BUILT_IN.items()
+        Entry(name=name, description=entry.description, where="built in")
+        for name, entry in BUILT_IN.items()
     ]
     folder = _folder(data_dir)
     if folder is None:
         return built_in
     adapted = [
         Entry(name=name, description=adapter.description, where=str(folder / adapter.folder))
-        for name, adapter in _ADAPTERS.items()
+        for name, adapter in ADAPTERS.items()
         if (folder / adapter.folder).is_dir()
     ]
     plain = [
@@ -134,30 +89,30 @@ class _Asked:
     subject_key: str | None
 
     def of_file(self, path: Path, name: str | None = None) -> MultimodalData:
-        """The set of a file of the convention, whose kinds are declared before it is read."""
+        """Read the set of a file of the convention, whose kinds are declared before that."""
         columns = [] if self.subject_key is None else [self.subject_key]
         return read_convention(
             path, name=name, modalities=self.modalities, kinds=self.kinds, columns=columns
         )
 
     def of(self, data: MultimodalData) -> MultimodalData:
-        """A set that declares its own kinds, with those of the caller."""
-        return with_kinds(data, self.kinds) if self.kinds else data
+        """Return a set that declares its own kinds, with those of the caller."""
+        return data.with_kinds(self.kinds) if self.kinds else data
 
 
 def _read(name: str, folder: Path | None, asked: _Asked) -> MultimodalData:
     if name.endswith(".npz"):
         return asked.of_file(Path(name).expanduser())
     base, _, options = name.partition(":")
-    if base in _BUILT_IN:
-        return asked.of(_BUILT_IN[base][0](options))
+    if base in BUILT_IN:
+        return asked.of(BUILT_IN[base].from_string(options))
     files = {} if folder is None else _convention_files(folder)
     if name in files:
         return asked.of_file(files[name], name)
-    if name in _ADAPTERS and folder and (folder / _ADAPTERS[name].folder).is_dir():
-        return asked.of(_ADAPTERS[name].read(folder / _ADAPTERS[name].folder))
+    if name in ADAPTERS and folder and (folder / ADAPTERS[name].folder).is_dir():
+        return asked.of(ADAPTERS[name].read(folder / ADAPTERS[name].folder))
     raise DataError(
-        f"unknown data set {name!r}{nearest(name, {*_BUILT_IN, *_ADAPTERS, *files})}; "
+        f"unknown data set {name!r}{nearest(name, {*BUILT_IN, *ADAPTERS, *files})}; "
         f"{_where(folder)}, or give the path of a .npz file"
     )
 
@@ -179,15 +134,15 @@ def _where(folder: Path | None) -> str:
 
 
 def _convention_files(folder: Path) -> dict[str, Path]:
-    """The sets of ``folder`` that follow the convention, by name."""
+    """Return the sets of ``folder`` that follow the convention, by name."""
     files = {path.stem: path for path in sorted(folder.glob("*.npz"))}
     folders = {path.parent.name: path for path in sorted(folder.glob("*/data.npz"))}
-    taken = {*_BUILT_IN, *_ADAPTERS}
+    taken = {*BUILT_IN, *ADAPTERS}
     return {name: path for name, path in {**files, **folders}.items() if name not in taken}
 
 
 def _first_line(path: Path) -> str:
-    """What the README beside the file opens with, or nothing."""
+    """Return what the README beside the file opens with, or nothing."""
     readme = path.with_name("README.md")
     if path.name != "data.npz" or not readme.is_file():
         return ""

@@ -6,15 +6,18 @@ comes with a note that names the other one; one that is not likely enough is ask
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from parse_dfl.agents import Kind
-from parse_dfl.errors import DataError, nearest
+from parse_dfl.agents import Kind, modality_key
+from parse_dfl.errors import ConfigError, DataError, nearest
 from parse_dfl.layouts import LAYOUTS, Layout
+
+T = TypeVar("T")
 
 LONGEST_CHANNEL_AXIS = 16
 """A 2-d sample whose second axis is at most this is a series (time, channels), else an image."""
@@ -55,7 +58,7 @@ class Arranged:
 
 
 def arrange(name: str, values: NDArray[Any], declared: str | None = None) -> Arranged:
-    """``values`` (samples, ...) laid out as the ``declared`` kind, or as their shape says.
+    """Lay ``values`` (samples, ...) out as the ``declared`` kind, or as their shape says.
 
     ``declared`` is a kind, or a kind and a layout, such as ``image:chw``.  Any sample can be read
     as a vector (flattened) or as a series (its first axis is time, the others are flattened into
@@ -90,7 +93,7 @@ def arrange(name: str, values: NDArray[Any], declared: str | None = None) -> Arr
 
 
 def kind_of_shape(name: str, shape: tuple[int, ...]) -> Reading:
-    """What samples of ``shape`` (the sample axis not included) are.
+    """Return what samples of ``shape`` (the sample axis not included) are.
 
     Raises:
         DataError: no kind has samples of that many axes, or the shape may mean several kinds.
@@ -105,6 +108,35 @@ def kind_of_shape(name: str, shape: tuple[int, ...]) -> Reading:
             f"declare it: {_declarations(name, reading.instead)}"
         )
     return reading
+
+
+def kinds_by_key(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return the declared kinds by the keys of the modalities' names.
+
+    Raises:
+        DataError: a name that can be none, or two of one key.
+    """
+    return by_key(kinds.items(), "kind")
+
+
+def by_key(entries: Iterable[tuple[str, T]], what: str) -> dict[str, T]:
+    """Return the entries by the keys of their modalities' names.
+
+    Raises:
+        DataError: a name that can be none, or two of one key.
+    """
+    values: dict[str, T] = {}
+    names: dict[str, str] = {}
+    for name, value in entries:
+        try:
+            key = modality_key(str(name))
+        except ConfigError as error:
+            raise DataError(str(error)) from error
+        if key in values:
+            both = "" if names[key] == name else f" ({names[key]!r} and {str(name)!r})"
+            raise DataError(f"{what} {key!r} is there twice{both}; give each a name of its own")
+        values[key], names[key] = value, str(name)
+    return values
 
 
 def _guessed(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> Arranged:
@@ -175,7 +207,7 @@ def _of_four_axes(shape: tuple[int, ...]) -> Reading:
 
 
 def _colour_axis(shape: tuple[int, ...]) -> str:
-    """``hwc`` or ``chw`` where three axes are a picture's, with its colours at one end."""
+    """Return ``hwc`` or ``chw`` where three axes are a picture's, with its colours at one end."""
     first, second, last = shape
     ends = first <= MOST_COLOURS, last <= MOST_COLOURS
     if ends == (True, True):
@@ -186,7 +218,7 @@ def _colour_axis(shape: tuple[int, ...]) -> str:
 
 
 def _letters_of(name: str, kind: Kind, shape: tuple[int, ...]) -> str:
-    """The axes of samples of a kind that is declared without its layout."""
+    """Return the axes of samples of a kind that is declared without its layout."""
     if kind is Kind.SERIES:
         return "ct"
     if len(shape) not in _AXES[kind]:
@@ -208,15 +240,16 @@ def _letters_of(name: str, kind: Kind, shape: tuple[int, ...]) -> str:
 
 
 def _layout_asked(name: str, kind: Kind, shape: tuple[int, ...]) -> DataError:
-    known = [f"{kind.value}:{each}" for each in LAYOUTS[kind] if len(each) == len(shape)]
+    layouts = [letters for letters in LAYOUTS[kind] if len(letters) == len(shape)]
+    fitting = tuple(f"{kind.value}:{letters}" for letters in layouts)
     return DataError(
         f"the shape of modality {name!r}, {_shown(shape)} a sample, does not tell which axis holds "
-        f"the channels; declare it: {_declarations(name, tuple(known))}"
+        f"the channels; declare it: {_declarations(name, fitting)}"
     )
 
 
 def _is_one_channel(shape: tuple[int, ...]) -> bool:
-    """Whether a series came as one row of many steps, as waveforms do."""
+    """Return whether a series came as one row of many steps, as waveforms do."""
     return len(shape) == 2 and shape[0] == 1 and shape[1] > LONGEST_CHANNEL_AXIS
 
 
@@ -226,9 +259,9 @@ def _ask(*candidates: str) -> Reading:
 
 def _declared(modality: str, text: str) -> tuple[Kind, str]:
     kind, colon, letters = text.partition(":")
-    known = [each.value for each in Kind]
-    if kind not in known:
-        raise DataError(f"unknown kind {kind!r} of modality {modality!r}{nearest(kind, known)}")
+    kinds = [str(kind) for kind in Kind]
+    if kind not in kinds:
+        raise DataError(f"unknown kind {kind!r} of modality {modality!r}{nearest(kind, kinds)}")
     layouts = LAYOUTS[Kind(kind)]
     if colon and letters not in layouts:
         hint = nearest(letters, layouts) if layouts else f"; {kind} has none"

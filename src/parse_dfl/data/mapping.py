@@ -5,27 +5,24 @@ Every data set of the package passes through :func:`from_mapping`, the one place
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.agents import modality_key
 from parse_dfl.data.arrays import (
     as_array,
     column,
     label_column,
-    showable,
     subject_column,
     test_column,
 )
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import arrange
-from parse_dfl.data.numbers import as_numbers
-from parse_dfl.errors import ConfigError, DataError, nearest
-
-T = TypeVar("T")
+from parse_dfl.data.kinds import arrange, by_key, kinds_by_key
+from parse_dfl.data.standardise import as_numbers
+from parse_dfl.errors import DataError, nearest
+from parse_dfl.text import showable
 
 
 def from_mapping(
@@ -40,7 +37,7 @@ def from_mapping(
     keys: Mapping[str, object] | None = None,
     factors: Mapping[str, object] | None = None,
 ) -> MultimodalData:
-    """A checked data set from arrays or torch tensors, samples first.
+    """Check arrays or torch tensors, samples first, and return them as a data set.
 
     Args:
         name: what to call the set in results.
@@ -63,7 +60,9 @@ def from_mapping(
     index, names = label_column(label, label_names)
     samples = len(index)
     declared = kinds_by_key(kinds or {})
-    arrays = _by_key(modalities)
+    if not len(modalities):
+        raise DataError("the data have no modality; at least one array of samples is needed")
+    arrays = by_key(modalities.items(), "modality")
     _check_kinds(declared, arrays)
     laid_out = {
         modality: arrange(modality, _values(modality, values, samples), declared.get(modality))
@@ -74,10 +73,10 @@ def from_mapping(
     )
     return MultimodalData(
         name=showable(name),
-        modalities={modality: each.values for modality, each in laid_out.items()},
-        kinds={modality: each.kind for modality, each in laid_out.items()},
-        layouts={modality: each.layout for modality, each in laid_out.items()},
-        guesses={modality: each.note for modality, each in laid_out.items() if each.note},
+        modalities={modality: array.values for modality, array in laid_out.items()},
+        kinds={modality: array.kind for modality, array in laid_out.items()},
+        layouts={modality: array.layout for modality, array in laid_out.items()},
+        guesses={modality: array.note for modality, array in laid_out.items() if array.note},
         label=index,
         label_names=names,
         subject=numbers,
@@ -98,7 +97,7 @@ def from_torch_dataset(
     *,
     kinds: Mapping[str, str] | None = None,
 ) -> MultimodalData:
-    """A data set from a torch ``Dataset`` (or any sequence), read item by item into memory.
+    """Read a torch ``Dataset`` (or any sequence) item by item into memory.
 
     An item is ``(mapping of tensors, label)`` or ``((tensor, …), label)``; ``modalities`` names
     the tensors of the latter, or picks some of the former (None: all).  ``kinds`` are as in
@@ -126,39 +125,8 @@ def from_torch_dataset(
     )
 
 
-def kinds_by_key(kinds: Mapping[str, str]) -> dict[str, str]:
-    """The declared kinds by the keys of the modalities' names.
-
-    Raises:
-        DataError: a name that can be none, or two of one key.
-    """
-    return _keyed(kinds.items(), "kind")
-
-
-def _by_key(modalities: Mapping[str, Any]) -> dict[str, Any]:
-    if not len(modalities):
-        raise DataError("the data have no modality; at least one array of samples is needed")
-    return _keyed(modalities.items(), "modality")
-
-
-def _keyed(entries: Iterable[tuple[str, T]], what: str) -> dict[str, T]:
-    """The entries by the keys of their names, each once."""
-    found: dict[str, T] = {}
-    given: dict[str, str] = {}
-    for name, value in entries:
-        try:
-            key = modality_key(str(name))
-        except ConfigError as error:
-            raise DataError(str(error)) from error
-        if key in found:
-            same = "" if given[key] == name else f" ({given[key]!r} and {str(name)!r})"
-            raise DataError(f"{what} {key!r} is there twice{same}; give each a name of its own")
-        found[key], given[key] = value, str(name)
-    return found
-
-
 def _once(entries: Mapping[str, Any] | None, what: str) -> list[tuple[str, Any]]:
-    """The entries of a mapping, or of a table that may name a column twice."""
+    """Return the entries of a mapping, or of a table that must not name a column twice."""
     listed = [] if entries is None else list(entries.items())
     names = [name for name, _ in listed]
     for name in names:
@@ -176,7 +144,7 @@ def _check_kinds(kinds: Mapping[str, str], modalities: Mapping[str, Any]) -> Non
 
 
 def _values(modality: str, values: object, samples: int) -> NDArray[Any]:
-    """The modality's numbers, finite, shape (samples, ...) with at least two axes."""
+    """Return the modality's numbers, finite, shape (samples, ...) with at least two axes."""
     array = as_array(values)
     if array.dtype.kind not in "biuf":
         raise DataError(f"modality {modality!r} has type {array.dtype}; real numbers are needed")
@@ -189,7 +157,7 @@ def _values(modality: str, values: object, samples: int) -> NDArray[Any]:
 
 
 def _item(index: int, item: Any, modalities: Sequence[str] | None) -> tuple[Mapping[str, Any], Any]:
-    """One item's tensors by modality, and its label."""
+    """Return one item's tensors by modality, and its label."""
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise DataError(f"item {index} is not (modalities, label) but {type(item).__name__}")
     values, label = item

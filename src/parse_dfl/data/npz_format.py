@@ -1,9 +1,8 @@
 """The ``.npz`` convention, read without ever unpickling.
 
-The file convention: a ``.npz`` with an array per modality, samples first, and ``label``.
-
-Optional arrays: ``subject``, ``is_test``, ``label_names``.  Any other array of one value a
-sample is a column (a *key*, such as ``trial``), not a modality, unless it is asked for as one.
+A file holds an array per modality, samples first, and ``label``; optional are ``subject``,
+``is_test`` and ``label_names``.  Any other array of one value a sample is a column (a *key*, such
+as ``trial``), not a modality, unless it is asked for as one.
 What can be neither is ignored, and the data say so; it is refused only where it is asked for.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -22,11 +21,11 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from parse_dfl.agents import modality_key
-from parse_dfl.data.arrays import showable
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import kind_of_shape
-from parse_dfl.data.mapping import from_mapping, kinds_by_key
+from parse_dfl.data.kinds import kind_of_shape, kinds_by_key
+from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import ConfigError, DataError, nearest
+from parse_dfl.text import showable
 
 _DAMAGE = (
     ValueError, OSError, EOFError, MemoryError, NotImplementedError, RuntimeError,
@@ -65,9 +64,14 @@ class Archive:
                     f"{str(self.path)!r} has no array {name!r}{nearest(name, self.arrays)}"
                 )
 
+    def take(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return the arrays of these ``names``; see :meth:`require`."""
+        self.require(names)
+        return {name: self.arrays[name] for name in names}
+
 
 def read_npz(path: Path) -> Archive:
-    """Every array of the file, by name; folders, notes and pickled arrays are left aside.
+    """Read every array of the file, by name; folders, notes and pickled arrays are left aside.
 
     Raises:
         DataError: the file is missing, is no ``.npz``, is damaged or cut off, or holds two arrays
@@ -83,11 +87,11 @@ def read_npz(path: Path) -> Archive:
             if why := _no_array(member):
                 ignored[name] = why
                 continue
-            found = _read_array(path, archive, member)
-            if isinstance(found, str):
-                ignored[name] = found
+            array = _read_array(path, archive, member)
+            if isinstance(array, str):
+                ignored[name] = array
             else:
-                arrays[name] = found
+                arrays[name] = array
     return Archive(path, arrays, ignored)
 
 
@@ -118,7 +122,7 @@ def _archive(path: Path, file: BinaryIO) -> NpzFile:
 
 
 def _members(path: Path, archive: NpzFile) -> list[str]:
-    """The members of the archive, whose names differ, with and without their ending."""
+    """Return the members of the archive, whose names differ, with and without their ending."""
     assert archive.zip is not None, "it is open"
     members = archive.zip.namelist()
     seen: dict[str, str] = {}
@@ -138,7 +142,7 @@ def _name(member: str) -> str:
 
 
 def _no_array(member: str) -> str:
-    """Why a member is no array, by its name alone; empty: it may be one."""
+    """Return why a member is no array, by its name alone; empty: it may be one."""
     if member.endswith("/"):
         return "a folder"
     parts = PurePosixPath(member).parts
@@ -148,7 +152,7 @@ def _no_array(member: str) -> str:
 
 
 def _read_array(path: Path, archive: NpzFile, member: str) -> NDArray[Any] | str:
-    """The array of a member, or why it is none."""
+    """Return the array of a member, or why it is none."""
     name = _name(member)
     try:
         array = archive[member]
@@ -177,7 +181,7 @@ def read_convention(
     kinds: Mapping[str, str] | None = None,
     columns: Iterable[str] = (),
 ) -> MultimodalData:
-    """The data set of a file that follows the convention.
+    """Read the data set of a file that follows the convention.
 
     Args:
         path: the ``.npz`` file.
@@ -193,7 +197,7 @@ def read_convention(
     """
     archive = read_npz(path)
     archive.require(["label"])
-    archive.require(each for each in (*RESERVED, *columns) if each in archive.ignored)
+    archive.require(array for array in (*RESERVED, *columns) if array in archive.ignored)
     try:
         return _data(archive, name or path.stem, set(modalities), kinds_by_key(kinds or {}))
     except DataError as error:
@@ -203,26 +207,26 @@ def read_convention(
 def _data(
     archive: Archive, name: str, modalities: set[str], kinds: Mapping[str, str]
 ) -> MultimodalData:
-    wanted = {_key(each) for each in (*modalities, *kinds)}
-    archive.require(each for each in archive.ignored if _key(each) in wanted)
+    wanted = {_key(modality) for modality in (*modalities, *kinds)}
+    archive.require(array for array in archive.ignored if _key(array) in wanted)
     arrays = archive.arrays
     label, ignored = arrays["label"], dict(archive.ignored)
     samples = len(label) if label.ndim else 0
     taken: dict[str, NDArray[Any]] = {}
     keys: dict[str, NDArray[Any]] = {}
-    for each, array in arrays.items():
-        if each in RESERVED:
+    for title, array in arrays.items():
+        if title in RESERVED:
             continue
-        if _key(each) in wanted:
-            taken[each] = array
+        if _key(title) in wanted:
+            taken[title] = array
         elif why := _unusable(array, samples):
-            ignored[each] = why
+            ignored[title] = why
         elif array.ndim == 1:
-            keys[each] = array
-        elif modalities and (why := _of_no_kind(each, array)):
-            ignored[each] = why
+            keys[title] = array
+        elif modalities and (why := _of_no_kind(title, array)):
+            ignored[title] = why
         else:
-            taken[each] = array
+            taken[title] = array
     if not taken:
         raise DataError(f"no array can be a modality{_listed(ignored)}")
     data = from_mapping(
@@ -239,7 +243,7 @@ def _data(
 
 
 def _unusable(array: NDArray[Any], samples: int) -> str:
-    """Why an array that nobody asked for is neither a modality nor a column; empty: it is one."""
+    """Return why an array is neither a modality nor a column by itself; empty: it is one."""
     if array.ndim == 0:
         return "a single value"
     if len(array) != samples:
@@ -252,7 +256,7 @@ def _unusable(array: NDArray[Any], samples: int) -> str:
 
 
 def _of_no_kind(name: str, array: NDArray[Any]) -> str:
-    """Why an array beside the modalities that are asked for cannot be laid out."""
+    """Return why an array beside the modalities that are asked for cannot be laid out."""
     try:
         kind_of_shape(name, tuple(array.shape[1:]))
     except DataError:
@@ -261,7 +265,7 @@ def _of_no_kind(name: str, array: NDArray[Any]) -> str:
 
 
 def _key(name: str) -> str:
-    """The key of a name that may be none of a modality."""
+    """Return the key of a modality's name, or a name that can be none as it is."""
     try:
         return modality_key(name)
     except ConfigError:
@@ -269,6 +273,5 @@ def _key(name: str) -> str:
 
 
 def _listed(ignored: Mapping[str, str]) -> str:
-    return (
-        "; ignored: " + "; ".join(f"{n} ({why})" for n, why in ignored.items()) if ignored else ""
-    )
+    reasons = "; ".join(f"{name} ({why})" for name, why in ignored.items())
+    return f"; ignored: {reasons}" if reasons else ""

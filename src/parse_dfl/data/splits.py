@@ -1,6 +1,4 @@
-"""Training, validation and test part; overlapping windows never straddle two of them.
-
-The training, validation and test part of a data set: the same for every partition and seed.
+"""The training, validation and test part of a data set: the same for every partition and seed.
 
 The test part is what ``--test`` says:
 
@@ -19,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +27,34 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError, DataError, nearest, unknown
 from parse_dfl.text import real
 
+Indices = NDArray[np.int64]
+"""Positions of samples in a data set, ascending."""
+
+Cut = tuple[Indices, Indices]
+"""What is kept, and what is held out."""
+
+SPLIT_SEED = 0
+"""Not the run's seed: all runs are judged on the same samples."""
+
+HELD_OUT = 0.2
+"""The share of subjects or samples in the test part, and of the rest in the validation part."""
+
+_RULES = ("auto", "is_test", "subject", "fraction")
+
 LEAST_SHARE = 0.1
 """Windows count as overlapping if this share of all neighbours in the file overlap alike; less
 is coincidence."""
 
 
 def reach(data: MultimodalData) -> int:
-    """How many samples after one, in file order, share some of its time steps (0: none).
+    """Return how many samples after one, in file order, share some of its time steps (0: none).
 
     Looks at series and videos whose windows lie in the file in time order: window i + 1 begins
     with what window i holds from step p on.  Shuffled windows are not recognised.
     """
     return max(
         (
-            _reach_of(values.reshape(len(values), values.shape[1], -1))
+            reach_of_windows(values)
             for name, values in data.modalities.items()
             if data.kinds[name] in (Kind.SERIES, Kind.VIDEO)
         ),
@@ -49,8 +62,9 @@ def reach(data: MultimodalData) -> int:
     )
 
 
-def _reach_of(windows: NDArray[np.float32]) -> int:
-    """The reach of windows, shape (samples, time, channels)."""
+def reach_of_windows(windows: NDArray[Any]) -> int:
+    """Return the reach of windows, shape (samples, time, ...), in file order."""
+    windows = windows.reshape(*windows.shape[:2], -1)
     before, after = windows[:-1], windows[1:]
     least, length = max(1, LEAST_SHARE * len(before)), int(windows.shape[1])
     for step in range(1, length):
@@ -64,16 +78,40 @@ def _reach_of(windows: NDArray[np.float32]) -> int:
     return 0
 
 
-Indices = NDArray[np.int64]
-"""Positions of samples in a data set, ascending."""
+def _within_reach(inside: NDArray[np.bool_], span: int) -> NDArray[np.bool_]:
+    """Return the mask of all that overlaps what is ``inside``, in file order, with itself."""
+    near = inside.copy()
+    for step in range(1, span + 1):
+        near[step:] |= inside[:-step]
+        near[:-step] |= inside[step:]
+    return near
 
-SPLIT_SEED = 0
-"""Not the run's seed: all runs are judged on the same samples."""
 
-HELD_OUT = 0.2
-"""The share of subjects or samples in the test part, and of the rest in the validation part."""
+@dataclass(frozen=True, kw_only=True)
+class OverlappingWindows:
+    """Samples that share time steps with up to ``reach`` samples before and after them.
 
-_RULES = ("auto", "is_test", "subject", "fraction")
+    ``position``, shape=(samples,), says where each lies in file order.
+    """
+
+    position: Indices
+    reach: int
+
+    def groups(self, label: Indices) -> Indices:
+        """Return a group of neighbours for each sample, by which folds and resamples are made.
+
+        Groups are as long as leaves every class in several, at most eight reaches: longer ones
+        would only make folds uneven, shorter ones leave much within reach of a border.
+        """
+        _, counts = np.unique(label, return_counts=True)
+        length = int(np.clip(counts.min() // 4, 2 * self.reach, 8 * self.reach))
+        return self.position // length
+
+    def overlap(self, chosen: Indices) -> NDArray[np.bool_]:
+        """Return which samples, shape=(samples,), share time steps with the ``chosen`` ones."""
+        inside = np.zeros(int(self.position.max()) + 1, dtype=np.bool_)
+        inside[self.position[chosen]] = True
+        return _within_reach(inside, self.reach)[self.position]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +140,6 @@ def split(data: MultimodalData, test: str = "auto") -> Split:
     train, validation = hold_out(data, rest, held, rng)
     _refuse_missing_classes(data, train, test)
     return Split(train=train, validation=validation, test=held)
-
-
-Cut = tuple[Indices, Indices]
-"""What is kept, and what is held out."""
 
 
 def _test_part(data: MultimodalData, test: str, rng: np.random.Generator) -> Cut:
@@ -181,15 +215,11 @@ def _cut_stratified(
             held.append(rng.permutation(members)[:count])
     inside = np.zeros(data.samples, dtype=np.bool_)
     inside[np.concatenate(held)] = True
-    near = inside.copy()
-    for step in range(1, span + 1):
-        near[step:] |= inside[:-step]
-        near[:-step] |= inside[step:]
-    return pool[~near[pool]], np.flatnonzero(inside)
+    return pool[~_within_reach(inside, span)[pool]], np.flatnonzero(inside)
 
 
 def _apportion(members: Indices, share: float, rng: np.random.Generator) -> Indices:
-    """How many of each class's ``members`` to hold out: at least one of three, never all.
+    """Return how many of each class's ``members`` to hold out: at least one of three, never all.
 
     What rounding down leaves of the total goes to the classes that lost most by it.
     """
@@ -206,15 +236,15 @@ def _named_subjects(data: MultimodalData, argument: str) -> Cut:
         raise DataError(
             f"data set {data.name!r} has no subjects; use --subject-key to name a column"
         )
-    known = {name: number for number, name in enumerate(data.subject_names)}
-    known = known or {str(number): int(number) for number in np.unique(data.subject)}
+    numbers = {name: number for number, name in enumerate(data.subject_names)}
+    numbers = numbers or {str(number): int(number) for number in np.unique(data.subject)}
     asked = [part.strip() for part in argument.split(",")]
     for subject in asked:
-        if subject not in known:
+        if subject not in numbers:
             raise DataError(
-                f"unknown subject {subject!r} of {data.name!r}{nearest(subject, known)}"
+                f"unknown subject {subject!r} of {data.name!r}{nearest(subject, numbers)}"
             )
-    inside = np.isin(data.subject, [known[subject] for subject in asked])
+    inside = np.isin(data.subject, [numbers[subject] for subject in asked])
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 

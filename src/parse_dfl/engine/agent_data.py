@@ -23,13 +23,13 @@ ALL = slice(None)
 class AgentData:
     """An agent and the numbers of its training samples.
 
-    ``agreed`` maps a modality to what its owners agreed to standardise it by; what it lacks is
-    standardised by the agent's own samples.
+    ``standardisers`` maps a modality to what its owners agreed to standardise it by, or to what
+    is known already; what it lacks is standardised by the agent's own samples.
     """
 
     agent: AgentSpec
     indices: NDArray[np.int64]  # shape=(samples,)
-    agreed: Mapping[str, Standardiser] = field(default_factory=dict)
+    standardisers: Mapping[str, Standardiser] = field(default_factory=dict)
 
 
 class TensorData:
@@ -113,7 +113,8 @@ def _above_zero(scale: Tensor) -> Tensor:
 def standardisers(data: MultimodalData, shard: AgentData) -> dict[str, Standardiser]:
     """What each of an agent's modalities is standardised by."""
     return {
-        name: shard.agreed.get(name) or fit(data.modalities[name][shard.indices], data.kinds[name])
+        name: shard.standardisers.get(name)
+        or fit(data.modalities[name][shard.indices], data.kinds[name])
         for name in shard.agent.modalities
     }
 

@@ -111,17 +111,23 @@ class TrainedAgent:
 def _inside(
     name: str, array: NDArray[np.float64], sample: SampleShape, *, laid_out: bool
 ) -> NDArray[np.float64]:
-    """Samples as the network reads them, from what they came as, or from themselves."""
+    """Return samples as the network reads them: laid out as in training, as inside, or with their
+    channels at the other end, where their shape leaves no doubt."""
     layout = sample.layout or Layout.as_it_is(sample.shape, sample.shape)
     if array.ndim == 1 and layout.given == (1,):
         array = array[:, None]
-    if array.shape[1:] == layout.given and not laid_out:
+    shape = array.shape[1:]
+    if shape == layout.given and not laid_out:
         return layout.apply(array)
-    if array.shape[1:] != sample.shape:
-        raise DataError(
-            f"samples of {name!r} have shape {array.shape[1:]}, not {layout.given} as in training"
-        )
-    return array
+    if shape == sample.shape:
+        return array
+    if (other := Layout.onto(sample.kind, shape, sample.shape)) and not laid_out:
+        return other.apply(array)
+    turned = "; order the axes so by values.transpose(...)"
+    hint = turned if sorted(shape) == sorted(layout.given) else ""
+    raise DataError(
+        f"samples of {name!r} have shape {shape}, not {layout.given} as in training{hint}"
+    )
 
 
 def row_parameters(stack: AgentStack, row: int) -> dict[str, Tensor]:

@@ -60,7 +60,8 @@ def agree(
         for place, own_moments, row in zip(places, moments, rows, strict=True):
             agreed[place][modality] = own_moments.standardiser(row)
     total = Payload(sum(sent.values()), len(sent), max(sent.values(), default=0))
-    return [replace(shard, agreed=own) for shard, own in zip(shards, agreed, strict=True)], total
+    pairs = zip(shards, agreed, strict=True)
+    return [replace(shard, standardisers=own) for shard, own in pairs], total
 
 
 def _owners(shards: Sequence[AgentData]) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ from parse_dfl.networks.losses import joint_loss
 from parse_dfl.networks.monolithic import MonolithicNetwork
 
 LEARNING_RATES = {"local": 0.002, "dsgd-task": 0.02, "dsgd-modality": 0.02, "dsgd-hybrid": 0.03}
-"""Tuned on validation data (benchmarks/accuracy)."""
+"""Tuned on validation data (studies/accuracy)."""
 
 
 def dsgd(name: str) -> Method:

@@ -15,7 +15,7 @@ from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.compatibility import read_terms
 from parse_dfl.peers.config import MOST_SEED
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from parse_dfl.peers.signed_record import seal, unseal
 from parse_dfl.peers.topics import is_name
 
@@ -27,7 +27,7 @@ MOST_NUMBER = MOST_SEED
 class PeerInfo:
     """Who an agent is and which branches it owns.
 
-    ``seed`` is the federation's, which overlays and starting weights are drawn from; ``born``
+    ``seed`` is the federation's, which overlays and starting weights are drawn from; ``created_ns``
     the time of the info in nanoseconds since 1970: of two infos of an agent the later one holds.
     ``terms`` are what all sites must have alike (:mod:`parse_dfl.peers.compatibility`).
     """
@@ -37,7 +37,7 @@ class PeerInfo:
     modalities: tuple[str, ...]
     samples: int
     branches: tuple[Branch, ...]
-    born: int
+    created_ns: int
     terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -57,35 +57,35 @@ def read_info(text: str, *, federation: str, authority: Authority | None, now: f
     """The info that stands in a key.
 
     Raises:
-        Refusal: it is malformed, or not signed by whom it names.
+        Rejected: it is malformed, or not signed by whom it names.
     """
     try:
         sealed = base64.urlsafe_b64decode(text.encode("ascii") + b"==")
     except (binascii.Error, ValueError) as error:
-        raise Refusal(Reason.FRAMING, "a info that cannot be read") from error
+        raise Rejected(Reason.FRAMING, "a info that cannot be read") from error
     return _card(unseal("info", sealed, federation=federation, authority=authority, now=now))
 
 
 def _card(content: Mapping[str, Any]) -> PeerInfo:
-    numbers = [content.get(name) for name in ("seed", "samples", "born")]
+    numbers = [content.get(name) for name in ("seed", "samples", "created_ns")]
     texts = [content.get(name) for name in ("modalities", "branches")]
     if any(type(value) is not int or not 0 <= value <= MOST_NUMBER for value in numbers):
-        raise Refusal(Reason.FRAMING, "a info whose numbers are none")
+        raise Rejected(Reason.FRAMING, "a info whose numbers are none")
     if any(not _are_texts(value) for value in texts):
-        raise Refusal(Reason.FRAMING, "a info whose lists are none")
+        raise Rejected(Reason.FRAMING, "a info whose lists are none")
     if not (is_name(content["name"]) and content["samples"]):
-        raise Refusal(Reason.FRAMING, "a info of nobody")
+        raise Rejected(Reason.FRAMING, "a info of nobody")
     try:
         modalities = modality_set(content["modalities"])
     except ConfigError as error:
-        raise Refusal(Reason.FRAMING, "a info of no modality") from error
+        raise Rejected(Reason.FRAMING, "a info of no modality") from error
     return PeerInfo(
         name=content["name"],
         seed=content["seed"],
         modalities=modalities,
         samples=content["samples"],
         branches=tuple(_branch(text) for text in content["branches"]),
-        born=content["born"],
+        created_ns=content["created_ns"],
         terms=read_terms(content.get("terms")),
     )
 
@@ -101,5 +101,5 @@ def _are_texts(value: object) -> bool:
 def _branch(text: str) -> Branch:
     parts = text.split("/")
     if len(parts) != 3:
-        raise Refusal(Reason.FRAMING, "a info of a branch that is none")
+        raise Rejected(Reason.FRAMING, "a info of a branch that is none")
     return Branch(*parts)

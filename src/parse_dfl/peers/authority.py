@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from parse_dfl.errors import IdentityError
 from parse_dfl.peers.certificates import SCHEME, federation_of, is_p256, read
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from parse_dfl.peers.signatures import is_signed
 from parse_dfl.peers.topics import is_name
 
@@ -38,10 +38,10 @@ class VerifiedPeer:
         """Return if this agent's key signed ``data``.
 
         Raises:
-            Refusal: it did not (``signature``).
+            Rejected: it did not (``signature``).
         """
         if not is_signed(self.key, signature, data):
-            raise Refusal(
+            raise Rejected(
                 Reason.SIGNATURE, f"not signed with the certified key of {self.name}, or altered"
             )
 
@@ -49,15 +49,15 @@ class VerifiedPeer:
         """Return if the certificate is valid at ``now``, in seconds since 1970.
 
         Raises:
-            Refusal: it is ``expired``, or ``premature``.
+            Rejected: it is ``expired``, or ``premature``.
         """
         if now > self.valid_until:
-            raise Refusal(
+            raise Rejected(
                 Reason.EXPIRED,
                 f"the certificate of {self.name} expired on {_day(self.valid_until)}",
             )
         if now < self.valid_from:
-            raise Refusal(
+            raise Rejected(
                 Reason.PREMATURE,
                 f"the certificate of {self.name} is valid from {_day(self.valid_from)} on",
             )
@@ -100,17 +100,17 @@ class Authority:
             now: seconds since 1970.
 
         Raises:
-            Refusal: it is too long (``size``), unreadable (``framing``), not by this authority or
+            Rejected: it is too long (``size``), unreadable (``framing``), not by this authority or
                 not for an agent (``foreign``), ``expired`` or ``premature``.
         """
         if len(certificate) > MOST_CERTIFICATE_BYTES:
-            raise Refusal(Reason.SIZE, f"a certificate of {len(certificate)} bytes")
+            raise Rejected(Reason.SIZE, f"a certificate of {len(certificate)} bytes")
         try:
             parsed = x509.load_pem_x509_certificate(certificate)
             fingerprint = parsed.fingerprint(hashes.SHA256())
             certified = self._known.get(fingerprint) or self._checked(parsed, fingerprint)
         except (ValueError, TypeError) as error:
-            raise Refusal(Reason.FRAMING, "no certificate in PEM format") from error
+            raise Rejected(Reason.FRAMING, "no certificate in PEM format") from error
         certified.check_validity(now)
         self._known[fingerprint] = certified
         return certified
@@ -119,11 +119,11 @@ class Authority:
         """The agent whose certificate :meth:`check` found good before.
 
         Raises:
-            Refusal: it never did (``uncertified``), or it has ``expired`` since.
+            Rejected: it never did (``uncertified``), or it has ``expired`` since.
         """
         certified = self._known.get(fingerprint)
         if certified is None:
-            raise Refusal(Reason.UNCERTIFIED, "no certificate was shown for this message")
+            raise Rejected(Reason.UNCERTIFIED, "no certificate was shown for this message")
         certified.check_validity(now)
         return certified
 
@@ -131,11 +131,11 @@ class Authority:
         issuer = next((each for each in self._certificates if _issued(each, certificate)), None)
         key = certificate.public_key()
         if issuer is None:
-            raise Refusal(
+            raise Rejected(
                 Reason.FOREIGN, f"a certificate that the CA of {self.federation} did not issue"
             )
         if not (isinstance(key, ec.EllipticCurvePublicKey) and is_p256(key)):
-            raise Refusal(Reason.FOREIGN, "a certificate for a key of another kind than P-256")
+            raise Rejected(Reason.FOREIGN, "a certificate for a key of another kind than P-256")
         return VerifiedPeer(
             _agent(certificate, self.federation),
             self.federation,
@@ -166,7 +166,7 @@ def _agent(certificate: x509.Certificate, federation: str) -> str:
     """The agent that a certificate of the authority is for.
 
     Raises:
-        Refusal: it is for none, or not for both ends of a connection (``foreign``).
+        Rejected: it is for none, or not for both ends of a connection (``foreign``).
     """
     try:
         extensions = certificate.extensions
@@ -179,7 +179,7 @@ def _agent(certificate: x509.Certificate, federation: str) -> str:
     agents = [uri.removeprefix(prefix) for uri in uris if uri.startswith(prefix)]
     both = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= set(uses)
     if not (both and len(agents) == 1 and is_name(agents[0])):
-        raise Refusal(Reason.FOREIGN, f"a certificate for no agent of {federation}")
+        raise Rejected(Reason.FOREIGN, f"a certificate for no agent of {federation}")
     return agents[0]
 
 

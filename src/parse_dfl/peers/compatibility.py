@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 
 SAMPLE = "sample of "
 """How the terms of one modality begin; they matter to those that own it."""
@@ -40,15 +40,15 @@ def read_terms(told: object) -> dict[str, str]:
     """The terms that an announcement holds.
 
     Raises:
-        Refusal: they are too many, too long, or no short texts.
+        Rejected: they are too many, too long, or no short texts.
     """
     if not isinstance(told, dict) or len(told) > MOST_TERMS:
-        raise Refusal(Reason.FRAMING, "an announcement whose terms are none")
+        raise Rejected(Reason.FRAMING, "an announcement whose terms are none")
     for name, value in told.items():
         if not (_is_text(name, MOST_TERM_NAME) and _is_text(value, MOST_TERM_VALUE)):
-            raise Refusal(Reason.FRAMING, "an announcement with a term that is no short text")
+            raise Rejected(Reason.FRAMING, "an announcement with a term that is no short text")
     if sum(len(name) + len(value) for name, value in told.items()) > MOST_TERMS_CHARACTERS:
-        raise Refusal(Reason.SIZE, "an announcement of too many terms")
+        raise Rejected(Reason.SIZE, "an announcement of too many terms")
     return dict(told)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.node_state import Stop
+from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport
 
 ALERT_PATIENCE_S = 1.0

@@ -28,7 +28,7 @@ from parse_dfl.peers.membership import Membership
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.neighbours import Neighbourhood, Neighbours
 from parse_dfl.peers.receiver import Receiver, State
-from parse_dfl.peers.round_stats import RoundStats
+from parse_dfl.peers.round_sync import RoundStats
 from parse_dfl.peers.sender import Sender
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from parse_dfl.errors import IdentityError
 from parse_dfl.peers.authority import Authority, VerifiedPeer
 from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY, read, read_key
-from parse_dfl.peers.rejection import Refusal
+from parse_dfl.peers.rejection import Rejected
 from parse_dfl.peers.signatures import sign
 from parse_dfl.peers.topics import check_name
 from parse_dfl.process import command
@@ -100,7 +100,7 @@ class Identity:
         authority = Authority.load(folder / CA_CERTIFICATE)
         try:
             certified = authority.check(certificate, time.time() if now is None else now)
-        except Refusal as refusal:
+        except Rejected as refusal:
             raise IdentityError(
                 f"{folder / CERTIFICATE} cannot be used: {refusal.detail}; "
                 f"issue another: {command('cert', 'issue')}"
@@ -135,7 +135,7 @@ class Identity:
         """
         try:
             self.certified.check_validity(now)
-        except Refusal as refusal:
+        except Rejected as refusal:
             raise IdentityError(
                 f"{refusal.detail}, others refuse what this agent sends; issue another "
                 f"({command('cert', 'issue', self.name)}) and start again: it goes on from its "
@@ -149,3 +149,21 @@ class Identity:
     def sign(self, data: bytes) -> bytes:
         """The signature of ``data``, 64 bytes."""
         return sign(self._key, data)
+
+
+def load_identity(name: str, *, federation: str, certificates: Path | None) -> Identity | Insecure:
+    """Return who the agent ``name`` is: by its folder of certificates, or without, insecure.
+
+    Raises:
+        IdentityError: the certificate cannot be used, or is another agent's.
+        ConfigError: a name cannot be one.
+    """
+    if certificates is None:
+        return Insecure(name, federation)
+    identity = Identity.load(certificates)
+    if identity.name != name:
+        raise IdentityError(
+            f"the certificate in {certificates} is of {identity.name!r}, the file names "
+            f"the agent {name!r}; use that agent's certificate"
+        )
+    return identity

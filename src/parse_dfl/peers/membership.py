@@ -16,7 +16,7 @@ from parse_dfl.peers.announcement import PeerInfo, read_info, write_info
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.compatibility import differences
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Refusal
+from parse_dfl.peers.rejection import Rejected
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport
 
@@ -59,7 +59,7 @@ class Membership:
 
     def announce(self, info: PeerInfo) -> None:
         """Show a new info, after an agent lost or gained a modality."""
-        self._own = replace(info, born=time.time_ns())
+        self._own = replace(info, created_ns=time.time_ns())
         text = write_info(self._own, self._identity)
         self._transport.announce(
             [self._keys.alive(modality, info.name, text) for modality in info.modalities]
@@ -78,7 +78,7 @@ class Membership:
         assert self._own is not None, "join comes first"
         with self._changed:
             others = {
-                name: max(infos.values(), key=lambda info: info.born)
+                name: max(infos.values(), key=lambda info: info.created_ns)
                 for name, infos in self._tokens.items()
                 if infos and name != self._own.name
             }
@@ -134,7 +134,7 @@ class Membership:
                 authority=self._authority,
                 now=time.time(),
             )
-        except Refusal:
+        except Rejected:
             return None
 
     def _change(self) -> None:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 
 _DTYPES = {torch.float32: "F32", torch.float64: "F64"}
 """The types of number that travel, by the names of safetensors."""
@@ -87,13 +87,13 @@ class Schema:
         """The tensors of a payload, whose numbers are all finite.
 
         Raises:
-            Refusal: it is not of this schema (``schema``, ``dtype``, ``shape``), is damaged
+            Rejected: it is not of this schema (``schema``, ``dtype``, ``shape``), is damaged
                 (``framing``), or holds other numbers (``values``).
         """
         if payload[: len(self.layout)] != self.layout:
             raise self._difference(payload)
         if len(payload) != len(self.layout) + self.payload_bytes:
-            raise Refusal(Reason.FRAMING, "a payload of another length than its tensors")
+            raise Rejected(Reason.FRAMING, "a payload of another length than its tensors")
         tensors: dict[str, Tensor] = {}
         place = len(self.layout)
         for name, spec in self.tensors:
@@ -101,20 +101,20 @@ class Schema:
             place += spec.bytes
         return tensors
 
-    def _difference(self, payload: memoryview) -> Refusal:
+    def _difference(self, payload: memoryview) -> Rejected:
         """What is wrong with a payload that begins otherwise."""
         size = int.from_bytes(payload[:8], "little")
         told = read_json(bytes(payload[8 : 8 + min(size, MOST_LAYOUT_BYTES)]), "the payload")
         expected = dict(self.tensors)
         if set(told) != set(expected):
-            return Refusal(Reason.SCHEMA, f"tensors {sorted(told)}, not {sorted(expected)}")
+            return Rejected(Reason.SCHEMA, f"tensors {sorted(told)}, not {sorted(expected)}")
         for name, spec in expected.items():
             own = told[name] if isinstance(told[name], dict) else {}
             if own.get("dtype") != spec.dtype:
-                return Refusal(Reason.DTYPE, f"{name} of another type than {spec.dtype}")
+                return Rejected(Reason.DTYPE, f"{name} of another type than {spec.dtype}")
             if own.get("shape") != list(spec.shape):
-                return Refusal(Reason.SHAPE, f"{name} of another shape than {list(spec.shape)}")
-        return Refusal(Reason.FRAMING, "a payload that is not laid out canonically")
+                return Rejected(Reason.SHAPE, f"{name} of another shape than {list(spec.shape)}")
+        return Rejected(Reason.FRAMING, "a payload that is not laid out canonically")
 
 
 @lru_cache(maxsize=256)
@@ -129,14 +129,14 @@ def read_json(data: bytes, what: str) -> dict[str, Any]:
     """The JSON object in bytes that a stranger wrote, few enough to be read at once.
 
     Raises:
-        Refusal: it is none (``framing``).
+        Rejected: it is none (``framing``).
     """
     try:
         values = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Refusal(Reason.FRAMING, f"{what} holds no JSON where it should") from error
+        raise Rejected(Reason.FRAMING, f"{what} holds no JSON where it should") from error
     if not isinstance(values, dict):
-        raise Refusal(Reason.FRAMING, f"{what} holds no JSON object where it should")
+        raise Rejected(Reason.FRAMING, f"{what} holds no JSON object where it should")
     return values
 
 
@@ -153,5 +153,5 @@ def _tensor(data: memoryview, spec: TensorSpec) -> Tensor:
 def _finite(name: str, value: Tensor) -> Tensor:
     """The least and the largest number show NaN and infinity, fifteen times faster than a mask."""
     if value.numel() and not all(isfinite(float(edge)) for edge in torch.aminmax(value)):
-        raise Refusal(Reason.VALUES, f"{name} holds NaN or infinite numbers")
+        raise Rejected(Reason.VALUES, f"{name} holds NaN or infinite numbers")
     return value

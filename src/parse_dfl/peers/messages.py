@@ -24,7 +24,7 @@ from torch import Tensor
 from parse_dfl.peers.authority import FINGERPRINT_BYTES, VerifiedPeer
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.message_schema import MOST_LAYOUT_BYTES, Schema, read_json
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 from parse_dfl.peers.signatures import SIGNATURE_BYTES
 from parse_dfl.peers.topics import is_name
 
@@ -46,8 +46,8 @@ class Header:
     ``branch`` is a branch's key as text, ``label`` the overlay's, ``degree`` the sender's number
     of neighbours there (for the Metropolis weights), ``samples`` its number of training samples,
     ``schema`` the digest of the tensors' names, types and shapes, ``kind`` what the message is
-    for.  ``born`` is when the sender's process began, in milliseconds since 1970: its rounds only
-    grow from there.
+    for.  ``started_ms`` is when the sender's process began, in milliseconds since 1970: its rounds
+    only grow from there.
     """
 
     federation: str
@@ -59,24 +59,24 @@ class Header:
     samples: int
     schema: str
     kind: str = "slice"
-    born: int = 0
+    started_ms: int = 0
 
     def check(self) -> Header:
         """This header, where its values can be.
 
         Raises:
-            Refusal: a value cannot be (``framing``).
+            Rejected: a value cannot be (``framing``).
         """
         for name in ("federation", "sender"):
             if not is_name(getattr(self, name)):
-                raise Refusal(Reason.FRAMING, f"the {name} in the header is no name")
+                raise Rejected(Reason.FRAMING, f"the {name} in the header is no name")
         for name in ("branch", "label", "kind", "schema"):
             text = getattr(self, name)
             if len(text) > MOST_TEXT or not text.isprintable():
-                raise Refusal(Reason.FRAMING, f"the {name} in the header is no short text")
-        for name in ("round", "degree", "samples", "born"):
+                raise Rejected(Reason.FRAMING, f"the {name} in the header is no short text")
+        for name in ("round", "degree", "samples", "started_ms"):
             if not 0 <= getattr(self, name) <= MOST_NUMBER:
-                raise Refusal(Reason.FRAMING, f"the {name} in the header is out of its range")
+                raise Rejected(Reason.FRAMING, f"the {name} in the header is out of its range")
         return self
 
 
@@ -102,10 +102,10 @@ class Message:
         """Return if ``sender`` signed this message, and for itself.
 
         Raises:
-            Refusal: it did not (``signature``), or it is another agent's name (``sender``).
+            Rejected: it did not (``signature``), or it is another agent's name (``sender``).
         """
         if sender.name != self.header.sender:
-            raise Refusal(
+            raise Rejected(
                 Reason.SENDER, f"{sender.name} signed a message of {self.header.sender!r}"
             )
         sender.verify(self._signature, sha256(self._signed).digest())
@@ -114,11 +114,11 @@ class Message:
         """The tensors, if they are exactly what ``schema`` says and all numbers are finite.
 
         Raises:
-            Refusal: they are not (``schema``, ``dtype``, ``shape``, ``values``), or the payload
+            Rejected: they are not (``schema``, ``dtype``, ``shape``, ``values``), or the payload
                 is no safetensors (``framing``).
         """
         if self.header.schema != schema.digest:
-            raise Refusal(Reason.SCHEMA, f"tensors {self.header.schema}, not {schema.digest}")
+            raise Rejected(Reason.SCHEMA, f"tensors {self.header.schema}, not {schema.digest}")
         return schema.read(self.payload)
 
 
@@ -128,7 +128,7 @@ def encode(header: Header, tensors: Mapping[str, Tensor], identity: Signer) -> b
     ``header.schema`` should be ``Schema.of(tensors).digest``, or all refuse it.
 
     Raises:
-        Refusal: others would refuse the header (``framing``).
+        Rejected: others would refuse the header (``framing``).
     """
     told, schema = _canonical(vars(header.check())), Schema.of(tensors)
     assert len(told) <= MOST_HEADER_BYTES, "the header's texts are bounded"
@@ -147,19 +147,19 @@ def decode(data: bytes, *, limit_bytes: int) -> Message:
     """Read the header of a message; the payload stays as it is.
 
     Raises:
-        Refusal: it is longer than ``limit_bytes`` (``size``), of another ``version``, or no
+        Rejected: it is longer than ``limit_bytes`` (``size``), of another ``version``, or no
             message (``framing``).
     """
     if len(data) > limit_bytes:
-        raise Refusal(Reason.SIZE, f"{len(data)} bytes, where {limit_bytes} are the most")
+        raise Rejected(Reason.SIZE, f"{len(data)} bytes, where {limit_bytes} are the most")
     if len(data) < _PREFIX.size or data[:4] != MAGIC:
-        raise Refusal(Reason.FRAMING, "no message of this protocol")
+        raise Rejected(Reason.FRAMING, "no message of this protocol")
     _, version, part, header_bytes = _PREFIX.unpack_from(data)
     if version != VERSION:
-        raise Refusal(Reason.VERSION, f"version {version}, where {VERSION} is spoken")
+        raise Rejected(Reason.VERSION, f"version {version}, where {VERSION} is spoken")
     begin, end = _PREFIX.size + header_bytes, len(data) - part
     if part not in (0, SIGNATURE_PART_BYTES) or header_bytes > MOST_HEADER_BYTES or begin > end:
-        raise Refusal(Reason.FRAMING, "lengths that do not fit")
+        raise Rejected(Reason.FRAMING, "lengths that do not fit")
     view = memoryview(data)
     return Message(
         _read_header(data[_PREFIX.size : begin]),
@@ -183,7 +183,7 @@ def _canonical(values: Mapping[str, Any]) -> bytes:
 def _read_header(data: bytes) -> Header:
     values = read_json(data, "the header")
     if set(values) != set(_TYPES) or any(type(values[n]) is not t for n, t in _TYPES.items()):
-        raise Refusal(Reason.FRAMING, "a header of other fields")
+        raise Rejected(Reason.FRAMING, "a header of other fields")
     if _canonical(values) != data:
-        raise Refusal(Reason.FRAMING, "a header that is not written canonically")
+        raise Rejected(Reason.FRAMING, "a header that is not written canonically")
     return Header(**values).check()

@@ -21,10 +21,8 @@ from parse_dfl.peers.exchange import PeerExchanger
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.incompatible import strangers
 from parse_dfl.peers.membership import Membership
-from parse_dfl.peers.node_state import StateFile, Stop
-from parse_dfl.peers.round_stats import RoundStats
-from parse_dfl.peers.round_sync import RoundPacer, RoundSync
-from parse_dfl.peers.round_window import rounds_for
+from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.round_sync import RoundPacer, RoundStats, RoundSync, Stop, round_filter
 from parse_dfl.peers.status import Reporter, StatusPublisher, ask_all, rounds_of
 from parse_dfl.peers.topics import Topics
 from parse_dfl.peers.transport import Transport
@@ -69,7 +67,7 @@ class Node:
             federation=identity.federation,
             own=identity.name,
             authority=self._authority,
-            rounds=rounds_for(settings.peer),
+            rounds=round_filter(settings.peer),
         )
         keys = Topics(identity.federation)
         self.membership = Membership(transport, keys, identity, self._authority, self._changed)
@@ -151,8 +149,8 @@ class Node:
     def _resume(self) -> None:
         kept = self._state.load(self.trainer) if self._state else None
         if kept:
-            outbox = self._exchanger.outbox
-            outbox.born = max(outbox.born, kept.get("born", 0) + 1)  # a clock may be set back
+            outbox, before = self._exchanger.outbox, kept.get("started_ms", 0)
+            outbox.started_ms = max(outbox.started_ms, before + 1)  # a clock may be set back
             self._reporter.note(f"goes on after round {self.trainer.round}")
 
     def _check_certificate(self) -> None:
@@ -234,7 +232,7 @@ class Node:
         scores = self._evaluate_if_due()
         if self.trainer.round % self._settings.checkpoint_every == 0:
             self._save()
-        self._telling.round(traffic, scores, time.perf_counter() - begin)
+        self._telling.round(traffic, scores, time.perf_counter() - begin, diverged=self.diverged)
         if self._in_lockstep:
             self._lockstep.keep(traffic)
 
@@ -284,7 +282,7 @@ class Node:
             modalities=agent.modalities,
             samples=int(stack.data.sizes[0]),
             branches=tuple(branches),
-            born=0,
+            created_ns=0,
             terms=self._settings.terms,
         )
 
@@ -299,7 +297,7 @@ class Node:
         """Write a checkpoint; one who has diverged keeps the last of before."""
         if self.diverged:
             return
-        more = {"born": self._exchanger.outbox.born}
+        more = {"started_ms": self._exchanger.outbox.started_ms}
         problem = self._state.save(self.trainer, more) if self._state else None
         if problem:
             self._reporter.note(problem)

@@ -32,7 +32,7 @@ MOST_DETAIL = 200
 """Characters of a refusal's sentence: part of it may be quoted from who sent it."""
 
 
-class Refusal(Exception):
+class Rejected(Exception):
     """What arrived is dropped, for a :class:`Reason`; never an error of this agent."""
 
     def __init__(self, reason: Reason, detail: str) -> None:

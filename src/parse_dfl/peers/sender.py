@@ -45,7 +45,7 @@ class Sender:
         self._kept_rounds, self._resend_s = kept_rounds, resend_s
         self._transport, self._keys, self._identity = transport, keys, identity
         self._kept: dict[tuple[str, str], dict[int, _Kept]] = {}
-        self.born = time.time_ns() // 1_000_000
+        self.started_ms = time.time_ns() // 1_000_000
         """When this process began, in milliseconds since 1970, and never before its last one."""
         self._lock = Lock()
         self.sent_bytes = 0
@@ -94,7 +94,7 @@ class Sender:
             degree=place.degree,
             samples=samples,
             schema=Schema.of(tensors).digest,
-            born=self.born,
+            started_ms=self.started_ms,
         )
         return encode(header, tensors, self._identity)
 

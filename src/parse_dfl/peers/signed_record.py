@@ -15,7 +15,7 @@ from typing import Any
 
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Reason, Refusal
+from parse_dfl.peers.rejection import Reason, Rejected
 
 _PREFIX = struct.Struct(">HB")
 MOST_BODY_BYTES = 48 << 10
@@ -44,25 +44,25 @@ def unseal(
         now: seconds since 1970.
 
     Raises:
-        Refusal: it is too long, malformed, about something else, of another federation, or not
+        Rejected: it is too long, malformed, about something else, of another federation, or not
             signed by whom it names.
     """
     if len(data) > _PREFIX.size + MOST_BODY_BYTES + MOST_CERTIFICATE_BYTES + 256:
-        raise Refusal(Reason.SIZE, f"{len(data)} bytes of facts about an agent")
+        raise Rejected(Reason.SIZE, f"{len(data)} bytes of facts about an agent")
     if len(data) < _PREFIX.size:
-        raise Refusal(Reason.FRAMING, "no facts about an agent")
+        raise Rejected(Reason.FRAMING, "no facts about an agent")
     body_bytes, signature_bytes = _PREFIX.unpack_from(data)
     body = data[_PREFIX.size : _PREFIX.size + body_bytes]
     rest = data[_PREFIX.size + body_bytes :]
     content = _object(body)
     if content.get("federation") != federation:
-        raise Refusal(Reason.FEDERATION, "facts about an agent of another federation")
+        raise Rejected(Reason.FEDERATION, "facts about an agent of another federation")
     if content.get("about") != about or not isinstance(content.get("name"), str):
-        raise Refusal(Reason.FRAMING, f"no {about}")
+        raise Rejected(Reason.FRAMING, f"no {about}")
     if authority is not None:
         certified = authority.check(rest[signature_bytes:], now)
         if certified.name != content["name"]:
-            raise Refusal(Reason.SENDER, f"{certified.name} speaks as {content['name'][:64]!r}")
+            raise Rejected(Reason.SENDER, f"{certified.name} speaks as {content['name'][:64]!r}")
         certified.verify(rest[:signature_bytes], body)
     return content
 
@@ -71,7 +71,7 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(Reason.FRAMING, "facts about an agent that are no JSON") from error
+        raise Rejected(Reason.FRAMING, "facts about an agent that are no JSON") from error
     if not isinstance(content, dict):
-        raise Refusal(Reason.FRAMING, "facts about an agent that are no JSON object")
+        raise Rejected(Reason.FRAMING, "facts about an agent that are no JSON object")
     return content

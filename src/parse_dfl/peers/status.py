@@ -1,4 +1,7 @@
-"""A peer's status: counted round by round, told to its reporter and to whoever asks."""
+"""A peer's status: kept round by round, given to its reporter and to whoever asks.
+
+Asking needs no torch: ``node status`` answers within a second.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,27 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Condition
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from parse_dfl.engine.divergence import parameters_are_finite
-from parse_dfl.engine.trainer import Trainer
 from parse_dfl.peers.authority import Authority
-from parse_dfl.peers.exchange import PeerExchanger
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Refusal
-from parse_dfl.peers.round_stats import RoundStats
+from parse_dfl.peers.rejection import Rejected
+from parse_dfl.peers.round_sync import RoundStats
 from parse_dfl.peers.signed_record import seal, unseal
 from parse_dfl.peers.topics import Topics, is_name
 from parse_dfl.peers.transport import Transport
-from parse_dfl.peers.validation import MessageValidator
+
+if TYPE_CHECKING:
+    from parse_dfl.engine.trainer import Trainer
+    from parse_dfl.peers.exchange import PeerExchanger
+    from parse_dfl.peers.validation import MessageValidator
+
+Status = Mapping[str, Any]
 
 ABOUT = "status"
-ASK_AGAIN_S = 0.2
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.8
+"""Before asking again: connections take some 20 ms, and in a large federation answers add up."""
+
 MOST_LIVING = 512
 """Names that a status tells; more would not fit."""
 
@@ -33,8 +41,8 @@ def ask_all(
     *,
     timeout_s: float,
     wanted: Iterable[str] | None = None,
-) -> dict[str, Mapping[str, Any]]:
-    """The status of every peer that answers in time, by name; what is not believed is left out.
+) -> dict[str, Status]:
+    """Return the status of every peer that answers in time, by name; forged ones are left out.
 
     Peers do not relay, and connections to further ones come up one by one.  So the question is
     repeated until all have answered that are ``wanted``: given, or those whom a peer that has
@@ -42,37 +50,39 @@ def ask_all(
     """
     answers = _Answers(federation, authority, wanted)
     everybody, end = Topics(federation).status(), time.monotonic() + timeout_s
+    pause_s = FIRST_PAUSE_S
     while not answers.complete() and (left := end - time.monotonic()) > 0:
         transport.ask(everybody, answers.take, timeout_s=left)
-        answers.wait(min(ASK_AGAIN_S, left))
-    return answers.told()
+        answers.wait(min(pause_s, left))
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    return answers.statuses()
 
 
 class _Answers:
-    """What has been answered so far; filled by a thread of the network's."""
+    """Answers so far; filled by a thread of the network's."""
 
     def __init__(
         self, federation: str, authority: Authority | None, wanted: Iterable[str] | None
     ) -> None:
         self._federation, self._authority = federation, authority
         self._wanted = None if wanted is None else frozenset(wanted)
-        self._told: dict[str, Mapping[str, Any]] = {}
+        self._statuses: dict[str, Status] = {}
         self._changed = Condition()
 
-    def take(self, key: str, sealed: bytes) -> None:
+    def take(self, key: str, record: bytes) -> None:
         try:
-            told = unseal(
+            status = unseal(
                 ABOUT,
-                sealed,
+                record,
                 federation=self._federation,
                 authority=self._authority,
                 now=time.time(),
             )
-        except Refusal:
+        except Rejected:
             return
-        if key == Topics(self._federation).status(told["name"]):
+        if key == Topics(self._federation).status(status["name"]):
             with self._changed:
-                self._told[told["name"]] = told
+                self._statuses[status["name"]] = status
                 self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> None:
@@ -83,19 +93,19 @@ class _Answers:
         with self._changed:
             return self._all()
 
-    def told(self) -> dict[str, Mapping[str, Any]]:
+    def statuses(self) -> dict[str, Status]:
         with self._changed:
-            return dict(self._told)
+            return dict(self._statuses)
 
     def _all(self) -> bool:
         if self._wanted is not None:
-            return self._wanted <= self._told.keys()
-        return bool(self._told) and living_of(self._told) <= self._told.keys()
+            return self._wanted <= self._statuses.keys()
+        return bool(self._statuses) and living_of(self._statuses) <= self._statuses.keys()
 
 
-def living_of(found: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """All whom those that answered hold for alive."""
-    lists = [told.get("living") for told in found.values()]
+def living_of(statuses: Mapping[str, Status]) -> set[str]:
+    """Return all whom those that answered hold for alive."""
+    lists = [status.get("living") for status in statuses.values()]
     return {
         name
         for names in lists
@@ -105,13 +115,13 @@ def living_of(found: Mapping[str, Mapping[str, Any]]) -> set[str]:
     }
 
 
-def round_of(status: Mapping[str, Any]) -> int:
-    """The round that a peer says it has finished; 0 if it says nothing sensible."""
-    told = status.get("round")
-    return told if type(told) is int and told >= 0 else 0
+def round_of(status: Status) -> int:
+    """Return the round that a peer says it has finished; 0 if it says nothing sensible."""
+    round = status.get("round")
+    return round if type(round) is int and round >= 0 else 0
 
 
-def rounds_of(statuses: Mapping[str, Mapping[str, Any]], living: Collection[str]) -> list[int]:
+def rounds_of(statuses: Mapping[str, Status], living: Collection[str]) -> list[int]:
     """Return the rounds that the ``living`` have finished, in which others may join them.
 
     Agents that have diverged are left out: they wait for nobody and soon are at the last round.
@@ -130,44 +140,43 @@ class RoundReport:
     round: int
     rounds: int
     seconds: float
-    traffic: RoundStats
+    stats: RoundStats
     sent_bytes: int
     received_bytes: int
     refused: int
     scores: Mapping[str, float] | None = None
 
+    def __str__(self) -> str:
+        """``round 7/100  0.12 s  4 neighbours  1 missing  sent 81 kB  accuracy 71.2 %``"""
+        neighbours = {name for names in self.stats.neighbours.values() for name in names}
+        parts = [
+            f"round {self.round}/{self.rounds}",
+            f"{self.seconds:.2f} s",
+            f"{len(neighbours)} neighbours",
+            f"sent {self.sent_bytes / 1000:.1f} kB",
+            f"received {self.received_bytes / 1000:.1f} kB",
+        ]
+        if self.stats.missing:
+            parts.append(f"missing {', '.join(sorted(self.stats.missing))}")
+        if self.refused:
+            parts.append(f"refused {self.refused}")
+        if self.scores:
+            parts.append(f"accuracy {100 * self.scores['accuracy']:.1f} %")
+        return "  ".join(parts)
+
 
 class Reporter(Protocol):
-    """Who hears of it."""
+    """A listener to a node."""
 
     def round(self, report: RoundReport) -> None:
-        """A round is over."""
+        """Hear that a round is over."""
 
     def note(self, text: str) -> None:
-        """Something that a person should know now, in one line."""
-
-
-def in_a_line(report: RoundReport) -> str:
-    """``round 7/100  0.12 s  4 neighbours  1 missing  sent 81 kB  accuracy 71.2 %``"""
-    neighbours = {name for own in report.traffic.neighbours.values() for name in own}
-    parts = [
-        f"round {report.round}/{report.rounds}",
-        f"{report.seconds:.2f} s",
-        f"{len(neighbours)} neighbours",
-        f"sent {report.sent_bytes / 1000:.1f} kB",
-        f"received {report.received_bytes / 1000:.1f} kB",
-    ]
-    if report.traffic.missing:
-        parts.append(f"missing {', '.join(sorted(report.traffic.missing))}")
-    if report.refused:
-        parts.append(f"refused {report.refused}")
-    if report.scores:
-        parts.append(f"accuracy {100 * report.scores['accuracy']:.1f} %")
-    return "  ".join(parts)
+        """Hear what a person should know now, in one line."""
 
 
 class StatusPublisher:
-    """Tells how one agent is."""
+    """Publishes how one agent is."""
 
     def __init__(
         self,
@@ -178,28 +187,33 @@ class StatusPublisher:
         reporter: Reporter,
         living: Callable[[], Collection[str]],
     ) -> None:
-        self._learner, self._exchanger, self._guard = trainer, exchanger, validator
+        self._trainer, self._exchanger, self._validator = trainer, exchanger, validator
         self._identity, self._reporter = identity, reporter
         self._living = living
         self._accuracy: float | None = None
-        self._status: Mapping[str, Any] = {}
+        self._status: Status = {}
 
     def begin(self) -> None:
-        """Before the first round: what is known so far."""
-        self._status = self._state(None)
+        """Publish what is known before the first round."""
+        self._status = self._state(None, diverged=False)
 
     def round(
-        self, traffic: RoundStats, scores: Mapping[str, float] | None, seconds: float
+        self,
+        stats: RoundStats,
+        scores: Mapping[str, float] | None,
+        seconds: float,
+        *,
+        diverged: bool = False,
     ) -> None:
-        """A round is over that took so long."""
+        """Publish a round that took so long, and report it."""
         self._accuracy = scores["accuracy"] if scores else self._accuracy
-        self._status = self._state(traffic)
+        self._status = self._state(stats, diverged=diverged)
         self._reporter.round(
             RoundReport(
-                round=self._learner.round,
-                rounds=self._learner.training.rounds,
+                round=self._trainer.round,
+                rounds=self._trainer.training.rounds,
                 seconds=seconds,
-                traffic=traffic,
+                stats=stats,
                 sent_bytes=self._status["sent_bytes"],
                 received_bytes=self._status["received_bytes"],
                 refused=_count(self._status["validator"]),
@@ -208,29 +222,27 @@ class StatusPublisher:
         )
 
     def answer(self, key: str) -> bytes:  # noqa: ARG002
-        """The status, signed, to one who asks."""
+        """Return the status, signed, for one who asks."""
         living = sorted(self._living())[:MOST_LIVING]
         return seal(ABOUT, {**self._status, "living": living}, self._identity)
 
-    def _state(self, traffic: RoundStats | None) -> Mapping[str, Any]:
-        stack = self._learner.layout.stacks[0]
-        agent = stack.agents[0]
+    def _state(self, stats: RoundStats | None, *, diverged: bool) -> Status:
         return {
-            "round": self._learner.round,
-            "rounds": self._learner.training.rounds,
-            "modalities": list(agent.modalities),
-            "neighbours": dict(traffic.neighbours) if traffic else {},
-            "staleness": dict(traffic.staleness) if traffic else {},
-            "missing": sorted(traffic.missing) if traffic else [],
+            "round": self._trainer.round,
+            "rounds": self._trainer.training.rounds,
+            "modalities": list(self._trainer.layout.stacks[0].agents[0].modalities),
+            "neighbours": dict(stats.neighbours) if stats else {},
+            "staleness": dict(stats.staleness) if stats else {},
+            "missing": sorted(stats.missing) if stats else [],
             "sent_bytes": self._exchanger.outbox.sent_bytes,
             "received_bytes": self._exchanger.arrivals.received_bytes,
-            "validator": self._guard.report(time.time()),
+            "validator": self._validator.report(time.time()),
             "accuracy": self._accuracy,
-            "diverged": not parameters_are_finite(stack),
+            "diverged": diverged,
         }
 
 
 def _count(report: Mapping[str, Any]) -> int:
-    """Of how many messages the validator's report tells that they were refused."""
+    """Return how many messages the validator's report says were refused."""
     accounts = [*report["refused"].values(), *report["unverified"].values()]
     return sum(sum(account.values()) for account in accounts)

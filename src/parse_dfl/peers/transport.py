@@ -10,15 +10,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zenoh
 from zenoh.handlers import Callback
 
-from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
 from parse_dfl.peers.identity import Identity, Insecure
+
+if TYPE_CHECKING:
+    from parse_dfl.engine.trainer import Trainer
 
 Take = Callable[[str, bytes], None]
 """Gets the key and the bytes of something that arrived, on a thread of the network's."""

@@ -19,8 +19,8 @@ from torch import Tensor
 from parse_dfl.peers.authority import Authority
 from parse_dfl.peers.message_schema import Schema
 from parse_dfl.peers.messages import Header, Message, decode, most_bytes
-from parse_dfl.peers.rejection import Reason, Refusal
-from parse_dfl.peers.round_window import Rounds
+from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.round_sync import RoundFilter
 
 EXCUSED = frozenset({Reason.ROUND, Reason.IGNORED})
 """Reasons that an honest but slow sender may give: they are counted, and not held against it."""
@@ -125,7 +125,7 @@ class MessageValidator:
         federation: the federation's name.
         own: this agent's name; nobody else may speak under it.
         authority: checks the signatures; None: an insecure federation, where none are.
-        rounds: the rounds that are taken.
+        rounds: decides which rounds are taken.
         manners: what is put up with from a sender.
         kinds: the kinds of messages that are taken.
     """
@@ -136,7 +136,7 @@ class MessageValidator:
         federation: str,
         own: str,
         authority: Authority | None,
-        rounds: Rounds,
+        rounds: RoundFilter,
         manners: RateLimits = RateLimits(),
         kinds: frozenset[str] = frozenset({"slice"}),
     ) -> None:
@@ -183,7 +183,7 @@ class MessageValidator:
             verified = True
             self._check_rate(message.header.sender, now)
             tensors = message.tensors(schema)
-        except Refusal as refusal:
+        except Rejected as refusal:
             header = message.header if message else None
             self._count(header, refusal.reason, verified=verified, now=now)
             return ValidationResult(header, {}, refusal.reason, refusal.detail)
@@ -195,19 +195,19 @@ class MessageValidator:
         self, header: Header, *, round: int, now: float, sender: str | None
     ) -> Schema:
         if header.federation != self._federation:
-            raise Refusal(
+            raise Rejected(
                 Reason.FEDERATION, f"a message of {header.federation}, not {self._federation}"
             )
         if header.sender == self._own or sender not in (None, header.sender):
-            raise Refusal(
+            raise Rejected(
                 Reason.SENDER, f"{sender or 'somebody'} sent a message of {header.sender!r}"
             )
         left = self.ignored_s(header.sender, now)
         if left:
-            raise Refusal(Reason.IGNORED, f"{header.sender} is ignored for another {left:.0f} s")
+            raise Rejected(Reason.IGNORED, f"{header.sender} is ignored for another {left:.0f} s")
         schema = self._schemas.get(header.branch)
         if schema is None or header.kind not in self._kinds:
-            raise Refusal(
+            raise Rejected(
                 Reason.BRANCH, f"{header.kind} of {header.branch!r} is not exchanged here"
             )
         self._rounds.check(header, round)
@@ -217,12 +217,12 @@ class MessageValidator:
         if self._authority is None:
             return
         if not message.is_signed:
-            raise Refusal(Reason.UNCERTIFIED, f"an unsigned message of {message.header.sender!r}")
+            raise Rejected(Reason.UNCERTIFIED, f"an unsigned message of {message.header.sender!r}")
         message.verify(self._authority.known(message.fingerprint, now))
 
     def _check_rate(self, sender: str, now: float) -> None:
         if not self._standing(sender, now).take(now):
-            raise Refusal(
+            raise Rejected(
                 Reason.RATE,
                 f"more than {self._manners.messages_per_second:g} messages a second of {sender}",
             )

@@ -16,7 +16,7 @@ from parse_dfl.data.splits import reach
 from parse_dfl.engine.agent_io import TrainedAgent, agent_file, trained_agent
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.io import cannot_write, write_atomically
-from parse_dfl.runs.trial import Trial
+from parse_dfl.runs.setup import Trial
 
 SLICE_SAMPLES = 500
 """Samples of the evaluated part whose slices are kept, per agent group (contract)."""

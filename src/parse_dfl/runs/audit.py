@@ -13,18 +13,16 @@ from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.parts import audit_parts
 from parse_dfl.analysis.probing.probe import audit
 from parse_dfl.config import RunConfig, from_dict
-from parse_dfl.data.adjust import require
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.splits import split
 from parse_dfl.divergence import sentence
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.methods.base import Method
-from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.folder import read_json, write_json
 from parse_dfl.runs.lock import locked
 from parse_dfl.runs.resuming import CONFIG
-from parse_dfl.runs.setup import NOTHING_OWN, Own, deal, load_data, mix_for
+from parse_dfl.runs.setup import method_of
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
 from parse_dfl.text import whole
 
 AUDIT = "audit.json"
@@ -64,11 +62,10 @@ def audit_run(
 def _audit(
     directory: Path, run: RunConfig, config: AuditConfig, note: Callable[[str], None], own: Own
 ) -> dict[str, Any]:
-    data = own.data or load_data(run)
+    shared = SharedSetup(run, own)
+    data, parts = shared.data, shared.split
     agents = _chosen(_agents(directory, run, data, own), config)
-    parts = split(data, run.data.test)
-    shards = deal(run, data, parts, mix_for(run.agents, data.modalities), run.seed)
-    used = np.unique(np.concatenate([shard.indices for shard in shards]))
+    used = np.unique(np.concatenate([part.indices for part in shared.agent_data(run.seed)]))
     where = run.data.evaluate_on
     found = {
         "method": own.method.name if own.method else run.method,
@@ -109,7 +106,7 @@ def _agents(directory: Path, run: RunConfig, data: MultimodalData, own: Own) -> 
             f"{directory} holds no agents to audit: a run leaves them once it is finished (of a "
             "comparison name a run's folder, METHOD/seed-N)"
         )
-    method = own.method or build_method(run.method, run.options())
+    method = method_of(run, own)
     return [_agent(path, method, data, own) for path in paths]
 
 
@@ -121,7 +118,7 @@ def _natural(path: Path) -> tuple[str, int, str]:
 
 def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> TrainedAgent:
     trained = load_agent(path, encoders=own.encoders, method=method)
-    require(data, trained.spec.modalities)
+    data.require(trained.spec.modalities)
     if trained.label_names != data.label_names:
         raise DataError(
             f"{path} was trained on other data than {data.name!r}: on classes "

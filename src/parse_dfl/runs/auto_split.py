@@ -1,4 +1,4 @@
-"""``split = "auto"``: widths of the slices in proportion to the bits that the modalities tell.
+"""Propose the slice ratio for ``split = "auto"``: as the bits that the modalities tell.
 
 The bits are those of the partial information decomposition of each pair of modalities about the
 label (BATCH, :mod:`parse_dfl.analysis.pid`), estimated once, before training, on the training
@@ -15,7 +15,6 @@ numbers of a pilot, by ``--split R,U,S``.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from parse_dfl.agents import pairs
 from parse_dfl.data.dataset import MultimodalData
+from parse_dfl.data.splits import OverlappingWindows, reach
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.errors import ConfigError, DataError
 
@@ -33,66 +33,62 @@ GRAIN = 24
 MOST_SAMPLES = 2000
 """Pooled samples of a pair, a seeded draw: more only cost time."""
 
-Split = tuple[float, float, float]
+SliceRatio = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """The proposed split, in 24ths, and each pair's decomposition (``a,b`` → as ``pid --out``)."""
+    """The proposed ratio, in 24ths, and each pair's decomposition (``a,b`` → as ``pid --out``)."""
 
-    split: Split
+    split: SliceRatio
     pairs: Mapping[str, Mapping[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
-        """As in ``summary.json``."""
+        """Return it as in ``summary.json``."""
         return {"ratios": list(self.split), "pairs": dict(self.pairs)}
 
 
-def propose_split(data: MultimodalData, shards: Sequence[AgentData]) -> Proposal:
-    """The split for the agents of one federation and their training samples.
+def propose_split(data: MultimodalData, agent_data: Sequence[AgentData]) -> Proposal:
+    """Propose the ratio for the agents of one federation and their training samples.
 
     Raises:
         ConfigError: no agent owns two modalities.
         DataError: the agents that own two have too few samples to estimate anything.
     """
-    pools = _pools(shards)
+    pools = _pools(agent_data)
     if not pools:
         raise ConfigError(
             "split auto needs agents that own two modalities, to tell what these have in common; "
             "give ratios, such as --split 1,1,1"
         )
-    key = _key(data, pools)
-    if key not in _known:
-        found = {",".join(pair): _decompose(data, pair, pool) for pair, pool in pools.items()}
-        _known[key] = Proposal(split=split_of([one["bits"] for one in found.values()]), pairs=found)
-    return _known[key]
+    decompositions = {
+        ",".join(pair): _decompose(data, pair, samples) for pair, samples in pools.items()
+    }
+    ratio = ratio_of([decomposition["bits"] for decomposition in decompositions.values()])
+    return Proposal(split=ratio, pairs=decompositions)
 
 
-_known: dict[str, Proposal] = {}
-"""Proposals by what they are made of: a comparison asks for the same again with every method."""
-
-
-def split_of(bits: Sequence[Mapping[str, Any]]) -> Split:
-    """The split for the decompositions of all pairs, each as in ``parse-dfl pid --out``."""
+def ratio_of(bits: Sequence[Mapping[str, Any]]) -> SliceRatio:
+    """Return the ratio for the bits of all pairs, each as in ``parse-dfl pid --out``."""
     means = [
-        float(np.mean([one["redundant"] for one in bits])),
-        float(np.mean([sum(one["unique"].values()) / 2 for one in bits])),
-        float(np.mean([one["synergistic"] for one in bits])),
+        float(np.mean([pair["redundant"] for pair in bits])),
+        float(np.mean([sum(pair["unique"].values()) / 2 for pair in bits])),
+        float(np.mean([pair["synergistic"] for pair in bits])),
     ]
     total = sum(means)
     free = 1 - 3 * LEAST_SHARE
-    shares = [LEAST_SHARE + free * (each / total if total > 0 else 1 / 3) for each in means]
+    shares = [LEAST_SHARE + free * (mean / total if total > 0 else 1 / 3) for mean in means]
     redundant, unique, synergistic = (float(round(share * GRAIN)) for share in shares)
     return redundant, unique, synergistic
 
 
-def _pools(shards: Sequence[AgentData]) -> dict[tuple[str, str], NDArray[np.int64]]:
-    """Pair of modalities → the samples of the agents that own both."""
-    owned: dict[tuple[str, str], list[NDArray[np.int64]]] = {}
-    for shard in shards:
-        for pair in pairs(shard.agent.modalities):
-            owned.setdefault(pair, []).append(shard.indices)
-    return {pair: np.unique(np.concatenate(parts)) for pair, parts in sorted(owned.items())}
+def _pools(agent_data: Sequence[AgentData]) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """Return, by pair of modalities, the samples of the agents that own both."""
+    pools: dict[tuple[str, str], list[NDArray[np.int64]]] = {}
+    for part in agent_data:
+        for pair in pairs(part.agent.modalities):
+            pools.setdefault(pair, []).append(part.indices)
+    return {pair: np.unique(np.concatenate(parts)) for pair, parts in sorted(pools.items())}
 
 
 def _decompose(
@@ -103,13 +99,15 @@ def _decompose(
     chosen = np.random.default_rng(0).permutation(pool)[:MOST_SAMPLES]
     first, second = (data.modalities[name][chosen] for name in pair)
     groups = None if data.subject is None else data.subject[chosen]
+    span = reach(data)
     try:
-        found = estimate(
+        decomposition = estimate(
             first,
             second,
             data.label[chosen],
             names=pair,
             groups=groups if groups is not None and len(np.unique(groups)) > 1 else None,
+            windows=OverlappingWindows(position=chosen, reach=span) if span else None,
             bootstrap=0,
         )
     except DataError as reason:
@@ -117,13 +115,4 @@ def _decompose(
             f"split auto: {reason} (the samples of the agents that own {pair[0]} and {pair[1]}); "
             "give ratios, such as --split 1,1,1"
         ) from reason
-    return found.to_dict()
-
-
-def _key(data: MultimodalData, pools: Mapping[tuple[str, str], NDArray[np.int64]]) -> str:
-    told = hashlib.blake2b(repr((data.name, data.samples, sorted(pools))).encode())
-    for pair, pool in pools.items():
-        told.update(pool.tobytes() + data.label[pool].tobytes())
-        for name in pair:
-            told.update(np.ascontiguousarray(data.modalities[name][pool[:64]]).tobytes())
-    return told.hexdigest()
+    return decomposition.to_dict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from parse_dfl.methods.base import Method
 from parse_dfl.ranks.group import launched_ranks
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import is_ours, output_folder, read_json, write_json
+from parse_dfl.runs.recorder import Summary
 from parse_dfl.runs.resuming import CONFIG, claim
 from parse_dfl.runs.session import CHECKPOINT, Session
-from parse_dfl.runs.setup import NOTHING_OWN, Own, load_data, method_of, tell_notes
-from parse_dfl.runs.trial import build_trial, check_ranks, groups_of_equal_work
+from parse_dfl.runs.setup import Trial, build_trial, check_ranks, method_of
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
 from parse_dfl.text import LARGEST
 
 COMPARISON = "comparison.json"
-Summary = dict[str, Any]
 
 
 def compare(
@@ -47,6 +47,32 @@ def compare(
     Raises:
         ParseDflError: bad settings, data or folder; what is finished stays.
     """
+    entries = _entries(config, methods, seeds, own)
+    base = None if out is None else Path(out)
+    ranks = launched_ranks()
+    with ExitStack() as held:
+        with ranks.agreeing():
+            shared = SharedSetup(config, own)
+            if base is not None and ranks.leads:
+                held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
+                claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
+        if ranks.leads:
+            shared.tell_notes(listener)
+        groups = shared.groups_of_equal_work(seeds)
+        summaries: dict[str, list[Summary]] = {}
+        for name, (single, ingredients) in entries.items():
+            entry = _Entry(single, ingredients, base / name if base else None, shared, listener)
+            by_seed = {seed: kept for group in groups for seed, kept in entry.run(group).items()}
+            summaries[name] = [by_seed[seed] for seed in seeds]
+            if base is not None and ranks.leads:
+                write_json(base / COMPARISON, comparison(config, summaries))
+    return comparison(config, summaries)
+
+
+def _entries(
+    config: RunConfig, methods: Sequence[str | Method], seeds: Sequence[int], own: Own
+) -> dict[str, tuple[RunConfig, Own]]:
+    """Return each method's configuration and ingredients, by name, once all can be used."""
     if own.method is not None:
         raise ConfigError(
             f"own.method {own.method.name!r} would take the place of every method; give it among "
@@ -59,92 +85,74 @@ def compare(
     if len(entries) < len(listed):
         names = ", ".join(name for name, _ in listed)
         raise ConfigError(f"a method stands twice in {names}; name each once")
-    ranks = launched_ranks()
     for single, ingredients in entries.values():
-        check_ranks(single, method_of(single, ingredients), ranks)
+        check_ranks(single, method_of(single, ingredients), launched_ranks())
     if config.engine != "simulate":
         raise ConfigError(
             f"a comparison trains several seeds side by side, which engine {config.engine!r} "
             "cannot; use engine 'simulate', or run each method and seed on its own"
         )
-    base = None if out is None else Path(out)
-    with ExitStack() as held:
-        with ranks.agreeing():
-            own = replace(own, data=own.data or load_data(config))
-            if base is not None and ranks.leads:
-                held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
-                claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
-        if ranks.leads and own.data is not None:
-            tell_notes(own.data, config.agents, listener)
-        summaries: dict[str, list[Summary]] = {}
-        for name, (single, ingredients) in entries.items():
-            folder = base / name if base else None
-            summaries[name] = _run_seeds(single, seeds, folder, listener, ingredients)
-            if base is not None and ranks.leads:
-                write_json(base / COMPARISON, comparison(config, summaries))
-    return comparison(config, summaries)
+    return entries
 
 
 def _entry(config: RunConfig, method: str | Method, own: Own) -> tuple[str, tuple[RunConfig, Own]]:
-    """A method's name, its configuration and what of the user's own it is trained with."""
+    """Return a method's name, configuration, and what of the user's own it is trained with."""
     if isinstance(method, str):
         return method, (config.for_method(method), own)
     return method.name, (config.for_method(f"own:{method.name}"), replace(own, method=method))
 
 
-def _run_seeds(
-    config: RunConfig, seeds: Sequence[int], folder: Path | None, listener: Listener, own: Own
-) -> list[Summary]:
-    summaries: dict[int, Summary] = {}
-    for group in groups_of_equal_work(config, seeds, own):
-        summaries |= _run_side_by_side(config, group, folder, listener, own)
-    return [summaries[seed] for seed in seeds]
+@dataclass(frozen=True)
+class _Entry:
+    """One method of a comparison, which writes below ``folder``, a folder per seed."""
 
+    config: RunConfig
+    own: Own
+    folder: Path | None
+    shared: SharedSetup
+    listener: Listener
 
-def _run_side_by_side(
-    config: RunConfig, seeds: Sequence[int], folder: Path | None, listener: Listener, own: Own
-) -> dict[int, Summary]:
-    """The summaries of seeds that run as one; those that are on disk are only read."""
-    if folder is None:
-        trial = build_trial(config, seeds, own, launched_ranks())
-        return Session(trial, {}, None, listener).run()
-    while left := launched_ranks().tell(_left(seeds, folder)):
-        _run_together(config, left, folder, listener, own)
-    done = {seed: folder / f"seed-{seed}" / "summary.json" for seed in seeds}
-    ranks = launched_ranks()
-    read = [(seed, read_json(path)) for seed, path in done.items()] if ranks.leads else []
-    return dict(ranks.tell(read))
+    def run(self, seeds: Sequence[int]) -> dict[int, Summary]:
+        """Train seeds side by side; return the summaries, read where they are on disk already."""
+        ranks = launched_ranks()
+        if self.folder is None:
+            return Session(self._trial(seeds), {}, None, self.listener).run()
+        while left := ranks.tell(_left(seeds, self.folder)):
+            self._run_together(left, self.folder)
+        paths = [self.folder / f"seed-{seed}" / "summary.json" for seed in seeds]
+        kept = [read_json(path) for path in paths] if ranks.leads else None
+        return dict(zip(seeds, ranks.tell(kept), strict=True))
+
+    def _trial(self, seeds: Sequence[int]) -> Trial:
+        return build_trial(self.config, seeds, self.own, launched_ranks(), self.shared)
+
+    def _run_together(self, seeds: Sequence[int], folder: Path) -> None:
+        """Go on from the checkpoint, if there is one, and write the records of all ``seeds``."""
+        ranks = launched_ranks()
+        folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+        with ExitStack() as held:
+            with ranks.agreeing():
+                trial = self._trial(seeds)
+                for seed, path in folders.items() if ranks.leads else ():
+                    held.enter_context(output_folder(path, overwrite=False, resume=is_ours(path)))
+                    write_json(path / CONFIG, to_dict(replace(self.config, seed=seed)))
+            session = Session(trial, folders, folder / CHECKPOINT, self.listener)
+            session.resume()
+            session.run()
 
 
 def _left(seeds: Sequence[int], folder: Path) -> list[int]:
-    """The seeds to run next: those of a stopped session, or all that have no summary."""
+    """Return the seeds to run next: those of a stopped session, or all that have no summary."""
     left = [seed for seed in seeds if not (folder / f"seed-{seed}" / "summary.json").exists()]
     return left and (_stopped_at(folder / CHECKPOINT) or left)
 
 
 def _stopped_at(checkpoint: Path) -> list[int]:
-    """The seeds that a stopped session held, some of which it may have written already."""
+    """Return the seeds of a stopped session, some of which it may have written already."""
     if not checkpoint.exists():
         return []
-    held: list[int] = read_tensors(checkpoint)[1].get("seeds", [])
-    return held
-
-
-def _run_together(
-    config: RunConfig, seeds: Sequence[int], folder: Path, listener: Listener, own: Own
-) -> None:
-    """Run seeds side by side, from the checkpoint if there is one, and write their records."""
-    ranks = launched_ranks()
-    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    with ExitStack() as held:
-        with ranks.agreeing():
-            trial = build_trial(config, seeds, own, ranks)
-            for seed, place in folders.items() if ranks.leads else ():
-                held.enter_context(output_folder(place, overwrite=False, resume=is_ours(place)))
-                write_json(place / CONFIG, to_dict(replace(config, seed=seed)))
-        session = Session(trial, folders, folder / CHECKPOINT, listener)
-        session.resume()
-        session.run()
+    seeds: list[int] = read_tensors(checkpoint)[1].get("seeds", [])
+    return seeds
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:

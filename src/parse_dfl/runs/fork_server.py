@@ -1,8 +1,8 @@
-"""The process that a fleet's peers are forked from: everything is imported and loaded once.
+"""The process that peers are forked from: everything is imported and loaded once.
 
-Run as ``python -m parse_dfl.runs.fork_server SOCKET PARENT``.  It has one thread and
-opens no session, so that a fork of it is whole; the peers share its memory.  Whoever started it can
-die as it likes: the kernel then ends the nursery, and its peers with it.
+Run as ``python -m parse_dfl.runs.fork_server SOCKET PARENT``.  It has one thread and opens no
+session, so that a fork of it is whole; the peers share its memory.  Whoever started it can die as
+it likes: the kernel then ends this process, and its peers with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import traceback
+from typing import Any
 
 import torch
 
@@ -21,32 +22,33 @@ from parse_dfl.config import from_dict
 from parse_dfl.engine.agent_data import TensorData
 from parse_dfl.errors import ParseDflError
 from parse_dfl.runs.interrupt import STOPS
-from parse_dfl.runs.ipc import Channel, PeerSpec
-from parse_dfl.runs.setup import RunSetup, gather
+from parse_dfl.runs.launcher import READ_BYTES, Channel, PeerSpec
+from parse_dfl.runs.setup import RunSetup, prepare
+from parse_dfl.runs.shared_setup import SharedSetup
 from parse_dfl.runs.worker import live
 
 PR_SET_PDEATHSIG = 1
-MOST_ORDER_BYTES = 1 << 16
 
 
 def main(argv: list[str]) -> None:
-    """Answer the fleet's orders until it closes the socket."""
+    """Fork a peer for every order of the launcher's, until it closes the socket."""
     number, parent = map(int, argv)
     die_with(parent)
-    for each in STOPS:  # a scheduler may send one to every process; the fleet handles it
-        signal.signal(each, signal.SIG_IGN)
+    for stop in STOPS:  # a scheduler may send one to every process; the launcher handles it
+        signal.signal(stop, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     torch.set_num_threads(1)
     control = socket.socket(fileno=number)
-    config = from_dict(json.loads(control.recv(MOST_ORDER_BYTES)))
+    config = from_dict(json.loads(control.recv(READ_BYTES)))
     try:
-        found = gather(config, [config.seed])
-        data = found.tensors()
+        shared = SharedSetup(config)
+        setup = prepare(config, [config.seed], shared=shared)
+        tensors = shared.tensors
     except ParseDflError as error:
         control.sendall(json.dumps({"error": str(error)}).encode())
         return
     control.sendall(b"{}")
-    _serve(control, found, data)
+    _serve(control, setup, tensors)
 
 
 def die_with(parent: int) -> None:
@@ -57,26 +59,27 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _serve(control: socket.socket, found: RunSetup, data: TensorData) -> None:
+def _serve(control: socket.socket, setup: RunSetup, tensors: TensorData) -> None:
     while True:
-        order, descriptors, _, _ = socket.recv_fds(control, MOST_ORDER_BYTES, 1)
+        order, descriptors, _, _ = socket.recv_fds(control, READ_BYTES, 1)
         if not order:
             return
-        nursery, pid = os.getpid(), os.fork()
+        server, pid = os.getpid(), os.fork()
         if not pid:
             control.close()
-            die_with(nursery)
-            _be(found, data, json.loads(order), descriptors[0])
+            die_with(server)
+            _work(setup, tensors, json.loads(order), descriptors[0])
         os.close(descriptors[0])
         control.sendall(json.dumps({"pid": pid}).encode())
 
 
-def _be(found: RunSetup, data: TensorData, order: dict[str, object], descriptor: int) -> None:
+def _work(setup: RunSetup, tensors: TensorData, order: dict[str, Any], descriptor: int) -> None:
     """Live as a peer; never returns."""
     channel = Channel(socket.socket(fileno=descriptor))
     status = 0
     try:
-        live(found, data, PeerSpec(**{**order, "connect": tuple(order["connect"])}), channel)  # type: ignore[arg-type]
+        spec = PeerSpec(**{**order, "connect": tuple(order["connect"])})
+        live(setup, tensors, spec, channel)
     except ParseDflError as error:
         channel.tell({"kind": "failed", "text": str(error)})
         status = 2

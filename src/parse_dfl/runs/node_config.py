@@ -69,6 +69,11 @@ class AgentFile:
         """Where it keeps what it writes."""
         return self.path(self.node.folder or self.node.name)
 
+    @property
+    def certificates(self) -> Path | None:
+        """Where its certificates lie; None: it is insecure."""
+        return None if self.run.peer.insecure else self.path(self.node.certificates)
+
     def path(self, text: str) -> Path:
         """A path that the file names."""
         return self.place / text

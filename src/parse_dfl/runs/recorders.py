@@ -11,7 +11,7 @@ import torch
 
 from parse_dfl.engine.gradient_conflict import HELD_OUT_SAMPLES, measure_conflict
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
-from parse_dfl.runs.trial import Trial
+from parse_dfl.runs.setup import Trial
 
 CONFLICT = "conflict.jsonl"
 HELD_OUT_SEED = 0
@@ -26,7 +26,7 @@ class ConflictRecorder:
 
     def __init__(self, trial: Trial, folders: dict[int, Path]) -> None:
         self._trial, self._folders = trial, folders
-        drawn = np.random.default_rng(HELD_OUT_SEED).permutation(trial.split.validation)
+        drawn = np.random.default_rng(HELD_OUT_SEED).permutation(trial.setup.split.validation)
         samples = torch.from_numpy(np.sort(drawn[:HELD_OUT_SAMPLES]))
         self._samples = samples.to(trial.simulator.data.device)
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from parse_dfl.agents import AgentSpec
 from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.agent_stack import AgentStack
@@ -20,7 +18,7 @@ from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
-from parse_dfl.runs.trial import Trial
+from parse_dfl.runs.setup import Trial
 
 
 class PayloadTotals:
@@ -61,30 +59,26 @@ class PayloadTotals:
         self._totals.update(state)
 
 
-class PayloadMeter(PayloadTotals):
-    """Of a simulator; what cannot have changed since the round before is not computed again."""
+class PayloadMeter:
+    """The payload of a simulator's rounds; what cannot have changed is not computed again."""
 
     def __init__(self, simulator: Simulator) -> None:
-        super().__init__()
         self._simulator = simulator
         self._layout = simulator.layout
-        self._known: dict[int, Payload] = {}  # by stage, of this layout
+        self._by_stage: dict[int, Payload] = {}  # of this layout
 
-    def count(self) -> None:
-        """Count the round that has just run."""
-        self.add(self._of_round())
-
-    def _of_round(self) -> Payload:
+    def of_round(self) -> Payload:
+        """Return what the round sent that has just run."""
         simulator = self._simulator
         if simulator.varies:
             return simulator.payload()
         if simulator.layout is not self._layout:
             self._layout = simulator.layout
-            self._known.clear()
+            self._by_stage.clear()
         stage = simulator.stage_number
-        if stage not in self._known:
-            self._known[stage] = simulator.payload()
-        return self._known[stage]
+        if stage not in self._by_stage:
+            self._by_stage[stage] = simulator.payload()
+        return self._by_stage[stage]
 
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
@@ -192,37 +186,8 @@ class Facts:
     threads: int = 1
 
 
-def summarise(
-    trial: Trial,
-    seed: int,
-    scores: Sequence[AgentScore],
-    spent: Mapping[str, Any],
-    *,
-    peak: int,
-    diverged: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """``summary.json`` of one seed of a trial; ``peak`` are bytes of memory."""
-    simulator = trial.simulator
-    facts = Facts(
-        method=simulator.method.name,
-        data=simulator.data.source.name,
-        lr=simulator.lr,
-        evaluated_samples=len(trial.evaluation_samples),
-        parameters=_parameters(simulator),
-        overlays=_overlays(trial, seed),
-        peak_memory_bytes=peak,
-        proposal=trial.proposals.get(seed),
-        seeds_side_by_side=len(trial.seeds),
-        ranks=trial.ranks.size,
-        diverged=diverged,
-        threads=torch.get_num_threads(),
-    )
-    own = [score for score in scores if score.agent.seed == seed]
-    return summary(trial.config, seed, own, spent, facts)
-
-
-def _parameters(simulator: Simulator) -> dict[str, int]:
-    """Of one agent, by group."""
+def parameters_by_group(simulator: Simulator) -> dict[str, int]:
+    """Count the parameters of one agent of each group."""
     owned: dict[AgentSpec, int] = {}
     for owners in simulator.owners.values():
         for agent in owners.agents:
@@ -291,12 +256,16 @@ def _agent_row(score: AgentScore) -> dict[str, Any]:
     }
 
 
-def _overlays(trial: Trial, seed: int) -> list[dict[str, Any]]:
-    """The last round's overlays of one seed, each label and member set once."""
+def overlays_of_seeds(trial: Trial) -> dict[int, list[dict[str, Any]]]:
+    """Return the last round's overlays of each seed, each label and member set once."""
     simulator = trial.simulator
-    owned = simulator.owners.values()
-    found = overlays_of(simulator.book, owned, simulator.stage, max(1, simulator.round))
-    return [drawn for key, drawn in found.items() if key.seed == seed]
+    drawn = overlays_of(
+        simulator.book, simulator.owners.values(), simulator.stage, max(1, simulator.round)
+    )
+    return {
+        seed: [overlay for key, overlay in drawn.items() if key.seed == seed]
+        for seed in trial.seeds
+    }
 
 
 def overlays_of(

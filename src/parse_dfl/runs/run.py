@@ -7,19 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.config import (
-    RunConfig,
-    from_dict,
-    to_dict,
-    with_values,
-)
+from parse_dfl.config import RunConfig, from_dict, to_dict, with_values
+from parse_dfl.errors import ConfigError
+from parse_dfl.ranks.launch import launch
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
-from parse_dfl.runs.peer_session import check_alone, check_engine, run_peers
+from parse_dfl.runs.launcher import Launcher
+from parse_dfl.runs.node_config import check_seed
 from parse_dfl.runs.resuming import claim, kept_run
 
 if TYPE_CHECKING:
-    from parse_dfl.runs.setup import Own
+    from parse_dfl.runs.shared_setup import Own
 
 
 def run(
@@ -42,28 +40,76 @@ def run(
     config = config.for_method(config.method)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
-        check_alone()
         check_engine(config, own=own is not None)
-        return run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
+        return _run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     from parse_dfl.ranks.group import launched_ranks
     from parse_dfl.runs.session import CHECKPOINT, Session
-    from parse_dfl.runs.setup import NOTHING_OWN, tell_notes
-    from parse_dfl.runs.trial import build_trial
+    from parse_dfl.runs.setup import build_trial
+    from parse_dfl.runs.shared_setup import NOTHING_OWN, SharedSetup
 
     ranks = launched_ranks()
+    own = own or NOTHING_OWN
     with ExitStack() as held:
         with ranks.agreeing():
-            trial = build_trial(config, [config.seed], own or NOTHING_OWN, ranks)
+            shared = SharedSetup(config, own)
+            trial = build_trial(config, [config.seed], own, ranks, shared)
             if folder is not None and ranks.leads:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 claim(folder, config)
         if ranks.leads:
-            tell_notes(trial.simulator.data.source, config.agents, listener)
+            shared.tell_notes(listener)
         folders = {config.seed: folder} if folder else {}
         session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
         if resume:
             session.resume()
         return session.run()[config.seed]
+
+
+def check_engine(config: RunConfig, *, own: bool) -> None:
+    """Refuse what peers cannot do.
+
+    Raises:
+        ConfigError: it is asked for; or torchrun started this process and others.
+    """
+    if launch().size > 1:
+        raise ConfigError(
+            "engine 'peers' starts a process an agent by itself; run it without torchrun"
+        )
+    check_seed(config.seed)
+    refused = {
+        "the oracle, which is centralised": config.method == "oracle",
+        "--compile": config.compile,
+        f"--device {config.device}": config.device != "cpu",
+        "--dtype bfloat16": config.training.dtype == "bfloat16",
+        "--record": bool(config.record),
+        "ingredients of your own from Python": own,
+    }
+    for what, asked in refused.items():
+        if asked:
+            raise ConfigError(f"engine 'peers' cannot run {what}; use engine 'simulate'")
+
+
+def _run_peers(
+    config: RunConfig, folder: Path | None, *, resume: bool, overwrite: bool, listener: Listener
+) -> dict[str, Any]:
+    """Start the peers, gather their reports, and end them whatever happens."""
+    with Launcher(config, folder) as launcher, ExitStack() as held:
+        # The launcher's fork server loads torch by now, while this process loads it, too.
+        from parse_dfl.runs.peer_session import PeerSession
+        from parse_dfl.runs.setup import prepare
+        from parse_dfl.runs.shared_setup import SharedSetup
+
+        shared = SharedSetup(config)
+        setup = prepare(config, [config.seed], shared=shared)
+        if folder is not None:
+            held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
+            claim(folder, config)
+        shared.tell_notes(listener)
+        session = PeerSession(setup, folder, listener)
+        if resume:
+            session.resume()
+        launcher.enlist([part.agent.name for part in setup.agent_data])
+        return session.run(launcher)
 
 
 def resume_run(
@@ -85,8 +131,8 @@ def resume_run(
     directory = Path(directory)
     ranks = launched_ranks()
     with ranks.agreeing():
-        found = _left_behind(directory) if ranks.leads else None
-    summary, kept = ranks.tell(found)
+        left = _left_behind(directory) if ranks.leads else None
+    summary, kept = ranks.tell(left)
     if summary is not None:
         return dict(summary)
     config = with_values(from_dict(kept), changes or {})

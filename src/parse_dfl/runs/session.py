@@ -1,8 +1,7 @@
-"""The life of a trial on disk: rounds, evaluations, checkpoints, and what stays at the end."""
+"""Run a trial to its end: rounds, evaluations, checkpoints, and what stays on disk."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,20 @@ from parse_dfl.engine.early_stopping import BestRows
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs.artifacts import save_agents, save_slices
 from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.divergence import DivergenceLog, note_of
-from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.runs.interrupt import interrupt_after_round
+from parse_dfl.runs.recorder import Recorder, Summary
 from parse_dfl.runs.recorders import ConflictRecorder
 from parse_dfl.runs.results import (
     AgentScore,
     PayloadMeter,
     agent_scores,
-    group_means,
-    metric_rows,
     of_all_ranks,
+    overlays_of_seeds,
+    parameters_by_group,
     peak_memory_bytes,
-    summarise,
 )
 from parse_dfl.runs.resuming import fingerprint
-from parse_dfl.runs.setup import some_of
-from parse_dfl.runs.trial import Trial
+from parse_dfl.runs.setup import Trial
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -47,34 +43,30 @@ class Session:
     def __init__(
         self, trial: Trial, folders: Mapping[int, Path], checkpoint: Path | None, listener: Listener
     ) -> None:
-        self.trial, self._folders = trial, folders
-        self._ranks = trial.ranks
+        self.trial, self._ranks, self._folders = trial, trial.ranks, folders
+        self._simulator = trial.simulator
         self._listener = listener if trial.ranks.leads else SILENT
-        self._written = folders if trial.ranks.leads else {}
         self._checkpoint = checkpoint
-        self._seconds, self._saved = 0.0, 0
+        self._saved = 0
         self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.homes}")
+        written = folders if trial.ranks.leads else {}
+        self._recorder = Recorder(trial.setup, written, self._listener, trial.seeds)
+        self._recorder.sent_before(trial.agreement)
         self._payload = PayloadMeter(trial.simulator)
-        self._payload.add_once(trial.agreement)
         self._best = self._early_stopping()
-        self._diverged = DivergenceLog()
-        self._conflict = self._recorder()
-        samples = trial.evaluation_samples
-        self._all = torch.from_numpy(samples)
-        self._some = torch.from_numpy(some_of(samples, trial.config.eval_samples))
+        asked = "conflict" in trial.config.record
+        self._conflict = ConflictRecorder(trial, dict(folders)) if asked else None
+        self._all = torch.from_numpy(trial.evaluation_samples)
+        self._some = torch.from_numpy(trial.setup.some_evaluation_samples)
 
     def _early_stopping(self) -> BestRows | None:
-        if not self.trial.simulator.method.centralised:
+        if not self._simulator.method.centralised:
             return None
-        validation = torch.from_numpy(self.trial.split.validation)
-        return BestRows(self.trial.simulator, validation, list(self.trial.seeds))
+        validation = torch.from_numpy(self.trial.setup.split.validation)
+        return BestRows(self._simulator, validation, list(self.trial.seeds))
 
-    def _recorder(self) -> ConflictRecorder | None:
-        asked = "conflict" in self.trial.config.record
-        return ConflictRecorder(self.trial, dict(self._folders)) if asked else None
-
-    def run(self) -> dict[int, dict[str, Any]]:
-        """All rounds that are left; the summary of each seed.
+    def run(self) -> dict[int, Summary]:
+        """Run all rounds that are left; return the summary of each seed.
 
         Raises:
             OutputError: what the run must leave cannot be written.
@@ -84,142 +76,106 @@ class Session:
         """
         try:
             with self._ranks.parting():
-                return self._run()
-        except RankError as lost:
-            raise RankError(f"{lost}; {self._safe()}", first=lost.first) from lost
+                self._run_rounds()
+                summaries = self._finish()
+                self._listener.finish()
+                return summaries
+        except RankError as error:
+            raise RankError(f"{error}; {self._safe()}", first=error.first) from error
 
     def _safe(self) -> str:
-        round, saved = self.trial.simulator.round, self._saved
-        if not self._checkpoint or not saved:
-            return f"the {round} rounds are lost"
-        return f"{round} rounds were done, and the checkpoint holds {saved}"
+        if not self._checkpoint or not self._saved:
+            return f"the {self._simulator.round} rounds are lost"
+        return f"{self._simulator.round} rounds were done, and the checkpoint holds {self._saved}"
 
-    def _run(self) -> dict[int, dict[str, Any]]:
-        simulator, config = self.trial.simulator, self.trial.config
+    def _run_rounds(self) -> None:
+        simulator, config = self._simulator, self.trial.config
         rounds = config.training.rounds
-        self._listener.start(simulator.method.name, rounds, simulator.round)
+        self._recorder.start(simulator.round)
         with interrupt_after_round(echoes=self._ranks.size > 1) as stop:
             while simulator.round < rounds:
-                self._round()
+                with self._recorder.timed():
+                    simulator.step()
+                    payload = self._payload.of_round()
+                    scores = self._evaluate_if_due()
+                self._recorder.round(simulator.round, payload, scores)
                 due = simulator.round % config.checkpoint_every == 0 and simulator.round < rounds
                 asked = self._ranks.any(stop.asked)
                 if due or asked:
                     self._save()
                 if asked:
                     raise stop.error()
-        summaries = self._finish()
-        self._listener.finish()
-        return summaries
 
-    def _round(self) -> None:
-        begin = time.perf_counter()
-        self.trial.simulator.step()
-        self._payload.count()
-        accuracy = self._evaluate_if_due()
-        self._seconds += time.perf_counter() - begin
-        self._listener.round(self.trial.simulator.round, accuracy)
-
-    def _evaluate_if_due(self) -> dict[str, float] | None:
-        simulator, config = self.trial.simulator, self.trial.config
-        if simulator.round % config.eval_every or simulator.round == config.training.rounds:
-            return None
+    def _evaluate_if_due(self) -> list[AgentScore]:
+        config, round = self.trial.config, self._simulator.round
+        if round % config.eval_every or round == config.training.rounds:
+            return []
         if self._best:
             self._best.update()
-        return self._score(self._some)[1]
+        return self._scores(self._some)
 
-    def _score(self, samples: Tensor) -> tuple[list[AgentScore], dict[str, float]]:
-        """Evaluate and record; the scores, and the accuracy of every group."""
-        simulator = self.trial.simulator
-        scores = of_all_ranks(self.trial, agent_scores(self.trial, simulator.evaluate(samples)))
-        if new := self._diverged.update(simulator.round, scores):
-            method, lr = simulator.method.name, simulator.lr
-            self._listener.note(
-                note_of(new, len(scores), method=method, round=simulator.round, lr=lr)
-            )
-        self._record(simulator.round, scores)
-        return scores, _accuracies(scores)
-
-    def _record(self, round: int, scores: list[AgentScore]) -> None:
-        for seed, folder in self._written.items():
-            own = [score for score in scores if score.agent.seed == seed]
-            append_jsonl(folder / "metrics.jsonl", metric_rows(round, seed, own))
+    def _scores(self, samples: Tensor) -> list[AgentScore]:
+        """Evaluate all agents at their present parameters."""
         if self._conflict:
-            self._conflict.record(round)
+            self._conflict.record(self._simulator.round)
+        return of_all_ranks(self.trial, agent_scores(self.trial, self._simulator.evaluate(samples)))
 
-    def _finish(self) -> dict[int, dict[str, Any]]:
+    def _finish(self) -> dict[int, Summary]:
         """Evaluate on all samples and write what stays."""
-        simulator = self.trial.simulator
-        begin = time.perf_counter()
-        if self._best:
-            self._best.update()
-            self._best.put_back()
-        scores, accuracy = self._score(self._all)
-        self._seconds += time.perf_counter() - begin
-        self._listener.round(simulator.round, accuracy)
+        with self._recorder.timed():
+            if self._best:
+                self._best.update()
+                self._best.put_back()
+            scores = self._scores(self._all)
+        self._recorder.finish(scores)
         peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
-        lost = self._ranks.tell([seed for seed in self.trial.seeds if self._diverged.of(seed)])
+        diverged = [seed for seed in self.trial.seeds if self._recorder.diverged(seed)]
+        diverged = self._ranks.tell(diverged)
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
-            if seed not in lost:
+            if seed not in diverged:
                 save_slices(self.trial, seed, folder)
         summaries = {}
         if self._ranks.leads:
-            for seed in self.trial.seeds:
-                summaries[seed] = summarise(
-                    self.trial,
-                    seed,
-                    scores,
-                    self._spent(),
-                    peak=peak,
-                    diverged=self._diverged.of(seed),
-                )
-            for seed, folder in self._written.items():
-                write_json(folder / "summary.json", summaries[seed])
+            summaries = self._recorder.summaries(
+                parameters=parameters_by_group(self._simulator),
+                overlays=overlays_of_seeds(self.trial),
+                clock=vars(self._simulator.clock),
+                peak_memory_bytes=peak,
+                ranks=self._ranks.size,
+                threads=torch.get_num_threads(),
+            )
             if self._checkpoint:
                 self._checkpoint.unlink(missing_ok=True)
         return dict(self._ranks.tell(list(summaries.items())))
-
-    def _spent(self) -> dict[str, Any]:
-        """Payload and seconds; the seconds of seeds side by side are shared out evenly."""
-        share = 1 / len(self.trial.seeds)
-        clock, rounds = self.trial.simulator.clock, self.trial.config.training.rounds
-        return {
-            **self._payload.summary(len(self.trial.seeds)),
-            "wall_seconds": self._seconds * share,
-            "seconds_per_round": {
-                part: seconds * share / rounds for part, seconds in vars(clock).items()
-            },
-        }
 
     def _save(self) -> None:
         """Write a checkpoint; a full disk stops the checkpoint, not the training."""
         if not self._checkpoint:
             return
-        tensors = self.trial.simulator.tensors()
+        simulator = self._simulator
+        tensors = simulator.tensors()
         tensors |= self._best.tensors() if self._best else {}
-        self._saved = self.trial.simulator.round
+        self._saved = simulator.round
         if not self._ranks.leads:
             return
         header = {
             "format": FORMAT,
-            "round": self.trial.simulator.round,
+            "round": simulator.round,
             "experiment": self._fingerprint(),
             "seeds": list(self.trial.seeds),
             "threads": torch.get_num_threads(),
-            "seconds": self._seconds,
-            "clock": vars(self.trial.simulator.clock),
-            "payload": self._payload.state(),
-            "diverged": self._diverged.state(),
+            "clock": vars(simulator.clock),
+            **self._recorder.state(),
         }
         try:
             write_tensors(self._checkpoint, tensors, header)
         except OutputError as reason:
-            self._listener.note(f"no checkpoint of round {self.trial.simulator.round}: {reason}")
+            self._listener.note(f"no checkpoint of round {simulator.round}: {reason}")
 
     def _fingerprint(self) -> str:
-        simulator = self.trial.simulator
-        data, method = simulator.data.source, simulator.method
-        return fingerprint(self.trial.config, self.trial.seeds, method.name, data)
+        setup = self.trial.setup
+        return fingerprint(self.trial.config, self.trial.seeds, setup.method.name, setup.data)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -227,53 +183,43 @@ class Session:
         Raises:
             CheckpointError: it is damaged, or of another experiment.
         """
-        kept = 0
+        tensors: Mapping[str, Tensor] = {}
+        header = None
         with self._ranks.agreeing():
-            found = self._read()
-        if header := self._ranks.tell(found and found[1]):
+            if self._ranks.leads and self._checkpoint and self._checkpoint.exists():
+                tensors, header = self._read(self._checkpoint)
+        if header := self._ranks.tell(header):
             self._note_threads(header)
-            self._restore(found[0] if found else {}, header)
-            kept = self.trial.simulator.round
-        for folder in self._written.values():
-            rewrite_jsonl(folder / "metrics.jsonl", lambda row: row["round"] <= kept)
+            self._restore(tensors, header)
+        self._recorder.keep_until(self._saved)
         if self._conflict:
-            self._conflict.keep_until(kept)
+            self._conflict.keep_until(self._saved)
 
-    def _note_threads(self, header: Mapping[str, Any]) -> None:
-        before, now = header.get("threads"), torch.get_num_threads()
-        if before is not None and before != now and self._ranks.leads:
-            self._listener.note(
-                f"{self.trial.simulator.method.name}: goes on with {now} threads after {before}; "
-                "for the same numbers as without a stop, to the last bit, add "
-                f"--threads {before}"
-            )
-
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The checkpoint, if there is one, on the first rank."""
-        if not self._ranks.leads or not self._checkpoint or not self._checkpoint.exists():
-            return None
-        tensors, header = read_tensors(self._checkpoint)
-        check_format(self._checkpoint, header, FORMAT)
+    def _read(self, checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, header = read_tensors(checkpoint)
+        check_format(checkpoint, header, FORMAT)
         if header.get("experiment") != self._fingerprint():
             raise CheckpointError(
-                f"{self._checkpoint} is the checkpoint of another experiment; resume it with the "
+                f"{checkpoint} is the checkpoint of another experiment; resume it with the "
                 "settings that it was started with, or start anew with --overwrite"
             )
         return tensors, header
 
+    def _note_threads(self, header: Mapping[str, Any]) -> None:
+        before, now = header.get("threads"), torch.get_num_threads()
+        if before is not None and before != now:
+            self._listener.note(
+                f"{self._simulator.method.name}: goes on with {now} threads after {before}; "
+                "for the same numbers as without a stop, to the last bit, add "
+                f"--threads {before}"
+            )
+
     def _restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-        simulator = self.trial.simulator
         best = {name: value for name, value in tensors.items() if name.startswith("best")}
-        own = {name: value for name, value in tensors.items() if name not in best}
-        simulator.restore(own, header["round"])
+        state = {name: value for name, value in tensors.items() if name not in best}
+        self._simulator.restore(state, header["round"])
         if self._best:
             self._best.restore(best)
-        self._seconds = header["seconds"]
-        vars(simulator.clock).update(header["clock"])
-        self._payload.restore(header["payload"])
-        self._diverged.restore(header.get("diverged", ()))
-        self._saved = simulator.round
-
-
-def _accuracies(scores: list[AgentScore]) -> dict[str, float]:
-    return {key: means["accuracy"] for key, means in group_means(scores).items()}
+        vars(self._simulator.clock).update(header["clock"])
+        self._recorder.restore(header)
+        self._saved = self._simulator.round

@@ -1,130 +1,57 @@
-"""From a configuration to what any engine needs: data, split, agents, method, network."""
+"""From a configuration to what an engine runs: method and network, a simulator, a trainer."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from parse_dfl.agents import AgentMix, ModalityChange
-from parse_dfl.byzantine import check_attackers
-from parse_dfl.config import AUTO, RunConfig
-from parse_dfl.data.catalog import load
+from parse_dfl.agents import AgentSpec, ModalityChange
+from parse_dfl.config import RunConfig
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.partition import partition
-from parse_dfl.data.splits import Split, split
+from parse_dfl.data.splits import Split
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.trainer import check_events
-from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.methods.base import Method
+from parse_dfl.engine.gossip import Payload
+from parse_dfl.engine.gossip_standardisation import agree
+from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.trainer import Trainer
+from parse_dfl.errors import ConfigError
+from parse_dfl.methods.base import Method, nothing
+from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
+from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.networks.network_spec import NetworkSpec
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.launch import launch
-from parse_dfl.runs.auto_split import Proposal, propose_split
-from parse_dfl.runs.callbacks import Listener
-from parse_dfl.safe_names import as_given
-
-if TYPE_CHECKING:
-    import networkx as nx
-
-
-@dataclass(frozen=True, kw_only=True)
-class Own:
-    """Ingredients that take the place of what the configuration names.
-
-    ``encoders`` are builders by name: the configuration's ``network.encoders`` chooses which
-    modality, or which group's modality, uses which.  A run with any of these can be resumed only
-    by giving them again.
-    """
-
-    data: MultimodalData | None = None
-    encoders: Mapping[str, EncoderBuilder] = field(default_factory=dict)
-    topology: nx.Graph | Topology | None = None
-    method: Method | None = None
-
-
-NOTHING_OWN = Own()
-
-
-AGENTS_PER_SET = 5
-
-
-def mix_for(
-    agents: AgentMix | str | None,
-    modalities: Iterable[str],
-    ignored: Mapping[str, str] = MappingProxyType({}),
-) -> AgentMix:
-    """The mix ``agents``, or with None ``a=5,b=5,a+b=5`` for data of two modalities a and b.
-
-    ``ignored`` is what else the data hold, and why it is no modality, for messages.
-
-    Raises:
-        ConfigError: the mix is malformed, names a modality that the data lack, or is missing
-            for data that do not have exactly two modalities.
-    """
-    names = sorted(modalities)
-    if agents is None:
-        return AgentMix.from_string(_default(names, ignored))
-    mix = AgentMix.of(agents)
-    for name in mix.modalities:
-        if name not in names:
-            raise unknown("modality", name, names)
-    return mix
-
-
-def _default(names: list[str], ignored: Mapping[str, str]) -> str:
-    sets = [*names, "+".join(names)] if len(names) > 1 else names
-    text = ",".join(f"{owned}={AGENTS_PER_SET}" for owned in sets)
-    if len(names) != 2:
-        told = "; ".join(f"{name} is ignored ({why})" for name, why in ignored.items())
-        raise ConfigError(
-            f"no agent mix is given, and the data have {len(names)} modalities "
-            f"({', '.join(names)}); write one, such as --agents {as_given(_quoted(text))}"
-            f"{f'; {told}' if told else ''}"
-        )
-    return text
-
-
-def _quoted(text: str) -> str:
-    """For a shell, where a name holds more than letters."""
-    return f'"{text}"' if as_given(text) != text else text
-
+from parse_dfl.ranks.group import ALONE, Ranks
+from parse_dfl.ranks.simulator import ShardedSimulator, check_method
+from parse_dfl.runs.auto_split import Proposal
+from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup, steps_of
 
 EVALUATION_SEED = 0
 """The samples that are evaluated while training are the same for all runs on one data set."""
+NOTHING_SENT = Payload(0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSetup:
     """What a configuration stands for, before an engine makes something of it.
 
-    ``proposals`` are the splits that were proposed, by seed, where they were asked for.
+    ``proposals`` are the slice ratios that were proposed, by seed, where they were asked for.
     """
 
     config: RunConfig
     data: MultimodalData
     split: Split
-    mix: AgentMix
-    shards: list[AgentData]
+    agent_data: list[AgentData]
     method: Method
     topology: Topology
     events: list[ModalityChange]
     network_spec: NetworkSpec
-    proposals: Mapping[int, Proposal]
-
-    def tensors(self) -> TensorData:
-        """The data on the device and with the dtype that the configuration names."""
-        dtype = getattr(torch, self.config.training.dtype)
-        return TensorData(self.data, torch_device(self.config.device), dtype)
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
 
     @property
     def evaluation_samples(self) -> NDArray[np.int64]:
@@ -132,45 +59,49 @@ class RunSetup:
         validates = self.config.data.evaluate_on == "validation"
         return self.split.validation if validates else self.split.test
 
+    @property
+    def some_evaluation_samples(self) -> NDArray[np.int64]:
+        """The samples that scores are measured on while training, ascending."""
+        rng = np.random.default_rng(EVALUATION_SEED)
+        return np.sort(rng.permutation(self.evaluation_samples)[: self.config.eval_samples])
 
-def some_of(samples: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The at most ``count`` samples that are evaluated while training, ascending."""
-    drawn = np.random.default_rng(EVALUATION_SEED).permutation(samples)
-    return np.sort(drawn[:count])
+    @property
+    def lr(self) -> float:
+        """The learning rate at the start: as set, or the method's own."""
+        return self.method.lr if self.config.training.lr is None else self.config.training.lr
 
 
-def gather(config: RunConfig, seeds: Sequence[int], own: Own = NOTHING_OWN) -> RunSetup:
-    """Load, split and deal the data, and look up what the configuration names.
+def prepare(
+    config: RunConfig,
+    seeds: Sequence[int],
+    own: Own = NOTHING_OWN,
+    shared: SharedSetup | None = None,
+) -> RunSetup:
+    """Load, split and partition the data, and look up what the configuration names.
+
+    ``shared`` is made of the same configuration, but for the method and its learning rate.
 
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
-    data = own.data or load_data(config)
-    mix = mix_for(config.agents, data.modalities, data.ignored)
-    parts = split(data, config.data.test)
     method = method_of(config, own)
-    shards = [shard for seed in seeds for shard in deal(config, data, parts, mix, seed)]
-    proposals = proposals_for(config, data, shards)
-    topology = Topology.of(config.overlay.topology if own.topology is None else own.topology)
-    topology.check([agent.name for agent in mix.agents()])
-    check_events(config.events, mix.agents(), mix.modalities, config.training.rounds)
-    check_attackers(config.overlay.attackers, [agent.name for agent in mix.agents()])
+    shared = shared or SharedSetup(config, own)
+    proposals = shared.proposals(seeds)
     return RunSetup(
         config=config,
-        data=data,
-        split=parts,
-        mix=mix,
-        shards=shards,
+        data=shared.data,
+        split=shared.split,
+        agent_data=[part for seed in seeds for part in shared.agent_data(seed)],
         method=method,
-        topology=topology,
-        events=list(config.events),
-        network_spec=blueprint_of(config, data, own, proposals),
+        topology=shared.topology,
+        events=shared.events,
+        network_spec=network_spec_of(config, shared.data, own, proposals),
         proposals=proposals,
     )
 
 
 def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
-    """The method that is trained.
+    """Return the method that is trained.
 
     Raises:
         ConfigError: the configuration's method or one of its options is unknown.
@@ -178,91 +109,147 @@ def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
     return own.method or build_method(config.method, config.options())
 
 
-def load_data(config: RunConfig) -> MultimodalData:
-    """The data set that the configuration names, with the modalities that its agents own.
-
-    Raises:
-        DataError, ConfigError: as :func:`parse_dfl.data.catalog.load`.
-    """
-    source = config.data
-    return load(
-        source.data,
-        data_dir=Path(source.data_dir) if source.data_dir else None,
-        kinds=source.kind,
-        subject_key=source.subject_key,
-        modalities=config.agents.modalities if config.agents else (),
-    )
-
-
-def tell_notes(data: MultimodalData, agents: AgentMix | None, listener: Listener) -> None:
-    """Say how ``data`` were read where that was a guess, of the modalities that agents own."""
-    owned = agents.modalities if agents else None
-    for note in data.notes(owned):
-        listener.note(f"note: {note}")
-
-
-def deal(
-    config: RunConfig, data: MultimodalData, parts: Split, mix: AgentMix, seed: int
-) -> list[AgentData]:
-    """The agents of one seed, each with its part of the training samples."""
-    agents = mix.agents(seed)
-    dealt = partition(
-        data,
-        parts.train,
-        agents,
-        config.data.partition,
-        samples_per_agent=config.data.samples_per_agent,
-        seed=seed,
-    )
-    return [AgentData(agent, indices) for agent, indices in zip(agents, dealt, strict=True)]
-
-
-def proposals_for(
-    config: RunConfig, data: MultimodalData, shards: Sequence[AgentData]
-) -> dict[int, Proposal]:
-    """The split for the agents of each seed, if one is asked for."""
-    if config.network.split != AUTO:
-        return {}
-    by_seed: dict[int, list[AgentData]] = {}
-    for shard in shards:
-        by_seed.setdefault(shard.agent.seed, []).append(shard)
-    return {seed: propose_split(data, own) for seed, own in by_seed.items()}
-
-
-def blueprint_of(
+def network_spec_of(
     config: RunConfig,
     data: MultimodalData,
     own: Own = NOTHING_OWN,
     proposals: Mapping[int, Proposal] = MappingProxyType({}),
 ) -> NetworkSpec:
-    """What the networks of a run on ``data`` are built from; ``proposals`` have one split."""
+    """Return what the networks of a run on ``data`` are built from.
+
+    ``proposals`` all have the same slice ratio.
+    """
     samples = {
         name: SampleShape(name, data.kinds[name], data.shape(name), data.layouts.get(name))
         for name in data.modalities
     }
     network = config.network
     if proposals:
-        (split,) = {proposal.split for proposal in proposals.values()}
-        network = replace(network, split=split)
+        (ratio,) = {proposal.split for proposal in proposals.values()}
+        network = replace(network, split=ratio)
     return NetworkSpec(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
 
 
-def torch_device(name: str) -> torch.device:
-    """The device, made deterministic where it is not by itself.
+def build_trainer(setup: RunSetup, tensors: TensorData, agent: str) -> Trainer:
+    """Build the trainer of one agent by itself, a peer.
 
-    ``cuda`` is the first one; of the processes that torchrun started on a machine, each gets the
-    next.
+    It makes as many local steps a round as it would among the other agents of ``setup``.
+    """
+    training = setup.config.training
+    return Trainer(
+        tensors,
+        [part for part in setup.agent_data if part.agent.name == agent],
+        robust_method(setup.method, setup.config.overlay.robust),
+        setup.network_spec,
+        training=replace(training, local_steps=steps_of(training, setup.agent_data)),
+        events=[event for event in setup.events if event.agent == agent],
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method on one federation, or on several of different seeds side by side.
+
+    ``weights`` says how many agents an agent of the simulator stands for: one, but for the
+    oracle's merged agents.  ``agreement`` is what was sent before the first round, to agree on
+    the standardisation.  ``ranks`` are the processes that the simulator's rows are shared out
+    over.
+    """
+
+    setup: RunSetup
+    seeds: tuple[int, ...]
+    simulator: Simulator
+    weights: Mapping[AgentSpec, int]
+    agreement: Payload = NOTHING_SENT
+    ranks: Ranks = ALONE
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration that it was built from."""
+        return self.setup.config
+
+    @property
+    def evaluation_samples(self) -> NDArray[np.int64]:
+        """The samples that final scores are measured on."""
+        return self.setup.evaluation_samples
+
+
+def build_trial(
+    config: RunConfig,
+    seeds: Sequence[int],
+    own: Own = NOTHING_OWN,
+    ranks: Ranks = ALONE,
+    shared: SharedSetup | None = None,
+) -> Trial:
+    """Prepare a run, as :func:`prepare`, and build its simulator; on several ranks, each its part.
 
     Raises:
-        ConfigError: there is no CUDA device.
+        ParseDflError: anything in the configuration or the data cannot be used.
     """
-    if name.startswith("cuda"):
-        if not torch.cuda.is_available():
-            raise ConfigError(f"device {name!r} is not available on this machine; use --device cpu")
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
-        torch.use_deterministic_algorithms(True)
-        if name == "cuda" and launch().size > 1:
-            name = f"cuda:{launch().local_rank % torch.cuda.device_count()}"
-    return torch.device(name)
+    check_ranks(config, method_of(config, own), ranks)
+    shared = shared or SharedSetup(config, own)
+    setup = prepare(config, seeds, own, shared)
+    agent_data, weights, agreement = _standardised(setup, seeds, shared)
+    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    simulator = build(
+        shared.tensors,
+        agent_data,
+        setup.method,
+        setup.network_spec,
+        training=config.training,
+        overlay=config.overlay,
+        topology=setup.topology,
+        events=setup.events,
+        compiled=config.compile,
+    )
+    return Trial(setup, tuple(seeds), simulator, weights, agreement, ranks)
+
+
+def _standardised(
+    setup: RunSetup, seeds: Sequence[int], shared: SharedSetup
+) -> tuple[list[AgentData], dict[AgentSpec, int], Payload]:
+    """Return the agents of a trial, how many each stands for, and what they sent to agree."""
+    centralised = setup.method.centralised
+    if centralised:
+        agent_data, weights = merge_agents(setup.agent_data)
+    else:
+        agent_data = [part for seed in seeds for part in shared.standardised(seed)]
+        weights = {part.agent: 1 for part in agent_data}
+    exchanges = any(stage.sharing is not nothing for stage in setup.method.stages)
+    if setup.config.data.standardise != "agreed" or not (centralised or exchanges):
+        return agent_data, weights, NOTHING_SENT
+    agent_data, agreement = agree(setup.data, agent_data, setup.topology)
+    return agent_data, weights, NOTHING_SENT if centralised else agreement
+
+
+def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:
+    """Refuse what needs all agents in one process, if there are several.
+
+    Raises:
+        ConfigError: the method does, or a recording.
+    """
+    if ranks.size == 1:
+        return
+    check_method(method, ranks)
+    if config.record:
+        raise ConfigError(
+            f"--record {','.join(config.record)} compares agents of different ranks, which "
+            f"{ranks.size} ranks cannot; run it in one process, without torchrun"
+        )
+
+
+def merge_agents(
+    agent_data: Sequence[AgentData],
+) -> tuple[list[AgentData], dict[AgentSpec, int]]:
+    """Merge each seed's agents of one modality set: the union of samples, and how many they are."""
+    groups: dict[AgentSpec, list[AgentData]] = {}
+    for part in agent_data:
+        merged = replace(part.agent, name=f"{part.agent.group}-all")
+        groups.setdefault(merged, []).append(part)
+    union = [
+        AgentData(agent, np.unique(np.concatenate([part.indices for part in parts])))
+        for agent, parts in groups.items()
+    ]
+    return union, {agent: len(parts) for agent, parts in groups.items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.analysis.pid.classifiers import FOLDS, calibrated, make_folds
+from parse_dfl.data.splits import OverlappingWindows
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -20,6 +21,18 @@ def test_every_sample_is_judged_once_by_a_network_that_has_not_seen_it(grouped):
         if groups is not None:
             seen = groups[np.concatenate([fold.train, fold.stop])]
             assert not set(seen) & set(groups[fold.judged])
+
+
+def test_no_window_that_overlaps_a_judged_one_is_trained_on():
+    label = np.arange(200) // 20 % 2
+    position = np.random.default_rng(0).permutation(200)
+    windows = OverlappingWindows(position=position, reach=3)
+    folds = make_folds(label, windows.groups(label), 0, windows)
+    assert sorted(np.concatenate([fold.judged for fold in folds])) == list(range(200))
+    for fold in folds:
+        seen = position[np.concatenate([fold.train, fold.stop])]
+        assert np.abs(seen[:, None] - position[fold.judged]).min() > 3
+        assert len(seen) > 80
 
 
 def test_classes_are_dealt_evenly():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.analysis.pid import estimate
+from parse_dfl.data.splits import OverlappingWindows
 from parse_dfl.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(7)
@@ -89,6 +90,32 @@ def test_independent_noise_tells_nothing():
     a, b = RNG.standard_normal((2, 600, 5))
     found = estimate(a, b, BITS[0][:600], **COARSE)
     assert found.bits.total < 0.05
+
+
+def noise_windows(step, count=400, length=16):
+    """Windows of slow noise, ``step`` apart, whose labels change every 16 windows by chance."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(step * count + length + 8, 4))
+    signal = np.apply_along_axis(np.convolve, 0, noise, np.ones(8), "valid")
+    label = np.repeat(rng.integers(0, 2, count // 16), 16)
+    return np.array([signal[step * i : step * i + length] for i in range(count)]), label
+
+
+def test_windows_that_overlap_do_not_give_their_neighbours_away():
+    values, label = noise_windows(step=1)
+    order = np.random.default_rng(0).permutation(len(label))
+    shuffled = values[order, :, :2], values[order, :, 2:], label[order]
+    windows = OverlappingWindows(position=order, reach=15)
+    in_order = estimate(values[..., :2], values[..., 2:], label, bootstrap=0)
+    apart = estimate(*shuffled, windows=windows, bootstrap=0)
+    given_away = estimate(*shuffled, bootstrap=0)  # their order is lost
+    assert max(in_order.bits.total, apart.bits.total) < 0.1 < 0.4 < given_away.bits.total
+
+
+def test_windows_that_overlap_too_far_cannot_be_parted():
+    values, label = noise_windows(step=1, count=80, length=60)
+    with pytest.raises(DataError, match="59 on either side"):
+        estimate(values[..., :1], values[..., 1:], label)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_sums_are_mutual_informations_and_swapping_swaps(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_cone_solver_finds_the_same_optimum(seed):
     pytest.importorskip("clarabel", reason="the second solver is not installed")
-    from benchmarks.pid.cone import solve_union
+    from studies.pid.cone import solve_union
 
     joint = random_joint(seed)
     found = solve(joint).alignment
@@ -76,7 +76,7 @@ def test_a_cone_solver_finds_the_same_optimum(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_dit_finds_the_same_optimum(seed):
     pytest.importorskip("dit", reason="dit is not installed")
-    from benchmarks.pid.dit_solver import union_by_dit
+    from studies.pid.dit_solver import union_by_dit
 
     joint = random_joint(seed, sizes=(3, 3, 3), concentration=1.0)
     assert solve(joint).alignment.bits == pytest.approx(union_by_dit(joint), abs=1e-4)

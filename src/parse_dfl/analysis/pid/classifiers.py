@@ -37,6 +37,7 @@ from torch.nn import functional
 
 from parse_dfl.analysis.pid.decomposition import Table, entropy
 from parse_dfl.analysis.pid.features import Features
+from parse_dfl.data.splits import OverlappingWindows
 
 Indices = NDArray[np.int64]
 
@@ -54,18 +55,27 @@ class Fold:
     judged: Indices
 
 
-def make_folds(label: Indices, groups: Indices | None, seed: int) -> list[Fold]:
+def make_folds(
+    label: Indices,
+    groups: Indices | None,
+    seed: int,
+    windows: OverlappingWindows | None = None,
+) -> list[Fold]:
     """Folds in which every class has its share; no group is both trained on and judged.
 
     Nor does a group stop the training that it takes part in, where groups are small enough.
+    Overlapping ``windows`` are left out where they share time steps with those that are judged.
     """
     rng = np.random.default_rng(seed)
     part = _stratified(label, rng) if groups is None else _by_group(label, groups, seed)
     folds = []
     for number in range(int(part.max()) + 1):
-        rest = rng.permutation((part != number).nonzero()[0])
-        stops = _stops(rest, groups, label)
         judged = (part == number).nonzero()[0]
+        apart = part != number
+        if windows is not None:
+            apart &= ~windows.overlap(judged)
+        rest = rng.permutation(apart.nonzero()[0])
+        stops = _stops(rest, groups, label)
         folds.append(Fold(train=rest[~stops], stop=rest[stops], judged=judged))
     return folds
 
@@ -169,13 +179,14 @@ def read(
     *,
     groups: NDArray[np.int64] | None,
     seed: int,
+    windows: OverlappingWindows | None = None,
 ) -> Readings:
     """Train, cross-fit and calibrate the three classifiers.
 
     The joint reading also weighs in the two single ones, so that it never tells less than a
     vote between them would.
     """
-    folds = make_folds(label, groups, seed)
+    folds = make_folds(label, groups, seed, windows)
     from_first, from_second, from_both = (
         cross_scores(inputs, label, folds, seed)
         for inputs in (first, second, np.concatenate([first, second], axis=1))

@@ -17,6 +17,7 @@ from parse_dfl.analysis.pid.exact import MOST_SYMBOLS, as_symbols, frequencies, 
 from parse_dfl.analysis.pid.methods import AUTO, METHODS
 from parse_dfl.data.arrays import as_array
 from parse_dfl.data.mapping import from_mapping
+from parse_dfl.data.splits import OverlappingWindows, reach_of_windows
 from parse_dfl.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def estimate(
     method: str = AUTO,
     names: tuple[str, str] = ("a", "b"),
     groups: object | None = None,
+    windows: OverlappingWindows | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     note: Callable[[str], None] | None = None,
@@ -51,13 +53,16 @@ def estimate(
         names: what to call the two modalities.
         groups: shape (samples,): samples of one group (a person, a recording) are never both
             trained on and judged, and are resampled together.
+        windows: where overlapping windows lie, to keep them together where there are no groups
+            (None: as found in modalities of shape (samples, time, ...), in file order).
         bootstrap: how many resamples the 95 % intervals rest on; 0: no intervals.
         seed: of folds, networks and resamples.
         note: told what is going on where it takes more than a few seconds.
 
     Raises:
         ConfigError: an unknown method, ``exact`` for continuous data, or names that are equal.
-        DataError: arrays that do not fit each other, or too few samples.
+        DataError: arrays that do not fit each other, too few samples, or windows that overlap
+            so far that they cannot be parted.
     """
     _check(method, names, bootstrap)
     data = from_mapping(
@@ -68,7 +73,8 @@ def estimate(
         kinds=dict.fromkeys(names, Kind.VECTOR),  # a sample's axes do not matter here
     )
     _, present = np.unique(data.label, return_inverse=True)
-    task = _Task(names=names, label=present, groups=data.subject, seed=seed)
+    groups_of, windows = _kept_together(data.subject, present, windows or _overlap_of(a, b))
+    task = _Task(names=names, label=present, groups=groups_of, windows=windows, seed=seed)
     symbols = as_symbols(as_array(a)), as_symbols(as_array(b))
     if method == AUTO:
         method = "exact" if all(each is not None for each in symbols) else "batch"
@@ -105,6 +111,7 @@ class _Task:
     names: tuple[str, str]
     label: Integers
     groups: Integers | None
+    windows: OverlappingWindows | None = None
     seed: int
 
 
@@ -124,6 +131,29 @@ def _check(method: str, names: tuple[str, str], bootstrap: int) -> None:
         raise ConfigError(f"names={names!r} must be two different names, one for each modality")
     if bootstrap < 0:
         raise ConfigError(f"bootstrap={bootstrap} must be 0 (no intervals) or more resamples")
+
+
+def _overlap_of(*modalities: object) -> OverlappingWindows | None:
+    """Return how the samples of modalities in file order overlap, as windows of a recording do."""
+    arrays = [as_array(values) for values in modalities]
+    reach = max((reach_of_windows(array) for array in arrays if array.ndim > 2), default=0)
+    return OverlappingWindows(position=np.arange(len(arrays[0])), reach=reach) if reach else None
+
+
+def _kept_together(
+    groups: Integers | None, label: Integers, windows: OverlappingWindows | None
+) -> tuple[Integers | None, OverlappingWindows | None]:
+    """Return the groups by which samples are parted; overlapping windows need some of their own
+    where none are given."""
+    if windows is None or (groups is not None and len(np.unique(groups)) > 1):
+        return groups, None
+    parts = windows.groups(label)
+    if len(np.unique(parts)) < 2:
+        raise DataError(
+            f"each sample overlaps with {windows.reach} on either side: {len(label)} are too few "
+            "to part; give more, or groups that tell recordings apart"
+        )
+    return parts, windows
 
 
 def _exact(task: _Task, first: Integers | None, second: Integers | None) -> _Result:
@@ -161,7 +191,7 @@ def _learned(
     if note:
         note(f"training classifiers on {len(task.label)} samples; this can take a minute")
     inputs = features(first, task.seed), features(second, task.seed)
-    readings = read(*inputs, task.label, groups=task.groups, seed=task.seed)
+    readings = read(*inputs, task.label, groups=task.groups, seed=task.seed, windows=task.windows)
     return _of_readings(task, method, readings)
 
 

@@ -2,7 +2,7 @@
 
 Label bits are called ``redundant``, ``unique_a``, ``synergy`` (with more than two modalities
 ``synergy_ab``), numbered where there are several; ``key_a`` are no label bits but what synergy
-is made of (:mod:`parse_dfl.data.synthetic`).
+is made of (:mod:`parse_dfl.data.built_in`).
 """
 
 from __future__ import annotations
