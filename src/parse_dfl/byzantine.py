@@ -90,7 +90,6 @@ def check_attackers(attackers: Iterable[Attacker], agents: Iterable[str]) -> Non
         seen.add(attacker.agent)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RobustRule(TextForm, Settings):
     """What takes the place of averaging: ``NAME`` or ``NAME:SETTING=VALUE,SETTING=VALUE``.
 
@@ -152,7 +151,6 @@ def _setting(name: str, part: str) -> tuple[str, float]:
     return setting_name.strip(), value
 
 
-@dataclass(frozen=True, kw_only=True)
 class Averaging(RobustRule):
     """Plain averaging, which trusts every neighbour."""
 
@@ -164,7 +162,6 @@ def _check_attackers(value: float) -> None:
         raise ConfigError(f"attackers must be a whole number, or a share below 1, not {value:g}")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Clipping(RobustRule):
     """``attackers`` are so many of an agent's neighbours, below 1 a share of them, rounded up; the
     radius is the largest distance of the others.  ``radius`` above 0 fixes it instead."""
@@ -174,7 +171,6 @@ class Clipping(RobustRule):
     radius: float = setting(0.0, at_least=0, at_most=LARGEST_REAL)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Balance(RobustRule):
     """A neighbour is heard if it is nearer than ``gamma`` · exp(-``kappa`` · t/T) times the length
     of one's own parameters.
@@ -188,7 +184,6 @@ class Balance(RobustRule):
     kappa: float = setting(1.0, at_least=0, at_most=LARGEST_REAL)
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrimmedMean(RobustRule):
     """``attackers`` as in :class:`Clipping`: so many of the largest and of the smallest numbers are
     left out, in every column."""

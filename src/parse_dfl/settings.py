@@ -1,9 +1,8 @@
 """How a setting is declared: type, default, range, choices, flag and help, in one place.
 
-A class of settings is a frozen dataclass derived from :class:`Settings`, its fields made by
-:func:`setting`::
+A class of settings is derived from :class:`Settings`, which makes it a frozen dataclass, its fields
+made by :func:`setting`::
 
-    @dataclass(frozen=True, kw_only=True)
     class Training(Settings):
         rounds: int = setting(100, "--rounds T", "rounds of training", at_least=1)
 
@@ -18,14 +17,25 @@ library decodes them: the command line's help needs this module, and has no time
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import (
+    MISSING,
+    Field,
+    FrozenInstanceError,
+    dataclass,
+    field,
+    fields,
+    is_dataclass,
+    replace,
+)
 from functools import cache
+from inspect import Parameter
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_origin, get_type_hints
 
 from parse_dfl.errors import ConfigError, nearest, unknown
 
@@ -152,26 +162,101 @@ def setting(default: Any, option: str = "", text: str = "", **declared: Any) -> 
     return field(default=default, metadata=metadata)
 
 
+class _Signature:
+    """The signature of a class of settings, for ``help`` and editors, made when it is asked for."""
+
+    def __get__(self, _: object, kind: type) -> inspect.Signature:
+        named: Any = kind
+        parameters = [
+            inspect.Parameter(
+                entry.name,
+                Parameter.KEYWORD_ONLY if entry.kw_only else Parameter.POSITIONAL_OR_KEYWORD,
+                default=_default(entry),
+                annotation=entry.type,
+            )
+            for entry in fields(named)
+        ]
+        return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Settings:
-    """The base of all classes of settings: reads and checks every field when it is built."""
+    """The base of all classes of settings: reads and checks every value when it is built.
+
+    A subclass is a frozen dataclass whose methods stand here once: those that ``dataclasses``
+    would write for each class take longer than all else that the command line's help needs.
+    """
 
     group: ClassVar[str] = ""
     """The heading of its options, unless a setting has its own."""
     keyword: ClassVar[str] = ""
     """What the settings are of, for messages, where their names alone do not tell."""
+    __signature__ = _Signature()
 
-    def __post_init__(self) -> None:
-        """Replace every value by what it reads as.
+    def __init_subclass__(cls, *, kw_only: bool = True, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        """Set every field to what the value given reads as, else to its default.
 
         Raises:
-            ConfigError: a value has the wrong type or is out of its range.
+            ConfigError: there is no such setting (the nearest are offered), or a value has the
+                wrong type or is out of its range.
         """
-        of_keyword = f" of {self.keyword}" if self.keyword else ""
         kind: Any = type(self)
-        for name, (hint, declaration) in _declarations(kind).items():
-            value = read(hint, getattr(self, name), f"{name}{of_keyword}")
-            declaration.check_value(f"{name}{of_keyword}", value)
+        declarations = _declarations(kind)
+        values = _by_name(kind, args) | values
+        of_keyword = f" of {self.keyword}" if self.keyword else ""
+        for name in values:
+            if name not in declarations:
+                what = self.keyword or kind.__name__
+                raise ConfigError(f"{what} has no setting {name!r}{nearest(name, declarations)}")
+        for name, (hint, declaration, entry) in declarations.items():
+            if name in values:
+                value = read(hint, values[name], f"{name}{of_keyword}")
+                declaration.check_value(f"{name}{of_keyword}", value)
+            else:
+                value = _default(entry)
             object.__setattr__(self, name, value)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Check values that depend on each other."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to {name!r}; use dataclasses.replace")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        kind: Any = type(self)
+        values = {entry.name: entry for entry in fields(kind)}
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name, entry in values.items()
+            if getattr(self, name) != _default(entry)
+        ]
+        return f"{kind.__name__}({', '.join(shown)})"
+
+
+def _default(entry: Field[Any]) -> Any:
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()
+
+
+def _by_name(kind: Any, args: Sequence[Any]) -> dict[str, Any]:
+    """Return positional arguments by the names of their fields."""
+    names = [entry.name for entry in fields(kind) if not entry.kw_only]
+    if len(args) > len(names):
+        raise TypeError(f"{kind.__name__}() takes {len(names)} positional arguments")
+    return dict(zip(names, args, strict=False))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,27 +277,26 @@ class Setting:
 def settings_of(kind: type) -> dict[str, Setting]:
     """Return the settings of a class by path, those of its sections included."""
     found: dict[str, Setting] = {}
-    defaults = {entry.name: entry for entry in fields(kind)}
-    for name, (hint, declaration) in _declarations(kind).items():
+    for name, (hint, declaration, entry) in _declarations(kind).items():
         if _is_settings(hint):
             for path, inner in settings_of(hint).items():
                 found[f"{name}.{path}"] = replace(inner, path=f"{name}.{path}")
-            continue
-        entry = defaults[name]
-        default = entry.default if entry.default_factory is MISSING else entry.default_factory()
-        found[name] = Setting(path=name, hint=hint, default=default, declaration=declaration)
+        else:
+            default = _default(entry)
+            found[name] = Setting(path=name, hint=hint, default=default, declaration=declaration)
     return found
 
 
 @cache
-def _declarations(kind: Any) -> dict[str, tuple[Hint, Declaration]]:
-    """Return type annotation and declaration of each declared field of a class."""
+def _declarations(kind: Any) -> dict[str, tuple[Hint, Declaration, Field[Any]]]:
+    """Return type annotation, declaration and field of each setting of a class."""
     hints = get_type_hints(kind)
     found = {}
     for entry in fields(kind):
-        if declaration := entry.metadata.get("declaration"):
-            group = declaration.group or kind.group
-            found[entry.name] = hints[entry.name], replace(declaration, group=group)
+        declaration: Declaration = entry.metadata["declaration"]
+        if not declaration.group:
+            declaration = replace(declaration, group=kind.group)
+        found[entry.name] = hints[entry.name], declaration, entry
     return found
 
 

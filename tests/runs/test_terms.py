@@ -32,7 +32,7 @@ def test_terms_can_be_announced_and_hold_task_classes_and_samples():
         ("network__split", [1.0, 2.0, 1.0]),
         ("overlay__by_samples", True),
         ("peer__staleness", 0.25),
-        ("method_options", {"rho": 0.5}),
+        ("method_options", {"head_weight": 0.5}),
     ],
 )
 def test_another_value_is_another_term(setting, value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.runs.callbacks import logger
+from parse_dfl.runs.callbacks import log_note
 
 
 class Callback:
@@ -66,6 +66,6 @@ class CallbackListener:
 
     def note(self, text: str) -> None:
         """Pass on a note, and log it as a warning."""
-        logger.warning(text)
+        log_note(text)
         for callback in self._callbacks:
             callback.on_note(text)

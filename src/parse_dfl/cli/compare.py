@@ -15,8 +15,7 @@ from parse_dfl.cli.output import (
     progress,
 )
 from parse_dfl.cli.parser import Commands, add_command, add_options, at_most, configuration, over
-from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.threads import tune_compiled
+from parse_dfl.cli.processes import agreed, kept, tune_compiled
 from parse_dfl.config import SETTINGS, RunConfig, method_spec, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
 from parse_dfl.process import command
@@ -131,7 +130,6 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
-    from parse_dfl.report.diverged import sentences
     from parse_dfl.report.page import write_report
     from parse_dfl.report.reading import read_comparison
     from parse_dfl.report.terminal import comparison_table
@@ -144,4 +142,7 @@ def _show(out: Path) -> None:
     for picture in sorted((out / "figures").glob("*.png")):
         print(f"picture: {picture}")
     if found.diverged:
-        raise DivergenceError(f"{out}: {'; '.join(sentences(found))}")
+        names = [name for name, result in found.methods.items() if result.diverged]
+        raise DivergenceError(
+            f"{out}: {', '.join(names)} diverged; the note below the table says where"
+        )

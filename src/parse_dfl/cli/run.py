@@ -17,8 +17,7 @@ from parse_dfl.cli.output import (
     progress,
 )
 from parse_dfl.cli.parser import Commands, add_command, add_options, configuration, given, over
-from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.threads import tune_compiled
+from parse_dfl.cli.processes import agreed, kept, tune_compiled
 from parse_dfl.config import RunConfig
 from parse_dfl.config.methods import METHODS
 from parse_dfl.errors import ConfigError, DivergenceError

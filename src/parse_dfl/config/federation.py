@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parse_dfl.byzantine import Attacker, Averaging, RobustRule
@@ -17,7 +16,6 @@ DATA, EXCHANGE, PEERS = "data and agents", "exchange", "peers (--engine peers)"
 MOST_SECONDS = 10**7
 
 
-@dataclass(frozen=True, kw_only=True)
 class DataConfig(Settings):
     """Which data, how they are parted, and how much of them each agent has.
 
@@ -71,7 +69,6 @@ class DataConfig(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class OverlayConfig(Settings):
     """Who is whose neighbour, who is away, and who lies.
 
@@ -116,7 +113,6 @@ class OverlayConfig(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PeerConfig(Settings):
     """How peers keep pace with each other, and how long they have patience.
 

@@ -14,7 +14,7 @@ its options weigh.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, nearest, unknown
@@ -33,7 +33,6 @@ SHARING_RULES: Mapping[str, str] = {
 """What may follow ``parse@`` → the sharing rule that PARSE's network is then trained under."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class MethodSpec(TextForm, Settings):
     """A method by its name, with its options and a learning rate (None: the method's own).
 
@@ -91,7 +90,6 @@ def _check_hold_out(value: int) -> None:
         raise ConfigError("hold_out must be 0 or at least 2, not 1: it holds every sample out")
 
 
-@dataclass(frozen=True, kw_only=True)
 class ParseOptions(MethodSpec):
     """Weights of PARSE's loss: CE(ℓ) + modality · Σ_m CE(r_m + u_m) + head · Σ_slices CE
     + contrastive · Σ_ab supcon(r_a, r_b).
@@ -116,7 +114,6 @@ def _check_sharing(rule: str) -> None:
         raise unknown("sharing rule", rule, SHARING_RULES)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Parse(ParseOptions):
     """PARSE: fission into slices, each averaged among the agents that own it.
 
@@ -136,7 +133,6 @@ class Parse(ParseOptions):
         return self.keyword if self.sharing is None else f"{self.keyword}@{self.sharing}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ParseAdaptive(ParseOptions):
     """PARSE that weighs each slice per sample, with gates that learn in all rounds."""
 
@@ -151,7 +147,6 @@ class ParseAdaptive(ParseOptions):
 PRICES = ("agreement", "unique_price", "synergy_price", "independence", "synergy_independence")
 
 
-@dataclass(frozen=True, kw_only=True)
 class ParseFaithful(MethodSpec):
     """PARSE whose slices pay for what they hold, so that they hold what they say.
 
@@ -175,7 +170,6 @@ class ParseFaithful(MethodSpec):
     early: float = setting(0.16, at_least=0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Local(MethodSpec):
     """Nothing is exchanged: the lower bound."""
 
@@ -183,8 +177,7 @@ class Local(MethodSpec):
     helps: ClassVar[Mapping[str, str]] = {"local": "nothing is exchanged: the lower bound"}
 
 
-@dataclass(frozen=True)
-class DSGD(MethodSpec):
+class DSGD(MethodSpec, kw_only=False):
     """Decentralised SGD: ``scope`` says among whom what is averaged.
 
     ``task``: the whole model, among agents of one modality set; ``modality``: each encoder, among
@@ -212,7 +205,6 @@ class DSGD(MethodSpec):
         return f"{self.keyword}-{self.scope}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Harmony(MethodSpec):
     """Two stages: a network per modality, then fusion heads among similar neighbours.
 
@@ -230,7 +222,6 @@ class Harmony(MethodSpec):
     encoder_rate: float = setting(0.1, at_least=0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GradientSurgery(MethodSpec):
     """DSGD hybrid whose conflicting updates are projected off (PCGrad)."""
 
@@ -240,7 +231,6 @@ class GradientSurgery(MethodSpec):
     }
 
 
-@dataclass(frozen=True, kw_only=True)
 class SheafDMFL(MethodSpec):
     """Encoders averaged by modality, heads coupled by a learned sheaf.
 
@@ -256,7 +246,6 @@ class SheafDMFL(MethodSpec):
     edge_width: int = setting(64, at_least=1)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Oracle(ParseOptions):
     """PARSE's network trained centrally on all samples: the upper bound."""
 
@@ -266,7 +255,6 @@ class Oracle(ParseOptions):
     }
 
 
-@dataclass(frozen=True, kw_only=True)
 class OwnMethod(MethodSpec):
     """A method of the user's own, which only a program can hand over: ``own:NAME``."""
 

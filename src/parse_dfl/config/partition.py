@@ -21,7 +21,6 @@ MOST_SAMPLES = 10**9
 """Sums over a million agents still fit an int64."""
 
 
-@dataclass(frozen=True)
 class Partition(TextForm, Settings):
     """A rule that deals the training samples to the agents."""
 
@@ -48,15 +47,13 @@ class Partition(TextForm, Settings):
         return self.keyword
 
 
-@dataclass(frozen=True)
 class IID(Partition):
     """Deal disjoint random samples, as many to each agent."""
 
     keyword: ClassVar[str] = "iid"
 
 
-@dataclass(frozen=True)
-class Dirichlet(Partition):
+class Dirichlet(Partition, kw_only=False):
     """Draw each agent's label distribution from a symmetric Dirichlet of concentration ``alpha``.
 
     The smaller ``alpha``, the fewer classes an agent has (Hsu, Qi, Brown, arXiv 1909.06335).
@@ -69,7 +66,6 @@ class Dirichlet(Partition):
         return f"{self.keyword}:{number_text(self.alpha)}"
 
 
-@dataclass(frozen=True)
 class BySubject(Partition):
     """Deal whole subjects round-robin, as natural clients; the data must name them."""
 

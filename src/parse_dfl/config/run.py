@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -35,7 +35,6 @@ def _check_device(device: str) -> None:
         raise unknown("device", device, DEVICES)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunConfig(Settings):
     """One run: a method, trained by a mix of agents, on a data set, over an overlay.
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
@@ -13,7 +13,6 @@ from parse_dfl.settings import Settings, TextForm, number_text, setting, setting
 from parse_dfl.text import real, whole
 
 
-@dataclass(frozen=True)
 class TopologyRule(TextForm, Settings):
     """A rule that says who is whose neighbour on every branch's overlay.
 
@@ -62,31 +61,27 @@ def _parameters(kind: type[TopologyRule], text: str, parts: list[str]) -> list[A
     return values
 
 
-@dataclass(frozen=True)
 class Ring(TopologyRule):
     """Two neighbours each."""
 
     keyword: ClassVar[str] = "ring"
 
 
-@dataclass(frozen=True)
-class ChordalRing(TopologyRule):
+class ChordalRing(TopologyRule, kw_only=False):
     """A ring with chords of length ``chord`` (None: the root of the number of members)."""
 
     keyword: ClassVar[str] = "chordal-ring"
     chord: int | None = setting(None, at_least=2)
 
 
-@dataclass(frozen=True)
-class Regular(TopologyRule):
+class Regular(TopologyRule, kw_only=False):
     """A random graph in which everybody has ``degree`` neighbours."""
 
     keyword: ClassVar[str] = "regular"
     degree: int = setting(4, at_least=2)
 
 
-@dataclass(frozen=True)
-class ErdosRenyi(TopologyRule):
+class ErdosRenyi(TopologyRule, kw_only=False):
     """Link every two members with ``probability``."""
 
     keyword: ClassVar[str] = "erdos-renyi"
@@ -98,8 +93,7 @@ def _check_even(degree: int) -> None:
         raise ConfigError(f"degree of small-world must be even, not {degree}")
 
 
-@dataclass(frozen=True)
-class SmallWorld(TopologyRule):
+class SmallWorld(TopologyRule, kw_only=False):
     """A ring lattice of ``degree`` neighbours whose edges are rewired with ``probability``."""
 
     keyword: ClassVar[str] = "small-world"
@@ -107,44 +101,38 @@ class SmallWorld(TopologyRule):
     probability: float = setting(0.1, at_least=0, at_most=1)
 
 
-@dataclass(frozen=True)
-class ScaleFree(TopologyRule):
+class ScaleFree(TopologyRule, kw_only=False):
     """Members join one by one with ``links`` edges each, rather to those that have many."""
 
     keyword: ClassVar[str] = "scale-free"
     links: int = setting(2, at_least=1)
 
 
-@dataclass(frozen=True)
 class Exponential(TopologyRule):
     """Neighbours at distances 1, 2, 4, … both ways."""
 
     keyword: ClassVar[str] = "exponential"
 
 
-@dataclass(frozen=True)
 class OnePeerExponential(TopologyRule):
     """One neighbour a round, a power of two further each time; directed."""
 
     keyword: ClassVar[str] = "one-peer-exponential"
 
 
-@dataclass(frozen=True)
 class RandomMatching(TopologyRule):
     """A fresh random matching every round."""
 
     keyword: ClassVar[str] = "random-matching"
 
 
-@dataclass(frozen=True)
 class Complete(TopologyRule):
     """Everybody with everybody."""
 
     keyword: ClassVar[str] = "full"
 
 
-@dataclass(frozen=True)
-class GraphFile(TopologyRule):
+class GraphFile(TopologyRule, kw_only=False):
     """The graph of an edge-list file, two agents' names a line."""
 
     keyword: ClassVar[str] = "file"
@@ -154,8 +142,7 @@ class GraphFile(TopologyRule):
         return f"{self.keyword}:{self.path}"
 
 
-@dataclass(frozen=True)
-class OwnTopology(TopologyRule):
+class OwnTopology(TopologyRule, kw_only=False):
     """A graph or topology of the user's own, which only a program can hand over."""
 
     keyword: ClassVar[str] = "own"

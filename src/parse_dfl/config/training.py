@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parse_dfl.agents import modality_key, modality_set
@@ -53,7 +52,6 @@ def _check_encoders(encoders: Mapping[str, str]) -> None:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
 class NetworkConfig(Settings):
     """Widths and operators that all methods share, so that no method is simply larger.
 
@@ -103,7 +101,6 @@ class NetworkConfig(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Settings):
     """What every agent does with its own samples between two exchanges.
 

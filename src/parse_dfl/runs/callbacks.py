@@ -6,11 +6,8 @@ standard error, unless a program routes them elsewhere.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Protocol
-
-logger = logging.getLogger("parse_dfl.runs")
 
 
 class Listener(Protocol):
@@ -29,6 +26,13 @@ class Listener(Protocol):
         """Something that a person should know now, in one line."""
 
 
+def log_note(text: str) -> None:
+    """Write a note to the log ``parse_dfl.runs``, as a warning."""
+    import logging  # the command line has listeners of its own, and no time for this
+
+    logging.getLogger("parse_dfl.runs").warning(text)
+
+
 class _Silent:
     def start(self, label: str, rounds: int, first_round: int) -> None:
         pass
@@ -45,7 +49,7 @@ class _Silent:
 
 class _Logging(_Silent):
     def note(self, text: str) -> None:
-        logger.warning(text)
+        log_note(text)
 
 
 SILENT: Listener = _Silent()

@@ -23,7 +23,6 @@ from parse_dfl.text import whole
 PORT = 7447
 
 
-@dataclass(frozen=True, kw_only=True)
 class NodeConfig(Settings):
     """What differs from agent to agent.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +133,8 @@ def fingerprint(config: RunConfig, seeds: Sequence[int], method: str, data: Mult
 
     A checkpoint goes on only in the experiment that wrote it.
     """
+    import hashlib  # loads OpenSSL, which the command line's help need not wait for
+
     settings = to_dict(config)
     for path in (*UNRELATED, "seed"):
         section, _, name = path.rpartition(".")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parse_dfl.settings import Settings, setting
 from parse_dfl.text import LARGEST
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuditConfig(Settings):
     """How many agents of each modality set are audited (None: all), and how."""
 
