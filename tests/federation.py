@@ -11,11 +11,11 @@ from parse_dfl.agents import AgentMix, AgentSpec, Kind
 from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.mixing_matrix import metropolis
 from parse_dfl.overlays.topologies import Topology
 
@@ -72,7 +72,7 @@ def tiny_simulator(
         for agent in agents
     ]
     training = {"batch_size": 5, "rounds": rounds, "dtype": "float64"} | training
-    return Simulator(
+    return build_simulator(
         TensorData(data, torch.device("cpu"), torch.float64),
         shards,
         method if isinstance(method, Method) else build_method(method),

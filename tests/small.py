@@ -13,11 +13,11 @@ from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 
 VECTORS = {"a": (3,), "b": (4,)}
 NARROW = NetworkConfig(latent=6, hidden=5, dropout=0.25)
@@ -76,7 +76,7 @@ def federation(
     robust: str = "none",
     attackers: Sequence[str] = (),
     compiled: bool = False,
-    build: Callable[..., Simulator] = Simulator,
+    build: Callable[..., Simulator] = build_simulator,
     **training: object,
 ) -> Simulator:
     """A simulator in float64 over :func:`small_data`, six rounds unless told otherwise; made by
@@ -98,7 +98,7 @@ def federation(
             robust=robust,
             attackers=tuple(attackers),
         ),
-        events=[ModalityChange.from_string(text) for text in events],
+        changes=[ModalityChange.from_string(text) for text in events],
         compiled=compiled,
     )
 

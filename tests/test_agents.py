@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,8 @@ from parse_dfl.agents import (
     AgentSpec,
     ModalityChange,
     agent_key,
+    apply_change,
+    check_changes,
     key,
     modality_set,
     pairs,
@@ -141,3 +145,36 @@ def test_the_modality_must_be_a_name():
 def test_names_as_given_are_known_by_their_keys():
     event = ModalityChange.from_string("4:left wrist-0:+puls.ohr")
     assert (event.agent, event.modality) == ("left-u20-wrist-0", "puls-u2e-ohr")
+
+
+AGENTS = AgentMix.from_string("a=2,b=1,a+b=1").agents()
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (["3:a-9:+b"], "unknown agent in an event: 'a-9'; did you mean 'a-1' or 'a-0'?"),
+        (["3:a-0:+c"], "unknown modality in an event: 'c'; known: a, b"),
+        (["11:a-0:+b"], "an event in round 11 of 10 would never happen"),
+        (["3:a-0:+a"], "agent 'a-0' already has 'a' in round 3"),
+        (["3:a-0:-b"], "agent 'a-0' does not have 'b' in round 3"),
+        (["3:a-0:-a"], "agent 'a-0' would lose its last modality 'a' in round 3"),
+        (["5:a-0:-b", "6:a-0:-b", "2:a-0:+b"], "agent 'a-0' does not have 'b' in round 6"),
+    ],
+)
+def test_an_event_that_cannot_happen_is_refused(events, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_changes([ModalityChange.from_string(text) for text in events], AGENTS, "ab", 10)
+
+
+def test_events_that_can_happen_pass():
+    check_changes(
+        [ModalityChange.from_string(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab", 10
+    )
+
+
+def test_an_event_changes_its_agent_only():
+    gain = ModalityChange.from_string("2:a-0:+b")
+    changed = [apply_change(agent, gain) for agent in AGENTS]
+    assert changed[0].modalities == ("a", "b")
+    assert changed[1:] == AGENTS[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,7 +12,21 @@ import pytest
 import torch
 
 import parse_dfl
-from parse_dfl.process import OTHERS, PASSIVE, THREADS, WAITS, command, tune_process
+from parse_dfl.errors import ConfigError
+from parse_dfl.process import (
+    ALLOCATOR_SETTINGS,
+    OTHERS,
+    PASSIVE,
+    THREADS,
+    WAITS,
+    Launch,
+    command,
+    format_bytes,
+    keep_freed_memory,
+    launch,
+    memory_bytes,
+    tune_process,
+)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +128,96 @@ def test_the_command_line_chooses_before_torch_is_loaded(argv, environment, thre
 
 def test_importing_the_library_changes_nothing():
     assert told(IMPORT) == ""
+
+
+class Library:
+    """A C library that notes what it is told."""
+
+    def __init__(self, answer=1):
+        self.told = {}
+        self.answer = answer
+
+    def mallopt(self, option, value):
+        self.told[option] = value
+        return self.answer
+
+
+@pytest.fixture
+def _ask_anew(monkeypatch):
+    for name in ALLOCATOR_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    keep_freed_memory.cache_clear()
+    yield
+    keep_freed_memory.cache_clear()
+
+
+@pytest.mark.usefixtures("_ask_anew")
+def test_both_thresholds_are_told_once(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    assert keep_freed_memory()
+    assert library.told == {-1: 256 << 20, -3: 32 << 20}
+    library.told.clear()
+    assert keep_freed_memory()
+    assert not library.told
+
+
+@pytest.mark.usefixtures("_ask_anew")
+@pytest.mark.parametrize("name", ALLOCATOR_SETTINGS)
+def test_what_the_environment_says_stands(monkeypatch, name):
+    library = Library()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    monkeypatch.setenv(name, "1")
+    assert not keep_freed_memory()
+    assert not library.told
+
+
+@pytest.mark.usefixtures("_ask_anew")
+@pytest.mark.parametrize("library", [object(), Library(answer=0)])
+def test_other_c_libraries_are_left_alone(monkeypatch, library):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    assert not keep_freed_memory()
+
+
+@pytest.mark.usefixtures("_ask_anew")
+def test_systems_without_such_a_library_are_left_alone(monkeypatch):
+    def refuse(name):
+        raise TypeError("bad argument type for built-in operation")
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    assert not keep_freed_memory()
+
+
+TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "x", "MASTER_PORT": "1"}
+
+
+def test_a_process_by_itself_is_the_main_one():
+    assert launch({}) == Launch(rank=0, size=1, local_rank=0)
+    assert launch({}).is_main
+
+
+def test_what_torchrun_says():
+    assert launch(TORCHRUN | {"LOCAL_RANK": "1"}) == Launch(rank=3, size=4, local_rank=1)
+    assert not launch(TORCHRUN).is_main
+
+
+def test_half_of_what_torchrun_says_is_something_else():
+    assert launch({"RANK": "3", "WORLD_SIZE": "4"}).size == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2GiB", 2 << 30), ("512 MiB", 512 << 20), ("1.5gb", 1_500_000_000), ("4096", 4096)],
+)
+def test_sizes_are_read_in_either_kind_of_unit(text, size):
+    assert memory_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["much", "2TB", "-1GiB", "0", ""])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ConfigError, match="write it as 512MiB, 2GiB"):
+        memory_bytes(text)
+
+
+def test_sizes_are_shown_for_people():
+    assert [format_bytes(n) for n in (2 << 30, 3 << 19, 2048)] == ["2.0 GiB", "1.5 MiB", "2 KiB"]

@@ -87,7 +87,7 @@ def _side(folder: Path, number: int, count: int, barrier: Any, results: Any) -> 
     """One peer; seconds are those of all: from barrier to barrier."""
     torch.set_num_threads(1)
     trainer, node = _node(folder, number, count)
-    places = node._exchanger._places(trainer, trainer.round + 1)
+    places = node._exchanger.find_neighbours(trainer, trainer.round + 1)
     receivers = [agent.name for agent in places[0].receivers]
     sizes = [rows.params.nbytes for rows in trainer.layout.branches.values()]
     bare = _Bare(node._transport, node.name, receivers, sizes)

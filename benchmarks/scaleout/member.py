@@ -18,9 +18,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from benchmarks.speed.jobs import Job
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.ranks.group import Ranks
-from parse_dfl.ranks.simulator import ShardedSimulator
+from parse_dfl.ranks.simulator import build_rank_simulator
 from parse_dfl.runs.results import peak_memory_bytes
 
 
@@ -41,7 +41,7 @@ def main(job: Job, rank: int, size: int, store: str) -> None:
     if size > 1:
         ranks = CountingRanks.join(dist.FileStore(store, size), rank, size)
     begin = time.perf_counter()
-    build = partial(ShardedSimulator, ranks=ranks) if size > 1 else Simulator
+    build = partial(build_rank_simulator, ranks=ranks) if size > 1 else build_simulator
     simulator = job.simulator(build)
     built = time.perf_counter() - begin
     simulator.step()
@@ -52,7 +52,7 @@ def main(job: Job, rank: int, size: int, store: str) -> None:
 
 def _train(simulator: Simulator, ranks: CountingRanks, rounds: int) -> dict[str, float]:
     """Seconds a round, those of its parts, and the bytes of rows sent in one."""
-    clock, sent = simulator.clock, ranks.sent_bytes
+    clock, sent = simulator.trainer.clock, ranks.sent_bytes
     clock.train = clock.mix = 0.0
     begin = time.perf_counter()
     for _ in range(rounds):

@@ -132,7 +132,7 @@ def _cost(job: Job) -> Cost:
         train=train,
         mix=mix,
         data=_data_seconds(simulator, job.steps),
-        evaluation=simulator.clock.evaluate,
+        evaluation=simulator.trainer.clock.evaluate,
         parameters=sum(rows.params.numel() for rows in simulator.layout.branches.values()),
         operations=own.operations if own else None,
         roofline=own.seconds(ceilings.measure()) if own else None,
@@ -150,7 +150,7 @@ def _is_plain(job: Job) -> bool:
 def _rounds(simulator: Simulator) -> tuple[float, float]:
     """Seconds a round of training and of mixing, after a round to warm up."""
     simulator.step()
-    clock = simulator.clock
+    clock = simulator.trainer.clock
     clock.train = clock.mix = 0.0
     begin, rounds = time.perf_counter(), 0
     while not rounds or (rounds < MOST_ROUNDS and time.perf_counter() - begin < SECONDS):
@@ -162,8 +162,8 @@ def _rounds(simulator: Simulator) -> tuple[float, float]:
 def _data_seconds(simulator: Simulator, steps: int) -> float:
     begin = time.perf_counter()
     for stack in simulator.layout.stacks:
-        for block in stack.chunks.parts():
-            for _ in stack.minibatches(block, simulator.round + 1, steps):
+        for part in stack.parts:
+            for _ in part.minibatches(simulator.round + 1, steps):
                 pass
     return time.perf_counter() - begin
 

@@ -14,11 +14,12 @@ from parse_dfl.agents import AgentMix, Kind
 from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
+from parse_dfl.process import keep_freed_memory
 
 CLASSES = 10
 POOL = 1024
@@ -152,8 +153,10 @@ class Job:
             for agent in self.mix.agents()
         ]
 
-    def simulator(self, build: Callable[..., Simulator] = Simulator) -> Simulator:
-        """The package's simulator, all other settings left at their defaults."""
+    def simulator(self, build: Callable[..., Simulator] = build_simulator) -> Simulator:
+        """The package's simulator, all other settings left at their defaults, in a process that
+        keeps freed memory as the command line's does."""
+        keep_freed_memory()
         return build(
             TensorData(self.data(), torch.device(self.device), torch.float32),
             self.shards(),

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from parse_dfl.agents import AgentSpec
 from parse_dfl.methods.base import RULES, Method, Stage
 from parse_dfl.networks.losses import joint_loss
-from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec, Outputs
 
 HIDDEN = 128
 LR = 0.05

@@ -13,7 +13,7 @@ from benchmarks.speed.mlp import HIDDEN
 from parse_dfl.agents import Kind
 from parse_dfl.config import NetworkConfig
 from parse_dfl.config.methods import ParseOptions
-from parse_dfl.networks.network_spec import slice_widths
+from parse_dfl.networks.network import slice_widths
 
 CONFIG = NetworkConfig()
 OPTIONS = ParseOptions()

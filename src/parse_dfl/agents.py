@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import combinations
 from typing import ClassVar, Self
 
-from parse_dfl.errors import ConfigError
+from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.safe_names import name_key
 from parse_dfl.settings import TextForm
 from parse_dfl.text import whole
@@ -241,3 +241,45 @@ class ModalityChange(TextForm):
 
     def __str__(self) -> str:
         return f"{self.round}:{self.agent}:{'+' if self.gained else '-'}{self.modality}"
+
+
+def check_changes(
+    changes: Iterable[ModalityChange],
+    agents: Sequence[AgentSpec],
+    modalities: Iterable[str],
+    rounds: int,
+) -> None:
+    """Refuse changes that cannot happen.
+
+    Raises:
+        ConfigError: an unknown agent or modality, a round after the last, a gain of what is
+            owned, a loss of what is not, or of the last modality.
+    """
+    owned = {agent.name: set(agent.modalities) for agent in agents}
+    names = set(modalities)
+    for change in sorted(changes, key=lambda change: change.round):
+        if change.round > rounds:
+            raise ConfigError(f"an event in round {change.round} of {rounds} would never happen")
+        if change.agent not in owned:
+            raise unknown("agent in an event:", change.agent, owned)
+        if change.modality not in names:
+            raise unknown("modality in an event:", change.modality, names)
+        modalities_now = owned[change.agent]
+        if change.gained == (change.modality in modalities_now):
+            verb = "already has" if change.gained else "does not have"
+            raise ConfigError(
+                f"agent {change.agent!r} {verb} {change.modality!r} in round {change.round}"
+            )
+        modalities_now.symmetric_difference_update({change.modality})
+        if not modalities_now:
+            raise ConfigError(
+                f"agent {change.agent!r} would lose its last modality {change.modality!r} in "
+                f"round {change.round}"
+            )
+
+
+def apply_change(agent: AgentSpec, change: ModalityChange) -> AgentSpec:
+    """Return the agent after the change; other agents are returned as they are."""
+    if agent.name != change.agent:
+        return agent
+    return agent.with_modalities(modality_set(set(agent.modalities) ^ {change.modality}))

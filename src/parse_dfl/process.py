@@ -1,4 +1,4 @@
-"""This process: how it was called, and how many threads it computes on.
+"""This process: how it was called, how many threads it computes on, and what memory it keeps.
 
 Choose how many threads the numerical libraries use in this process, and how they wait.
 
@@ -8,6 +8,10 @@ work a step then waits for the slowest core, and takes up to ten times as long (
 has the measurements).  One thread is nearly as fast on an idle machine, and gives the same bits
 whatever else runs.
 
+A training step frees its activations, and glibc gives them back to the system, which hands them
+out again page by page, zeroed: 40,000 page faults a round with 100 agents on images, a tenth to a
+fifth of its time.  Kept for the next step they cost nothing.
+
 Nothing here happens on import: the command line calls :func:`tune_process`, and so may a program
 of your own, before anything imports numpy or torch.
 """
@@ -15,11 +19,17 @@ of your own, before anything imports numpy or torch.
 from __future__ import annotations
 
 import os
+import re
+import resource
 import shlex
 import shutil
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from parse_dfl.errors import ConfigError
 
 NAME = "parse-dfl"
 MODULE = "parse_dfl"
@@ -64,8 +74,8 @@ PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 def tune_process(
     threads: int | None = None, environment: MutableMapping[str, str] | None = None
 ) -> None:
-    """Use ``threads`` threads in this process and those that it starts, and let them sleep while
-    they wait.
+    """Use ``threads`` threads in this process and those that it starts, let them sleep while they
+    wait, and keep freed memory for the next step.
 
     None is one thread, unless ``OMP_NUM_THREADS`` says otherwise; variables that the environment
     sets about waiting stand too.  Libraries read the environment when they are loaded: where torch
@@ -80,8 +90,11 @@ def tune_process(
             values.setdefault(name, "1")
     if not any(name in values for name in WAITS):
         values.update(PASSIVE)
+    if environment is not None:
+        return
+    keep_freed_memory()
     torch = sys.modules.get("torch")
-    if torch is not None and environment is None:
+    if torch is not None:
         torch.set_num_threads(_asked(values))
 
 
@@ -95,3 +108,97 @@ def processors() -> int:
 def _asked(values: MutableMapping[str, str]) -> int:
     first = values[THREADS].split(",")[0].strip()  # OpenMP allows a number per level of nesting
     return max(1, int(first)) if first.isascii() and first.isdigit() else 1
+
+
+# Numbers of glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+KEPT_BYTES = 256 << 20
+"""Free memory at the heap's end up to this stays with the process."""
+LARGEST_BYTES = 32 << 20
+"""What is larger is given back at once, as before; no part of a stack has tensors of this size.
+Older versions of glibc allow no more."""
+ALLOCATOR_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+"""Variables by which a person sets the same: what they say stands."""
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let the C library keep freed memory, in the whole process.
+
+    Return False where that is not glibc, or the environment sets its allocator.
+    """
+    if any(name in os.environ for name in ALLOCATOR_SETTINGS):
+        return False
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+
+
+TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """This process's number among ``size``, and among those of its machine."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process prints and writes files; one does, the first."""
+        return self.rank == 0
+
+
+def launch(environment: Mapping[str, str] = os.environ) -> Launch:
+    """Read what ``torchrun`` (or whoever sets the same variables) says: one process if nobody
+    does."""
+    if any(name not in environment for name in TORCHRUN):
+        return Launch()
+    rank = int(environment["RANK"])
+    return Launch(
+        rank=rank,
+        size=int(environment["WORLD_SIZE"]),
+        local_rank=int(environment.get("LOCAL_RANK", rank)),
+    )
+
+
+_UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6,
+          "gb": 10**9}  # fmt: skip
+_PAGE_BYTES = resource.getpagesize()
+
+
+def memory_bytes(text: str) -> int:
+    """Return the bytes of a text such as ``2GiB``, ``512 MiB`` or ``3000000000``.
+
+    Raises:
+        ConfigError: it is no size, or is zero.
+    """
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)", text.strip())
+    if not match or match[2].lower() not in _UNITS or not float(match[1]):
+        raise ConfigError(
+            f"memory limit {text!r} is not a size; write it as 512MiB, 2GiB or a number of bytes"
+        )
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Write a size for people."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB")):
+        if abs(size_bytes) >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes / 1024:.0f} KiB"
+
+
+def resident_bytes() -> int:
+    """Return what this process holds now (where the system does not tell: held at most so far)."""
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        return int(pages.read_text().split()[1]) * _PAGE_BYTES
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

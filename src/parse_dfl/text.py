@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 import re
 
-from parse_dfl.errors import ConfigError
-
 LARGEST = 2**63 - 1
 """The largest whole number that arrays and seeds hold."""
 LARGEST_REAL = 1e30
@@ -42,25 +40,6 @@ def real(text: str) -> float | None:
         return None
     number = float(text) + 0.0  # -0.0 becomes 0.0
     return number if math.isfinite(number) else None
-
-
-_UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6,
-          "gb": 10**9}  # fmt: skip
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)")
-
-
-def memory_bytes(text: str) -> int:
-    """Return the bytes of a text such as ``2GiB``, ``512 MiB`` or ``3000000000``.
-
-    Raises:
-        ConfigError: it is no size, or is zero.
-    """
-    size = _SIZE.fullmatch(text.strip())
-    if not size or size[2].lower() not in _UNITS or not float(size[1]):
-        raise ConfigError(
-            f"memory limit {text!r} is not a size; write it as 512MiB, 2GiB or a number of bytes"
-        )
-    return int(float(size[1]) * _UNITS[size[2].lower()])
 
 
 ASCII = str.maketrans(

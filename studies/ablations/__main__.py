@@ -125,7 +125,7 @@ def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
     }
     gaps = {
         rows.branch.label: round(
-            spectral_gap(simulator.book.mixing(rows, simulator.stage, 0, 1)), 4
+            spectral_gap(simulator.mixing_cache.mixing(rows, simulator.stage, 1)), 4
         )
         for rows in simulator.layout.branches.values()
     }

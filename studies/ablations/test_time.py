@@ -54,7 +54,7 @@ def _summaries(
 ) -> list[dict[str, Any]]:
     simulator = trial.simulator
     scored = [
-        (stack, evaluate(stack, simulator.data, samples, predict))
+        (stack, evaluate(stack, simulator.trainer.data, samples, predict))
         for stack in simulator.layout.stacks
     ]
     scores = agent_scores(trial, scored)
@@ -63,13 +63,13 @@ def _summaries(
         own = [score for score in scores if score.agent.seed == seed]
         summaries.append(
             {
-                "data": simulator.data.source.name,
+                "data": simulator.trainer.data.source.name,
                 "seed": seed,
                 "groups": group_means(own),
                 "mean_accuracy": weighted_mean(own, "accuracy"),
                 "payload_bytes_per_link": {"mean": 0.0, "max": 0},
                 "wall_seconds": 0.0,
-                "lr": simulator.lr,
+                "lr": simulator.trainer.lr,
             }
         )
     return summaries

@@ -33,7 +33,7 @@ def mean_and_largest(data: str, method: str, count: int) -> tuple[float, int]:
         },
     )
     simulator = build_trial(config, [100]).simulator
-    simulator.round = config.training.rounds
+    simulator.trainer.round = config.training.rounds
     payload = simulator.payload()
     return payload.mean_bytes, payload.largest_bytes
 

@@ -18,7 +18,7 @@ from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import load_identity
 from parse_dfl.peers.round_sync import RoundStats, Stop
 from parse_dfl.peers.status import RoundReport
-from parse_dfl.runs.lock import locked
+from parse_dfl.runs.folder import locked
 from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.runs.run import check_engine
 from parse_dfl.safe_names import name_key

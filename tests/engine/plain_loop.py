@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from parse_dfl.data.standardise import fit
 from parse_dfl.engine.agent_data import AgentData
-from parse_dfl.engine.sampler import BatchPlan, agent_key
+from parse_dfl.engine.neighbourhood import absent_agents
+from parse_dfl.engine.sampler import BatchSampler, agent_key
 from parse_dfl.engine.simulator import Simulator
-from parse_dfl.engine.trainer import absent_agents
 from parse_dfl.networks.counter_rng import hash_tensor, use_rng
 from parse_dfl.networks.network import Outputs
 from parse_dfl.overlays.graph import order
@@ -30,7 +30,7 @@ class PlainAgent:
 
     def __init__(self, shard: AgentData, like: Simulator) -> None:
         self.spec, self.size = shard.agent, len(shard.indices)
-        data, dtype = like.data.source, like.data.dtype
+        data, dtype = like.trainer.data.source, like.trainer.data.dtype
         self.inputs = {}
         for name in self.spec.modalities:
             own = fit(data.modalities[name][shard.indices], data.kinds[name])
@@ -41,9 +41,9 @@ class PlainAgent:
             self.inputs[name] = (raw - mean) / scale
         self.label = torch.from_numpy(data.label[shard.indices])
         counts = torch.bincount(self.label, minlength=data.classes).to(dtype) + 0.5
-        self.log_prior = like.training.prior_correction * (counts / counts.sum()).log()
-        self.batch = min(like.training.batch_size, self.size)
-        self.network = like.method.network(like.network_spec, self.spec).to(dtype)
+        self.log_prior = like.trainer.training.prior_correction * (counts / counts.sum()).log()
+        self.batch = min(like.trainer.training.batch_size, self.size)
+        self.network = like.trainer.method.network(like.trainer.network_spec, self.spec).to(dtype)
         for label, part in self.network.parts.items():
             part.load_state_dict(self.network.fresh(label, self.spec.seed).state_dict())
         self.optimizer = self._optimizer(like)
@@ -51,7 +51,7 @@ class PlainAgent:
         self.last = {label: self.row(label) for label in self.network.parts}
 
     def _optimizer(self, like: Simulator) -> torch.optim.Optimizer:
-        training = like.training
+        training = like.trainer.training
         groups = [
             {"params": list(part.parameters()), "branch": self.network.branches[label]}
             for label, part in self.network.parts.items()
@@ -70,19 +70,19 @@ class PlainAgent:
 
     def train(self, like: Simulator, stage: int, round: int, steps: int, lr: float) -> None:
         """The local steps of a round."""
-        keys = np.array([agent_key(self.spec, "batches")], dtype=np.uint64)
-        plan = BatchPlan(keys, np.array([self.size]), like.training.batch_size)
-        positions = torch.from_numpy(plan.positions(round, steps)[:, 0])
+        batch_size = like.trainer.training.batch_size
+        sampler = BatchSampler([self.spec], np.array([self.size]), batch_size)
+        positions = torch.from_numpy(sampler.positions(round, steps)[:, 0])
         self.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * like.method.stages[stage].rate(group["branch"], self.spec)
+            group["lr"] = lr * like.trainer.method.stages[stage].rate(group["branch"], self.spec)
         for step in range(steps):
             chosen = positions[step]
             key = torch.tensor([agent_key(self.spec, "draws")])
             with use_rng(hash_tensor(key, torch.tensor([(round << 20) + step]))):
                 outputs = self.network({name: x[chosen] for name, x in self.inputs.items()})
             self.optimizer.zero_grad()
-            self.loss(like.method.name, stage, outputs, chosen).backward()
+            self.loss(like.trainer.method.name, stage, outputs, chosen).backward()
             for group in self.optimizer.param_groups:  # a branch takes a step as a whole
                 if any(parameter.grad is not None for parameter in group["params"]):
                     for parameter in group["params"]:
@@ -229,19 +229,19 @@ class PlainLoop:
         self.like, self.by_samples = like, by_samples
         self.agents = [PlainAgent(shard, like) for shard in shards]
         median = int(np.median([agent.size for agent in self.agents]))
-        self.steps = math.ceil(median / like.training.batch_size)
+        self.steps = math.ceil(median / like.trainer.training.batch_size)
         self.round = 0
 
     def step(self, absence: float = 0.0) -> None:
         """One round: every agent trains on its own, then all branches are mixed at once."""
         self.round += 1
-        method, training = self.like.method, self.like.training
+        method, training = self.like.trainer.method, self.like.trainer.training
         stage = method.stage_at(self.round, training.rounds)
         first, last = method.schedule_bounds(stage, training.rounds)
         if method.name == "harmony" and self.round == first:
             for agent in self.agents:
                 agent.encoders_at_stage_start = agent.encoder_rows()
-        lr = self.like.lr
+        lr = self.like.trainer.lr
         if training.schedule == "cosine":
             lr *= 0.5 * (1 + math.cos(math.pi * (self.round - first) / (last - first + 1)))
         absent = absent_agents([agent.spec for agent in self.agents], absence, self.round)
@@ -260,10 +260,10 @@ class PlainLoop:
             1 + math.cos(math.pi * (round - first) / (last - first + 1))
             for round in (self.round, self.round - 1)
         )
-        return self.like.training.global_momentum * now / before
+        return self.like.trainer.training.global_momentum * now / before
 
     def _mix(self, stage: int, absent: set[str]) -> None:
-        sharing = self.like.method.stages[stage].sharing
+        sharing = self.like.trainer.method.stages[stage].sharing
         groups: dict[tuple[object, str], list[PlainAgent]] = {}
         for agent in self.agents:
             for branch in agent.network.branches.values():
@@ -272,11 +272,11 @@ class PlainLoop:
                     groups.setdefault((branch, label), []).append(agent)
         mixed = []
         for (branch, label), owners in groups.items():
-            alike = branch.component == "fusion" and self.like.method.name == "harmony"
+            alike = branch.component == "fusion" and self.like.trainer.method.name == "harmony"
             matrix = self.matrix(owners, label, absent, tau=0.2 if alike else None)
             part = branch.label
             mixed.append((owners, part, matrix @ torch.stack([a.row(part) for a in owners])))
-            if self.like.training.share_moments == "second":
+            if self.like.trainer.training.share_moments == "second":
                 seconds = matrix @ torch.stack([agent.second(part) for agent in owners])
                 for agent, row in zip(owners, seconds, strict=True):
                     agent.set_second(part, row)
@@ -294,7 +294,7 @@ class PlainLoop:
         graph.add_nodes_from(names)
         if len(names) > 1:
             nx.add_cycle(graph, order(names, seed=owners[0].spec.seed, label=label))
-        matrix = torch.zeros(len(names), len(names), dtype=self.like.data.dtype)
+        matrix = torch.zeros(len(names), len(names), dtype=self.like.trainer.data.dtype)
         for i, own in enumerate(names):
             for j, other in enumerate(names):
                 if not graph.has_edge(own, other) or {own, other} & absent:

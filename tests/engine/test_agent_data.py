@@ -16,10 +16,10 @@ from tests.small import federation
 
 def test_each_agent_standardises_by_its_own_samples():
     simulator = federation(sizes=(12, 7, 20), agents="a=3")
-    (stack,), data = simulator.layout.stacks, simulator.data.source
-    raw = simulator.data.modalities["a"][:30].unsqueeze(0)
+    (stack,), data = simulator.layout.stacks, simulator.trainer.data.source
+    raw = simulator.trainer.data.modalities["a"][:30].unsqueeze(0)
     standard = stack.data.standardise("a", raw)
-    for row, shard in enumerate(simulator._shards):
+    for row, shard in enumerate(simulator.trainer.agent_data):
         own = fit(data.modalities["a"][shard.indices], data.kinds["a"])
         assert torch.allclose(
             standard[row].float(), torch.tensor(own.apply(raw[0].float().numpy()))

@@ -19,12 +19,12 @@ METHODS_TO_SAVE = [*METHODS, "parse@hybrid"]
 
 def saved(simulator, folder):
     """A file for every agent of a simulator: (path, stack, row)."""
-    names = simulator.data.source.label_names
+    names = simulator.trainer.data.source.label_names
     files = []
     for stack in simulator.layout.stacks:
         for row, agent in enumerate(stack.agents):
             path = folder / f"{agent.name}.safetensors"
-            method, network_spec = simulator.method.name, simulator.network_spec
+            method, network_spec = simulator.trainer.method.name, simulator.trainer.network_spec
             save_agent(
                 path, stack, row, method=method, network_spec=network_spec, label_names=names
             )
@@ -51,7 +51,7 @@ def inputs(count=5):
 @pytest.mark.parametrize("method", METHODS_TO_SAVE)
 def test_a_loaded_agent_predicts_what_the_simulator_measured(method, tmp_path):
     simulator = run_rounds(federation(method, agents="a=1,b=1,a+b=2", dtype="float32"), 6)
-    data = simulator.data.source
+    data = simulator.trainer.data.source
     everything = simulator.evaluate(torch.arange(data.samples))
     measured = {
         agent.name: float(value)
@@ -66,7 +66,9 @@ def test_a_loaded_agent_predicts_what_the_simulator_measured(method, tmp_path):
         accuracy = (loaded.predict(own) == data.label).mean()
         assert accuracy == pytest.approx(measured[loaded.spec.name], abs=1e-9)
         names = data.label_names
-        kept = trained_agent(stack, row, simulator.method, simulator.network_spec, names)
+        kept = trained_agent(
+            stack, row, simulator.trainer.method, simulator.trainer.network_spec, names
+        )
         assert np.array_equal(kept.predict_probability(own), loaded.predict_probability(own))
 
 

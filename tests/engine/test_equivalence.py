@@ -21,7 +21,7 @@ def largest_difference(method: str, *, by_samples=False, absence=0.0, sizes=UNEQ
     simulator = federation(
         method, sizes=sizes, by_samples=by_samples, absence=absence, rounds=ROUNDS, **settings
     )
-    shards = small_shards([shard.agent for shard in simulator._shards], data, sizes)
+    shards = small_shards([shard.agent for shard in simulator.trainer.agent_data], data, sizes)
     loop = PlainLoop(simulator, shards, by_samples=by_samples)
     for _ in range(ROUNDS):
         loop.step(absence)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine import sampler
-from parse_dfl.engine.sampler import BatchPlan, Choice, agent_key, local_steps
+from parse_dfl.engine.agent_stack import StackPart
+from parse_dfl.engine.sampler import BatchSampler, Choice, agent_key, batch_weights, local_steps
 from tests.small import federation
 
 sizes_lists = st.lists(st.integers(1, 15), min_size=1, max_size=5)
@@ -18,8 +19,7 @@ sizes_lists = st.lists(st.integers(1, 15), min_size=1, max_size=5)
 
 def plan(sizes, batch, first=0):
     agents = [AgentSpec(name=f"a-{first + n}", modalities=("a",)) for n in range(len(sizes))]
-    keys = np.array([agent_key(agent, "batches") for agent in agents], dtype=np.uint64)
-    return BatchPlan(keys, np.array(sizes), batch)
+    return BatchSampler(agents, np.array(sizes), batch)
 
 
 def stream(plan, row, size, batch, rounds, steps):
@@ -48,7 +48,7 @@ def test_rows_know_nothing_of_each_other(sizes, batch, steps):
 
 @given(sizes=sizes_lists, batch=st.integers(1, 8))
 def test_weights_average_the_real_samples_and_leave_out_the_padding(sizes, batch):
-    weight = plan(sizes, batch).weight
+    weight = batch_weights(np.array(sizes), batch)
     assert np.allclose(weight.sum(1), 1)
     assert ((weight > 0).sum(1) == np.minimum(batch, sizes)).all()
     assert weight.shape[1] == min(batch, max(sizes))
@@ -92,6 +92,10 @@ def stack(sizes=(12, 9, 20)):
     return only
 
 
+def part(block=slice(0, 3)):
+    return StackPart(stack(), block)
+
+
 def joined(choices):
     parts = list(choices)
     return torch.cat([part.number for part in parts]), torch.cat([part.keys for part in parts])
@@ -107,30 +111,29 @@ def assert_equal(one, other):
     together=st.integers(1, 4),
 )
 def test_what_was_chosen_before_or_ahead_does_not_matter(rounds, steps, together):
-    used = stack()
+    used = part().sampler
     for round in rounds:
-        fresh = joined(stack().choices(slice(0, 3), round, steps, steps))
-        assert_equal(joined(used.choices(slice(0, 3), round, steps, together)), fresh)
+        fresh = joined(part().sampler.choices(round, steps, steps))
+        assert_equal(joined(used.choices(round, steps, together)), fresh)
 
 
 def test_rows_are_chosen_for_alone_as_with_others():
-    whole = joined(stack().choices(slice(0, 3), 5, 4, 2))
-    part = joined(stack().choices(slice(1, 3), 5, 4, 4))
-    assert_equal(part, [value[:, 1:] for value in whole])
+    whole = joined(part().sampler.choices(5, 4, 2))
+    some = joined(part(slice(1, 3)).sampler.choices(5, 4, 4))
+    assert_equal(some, [value[:, 1:] for value in whole])
 
 
 def test_much_is_not_chosen_ahead(monkeypatch):
     calls = []
-    own = stack()
-    plan = own._chooser.plan
-    positions = plan.positions
-    monkeypatch.setattr(plan, "positions", lambda *a, **k: calls.append(k) or positions(*a, **k))
+    own = part().sampler
+    positions = own.positions
+    monkeypatch.setattr(own, "positions", lambda *a, **k: calls.append(k) or positions(*a, **k))
     for round in range(1, 4):
-        list(own.choices(slice(0, 3), round, 2, 2))
+        list(own.choices(round, 2, 2))
     assert [call["rounds"] for call in calls] == [sampler.AHEAD_ROUNDS]
     monkeypatch.setattr(sampler, "AHEAD_NUMBERS", 1)
     for round in range(20, 23):
-        list(own.choices(slice(0, 3), round, 2, 2))
+        list(own.choices(round, 2, 2))
     assert [call["rounds"] for call in calls[1:]] == [1, 1, 1]
 
 
@@ -138,7 +141,7 @@ def test_much_is_not_chosen_ahead(monkeypatch):
 def test_a_minibatch_holds_each_agents_own_samples(block):
     own = stack()
     samples = own.data.samples(block)
-    (choice,) = own.choices(block, 2, 3, 3)
+    (choice,) = StackPart(own, block).sampler.choices(2, 3, 3)
     made = list(samples.minibatches(choice))
     assert len(made) == len(choice) == 3
     for step, minibatch in enumerate(made):
@@ -153,7 +156,7 @@ def test_a_minibatch_holds_each_agents_own_samples(block):
 def test_steps_one_by_one_are_the_steps_together():
     own = stack()
     samples = own.data.samples(own.all_rows)
-    (choice,) = own.choices(own.all_rows, 1, 4, 4)
+    (choice,) = own.whole.sampler.choices(1, 4, 4)
     alone = [
         minibatch
         for step in range(4)

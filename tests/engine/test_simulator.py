@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.engine.neighbourhood import absent_agents
 from parse_dfl.engine.simulator import UnguardedWarning
-from parse_dfl.engine.trainer import absent_agents
 from parse_dfl.errors import OverlayError
 from tests.small import federation, rows_of, run_rounds
 
@@ -100,7 +100,8 @@ def test_mixing_keeps_the_mean_of_a_branch(topology, absence):
         rows.params.copy_(torch.randn(rows.params.shape, generator=noise, dtype=torch.float64))
     absent = absent_agents(simulator.layout.agents, absence, 1)
     means = {branch: _present_mean(rows, absent) for branch, rows in _branches(simulator)}
-    simulator._exchanger.exchange(simulator.layout, simulator.stage, 0, round=1, absent=absent)
+    simulator.trainer.round = 1
+    simulator._exchange(absent)
     for branch, rows in _branches(simulator):
         assert torch.allclose(_present_mean(rows, absent), means[branch], atol=1e-12)
 
@@ -117,11 +118,11 @@ def _present_mean(rows, absent):
 def test_a_change_reaches_the_overlay_neighbours_of_its_branch_only(method):
     simulator = federation(method, agents="a=5,b=5,a+b=5")
     for branch, rows in simulator.layout.branches.items():
-        overlays = simulator.book.overlays(rows, simulator.stage)
+        overlays = simulator.mixing_cache.overlays(rows, simulator.stage)
         owner = len(rows.agents) - 1
         neighbours = {owner}
         for key, members in overlays.items():
-            for i, j in simulator.book.edges(key, 1).pairs.tolist():
+            for i, j in simulator.mixing_cache.edges(key, 1).pairs.tolist():
                 ends = {int(members[i]), int(members[j])}
                 neighbours |= ends if owner in ends else set()
         kept = rows_of(simulator)
@@ -139,7 +140,8 @@ def test_a_change_reaches_the_overlay_neighbours_of_its_branch_only(method):
 
 def _exchanged(simulator, kept):
     """The rows after mixing; the simulator is put back."""
-    simulator._exchanger.exchange(simulator.layout, simulator.stage, 0, round=1, absent=set())
+    simulator.trainer.round = 1
+    simulator._exchange(set())
     mixed = rows_of(simulator)
     for branch, rows in simulator.layout.branches.items():
         for row, agent in enumerate(rows.agents):
@@ -184,7 +186,7 @@ def test_a_restored_simulator_goes_on_with_the_same_bits(method):
 
 def test_training_learns_something():
     simulator = federation(rounds=20, lr=0.03)
-    everything = torch.arange(simulator.data.source.samples)
+    everything = torch.arange(simulator.trainer.data.source.samples)
 
     def accuracy():
         return np.mean([float(s.accuracy.mean()) for _, s in simulator.evaluate(everything)])

@@ -1,29 +1,26 @@
+from __future__ import annotations
+
 import torch
 
-from parse_dfl.config import TrainingConfig
-from parse_dfl.engine.optimizer import RowOptimizer
-from parse_dfl.engine.state import LAST, add_quasi_global_momentum
-from tests.engine.test_optimizer import fresh_rows
-from tests.small import federation, rows_of, run_rounds
+from parse_dfl.engine.state import flatten, param_slices
+from tests.small import federation, run_rounds
 
 
-def test_a_row_moves_on_by_a_share_of_its_last_way():
-    start = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
-    rows = fresh_rows(RowOptimizer(TrainingConfig(global_momentum=0.5)), start)
-    add_quasi_global_momentum(rows, 0.5)
-    assert torch.equal(rows.params, start)  # it went nowhere yet
-    rows.params.add_(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
-    arrived = rows.params.clone()
-    add_quasi_global_momentum(rows, 0.5)
-    assert torch.equal(rows.params, torch.tensor([[4.0, 2.0], [0.0, 6.0]]))
-    assert torch.equal(rows.moments[LAST], arrived)
+def test_frozen_parameters_belong_to_no_row():
+    part = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    part[0].requires_grad_(False)
+    (weight, bias) = param_slices(part)
+    assert (weight.name, weight.shape, weight.slice) == ("1.weight", (1, 3), slice(0, 3))
+    assert (bias.name, bias.offset) == ("1.bias", 3)
+    assert torch.equal(flatten(part, param_slices(part))[:3], part[1].weight[0])
+    assert len(flatten(part[0], param_slices(part[0]))) == 0
 
 
-def test_a_checkpoint_remembers_the_way():
-    through, stopped, resumed = (federation(global_momentum=0.8, rounds=4) for _ in range(3))
-    run_rounds(through, 4)
-    run_rounds(stopped, 2)
-    resumed.restore(stopped.tensors(), 2)
-    run_rounds(resumed, 2)
-    for key, row in rows_of(through).items():
-        assert torch.equal(row, rows_of(resumed)[key])
+def test_restoring_gives_back_every_tensor():
+    simulator = run_rounds(federation("sheaf-dmfl"), 2)
+    rows = next(r for b, r in simulator.layout.branches.items() if b.component == "head")
+    kept = {name: value.clone() for name, value in rows.tensors().items()}
+    assert {"theta", "steps", "moment.first", "moment.second", "memory.maps"} <= kept.keys()
+    run_rounds(simulator, 1)
+    rows.restore(kept)
+    assert all(torch.equal(value, kept[name]) for name, value in rows.tensors().items())

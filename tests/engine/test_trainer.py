@@ -1,55 +1,8 @@
 from __future__ import annotations
 
-import re
-
-import pytest
 import torch
 
-from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange
-from parse_dfl.engine.trainer import absent_agents, apply_event, check_events
-from parse_dfl.errors import ConfigError
 from tests.small import federation, run_rounds
-
-AGENTS = AgentMix.from_string("a=2,b=1,a+b=1").agents()
-
-
-@pytest.mark.parametrize(
-    ("events", "message"),
-    [
-        (["3:a-9:+b"], "unknown agent in an event: 'a-9'; did you mean 'a-1' or 'a-0'?"),
-        (["3:a-0:+c"], "unknown modality in an event: 'c'; known: a, b"),
-        (["11:a-0:+b"], "an event in round 11 of 10 would never happen"),
-        (["3:a-0:+a"], "agent 'a-0' already has 'a' in round 3"),
-        (["3:a-0:-b"], "agent 'a-0' does not have 'b' in round 3"),
-        (["3:a-0:-a"], "agent 'a-0' would lose its last modality 'a' in round 3"),
-        (["5:a-0:-b", "6:a-0:-b", "2:a-0:+b"], "agent 'a-0' does not have 'b' in round 6"),
-    ],
-)
-def test_an_event_that_cannot_happen_is_refused(events, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        check_events([ModalityChange.from_string(text) for text in events], AGENTS, "ab", 10)
-
-
-def test_events_that_can_happen_pass():
-    check_events(
-        [ModalityChange.from_string(text) for text in ("2:a-0:+b", "5:a-0:-a")], AGENTS, "ab", 10
-    )
-
-
-def test_an_event_changes_its_agent_only():
-    gain = ModalityChange.from_string("2:a-0:+b")
-    changed = [apply_event(agent, gain) for agent in AGENTS]
-    assert changed[0].modalities == ("a", "b")
-    assert changed[1:] == AGENTS[1:]
-
-
-def test_absence_is_each_agents_own_coin():
-    agents = [AgentSpec(name=f"a-{number}", modalities=("a",)) for number in range(400)]
-    absent = absent_agents(agents, 0.25, 3)
-    assert 70 < len(absent) < 130
-    assert absent_agents(agents[:50], 0.25, 3) == absent & set(agents[:50])
-    assert absent_agents(agents, 0.25, 4) != absent
-    assert absent_agents(agents, 0.0, 3) == set()
 
 
 def rows_named(simulator, label, name):
@@ -92,8 +45,8 @@ def test_a_gained_branch_starts_from_initial_weights():
 
 def overlay_members(simulator, label):
     (rows,) = [r for branch, r in simulator.layout.branches.items() if branch.label == label]
-    (key,) = simulator.book.overlays(rows, simulator.stage)
-    return set(key.members), simulator.book.mixing(rows, simulator.stage, 0, simulator.round)
+    (key,) = simulator.mixing_cache.overlays(rows, simulator.stage)
+    return set(key.members), simulator.mixing_cache.mixing(rows, simulator.stage, simulator.round)
 
 
 def test_overlays_are_drawn_anew_and_training_goes_on():
@@ -126,7 +79,7 @@ def test_encoders_gained_in_harmonys_second_stage_have_drifted_nowhere_yet():
         f"{round}:a+b-{agent}:{sign}b" for round, sign in ((2, "-"), (9, "+")) for agent in "01"
     ]
     simulator = run_rounds(federation("harmony", agents="a+b=2", rounds=10, events=events), 8)
-    assert simulator.stage_number == 1
+    assert simulator.stage.number == 1
     rows, _ = rows_named(run_rounds(simulator, 2), "a+b/fusion", "a+b-0")
     assert torch.equal(rows.params[0], rows.params[1])
     encoders, _ = rows_named(simulator, "b/encoder", "a+b-0")

@@ -15,8 +15,8 @@ from parse_dfl.config.methods import SHARING_RULES
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import AVERAGE, RULES, Average, Method, Stage, nothing
 from parse_dfl.methods.registry import build_method
+from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
-from parse_dfl.networks.monolithic import MonolithicNetwork
 from tests.federation import GivenRows, agent, mixing_over, tiny_blueprint
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from parse_dfl.methods.dsgd import dsgd
-from parse_dfl.networks.monolithic import MonolithicNetwork
+from parse_dfl.networks.baselines import MonolithicNetwork
 from tests.federation import thetas, tiny_simulator
 
 ALL, GROUPS, NOBODY = "all", "groups", "nobody"

@@ -9,9 +9,9 @@ from parse_dfl.data.mapping import from_mapping
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.gating import gated, ungated
 from parse_dfl.methods.parse import ParseOptions, parse_method
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import Batch, joint_loss
 from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import GatedParseNetwork
 from tests.small import federation, rows_of, run_rounds
 
 
@@ -105,9 +105,9 @@ def test_without_held_out_samples_it_is_the_plain_sum():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"hold_out": 1}, "hold_out must be 0 or at least 2, not 1"),
-        ({"gate_share": 1.5}, "gate_share must be above 0 and at most 1, not 1.5"),
-        ({"gate_share": 0.0}, "gate_share must be above 0 and at most 1, not 0"),
+        ({"hold_out": 1}, "hold_out must be at least 2, not 1"),
+        ({"gate_share": 1.5}, "gate_share must be at most 1 and above 0, not 1.5"),
+        ({"gate_share": 0.0}, "gate_share must be at most 1 and above 0, not 0"),
     ],
 )
 def test_impossible_options_are_refused(options, told):

@@ -8,10 +8,9 @@ from parse_dfl.config.methods import ParseOptions
 from parse_dfl.engine.agent_io import trained_agent
 from parse_dfl.methods.base import hybrid
 from parse_dfl.methods.parse import parse_method, parse_objective
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss, supervised_contrastive
-from parse_dfl.networks.parse import ParseNetwork
+from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 
 ROWS, BATCH = 2, 5
@@ -122,7 +121,9 @@ def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method
     samples = torch.arange(20)
     for stack, scores in simulator.evaluate(samples):
         for row in range(len(stack.agents)):
-            alone = trained_agent(stack, row, simulator.method, network_spec, ("x", "y", "z"))
-            source = simulator.data.source
+            alone = trained_agent(
+                stack, row, simulator.trainer.method, network_spec, ("x", "y", "z")
+            )
+            source = simulator.trainer.data.source
             said = alone.predict({m: source.modalities[m][:20] for m in alone.spec.modalities})
             assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))

@@ -4,9 +4,9 @@ import torch
 from parse_dfl.config.methods import ParseAdaptive
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.parse_adaptive import parse_adaptive
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import Batch
-from tests.networks.test_gated import BOTH, small_inputs
+from parse_dfl.networks.parse import GatedParseNetwork
+from tests.networks.test_parse import BOTH, gated_inputs
 from tests.small import federation, rows_of, run_rounds, small_data, small_network_spec
 
 BATCH = 7
@@ -15,7 +15,7 @@ BATCH = 7
 def gradients(numbers):
     """Which parts the loss of one batch reaches, its samples numbered so."""
     network = GatedParseNetwork(small_network_spec(small_data()), BOTH).eval()
-    inputs = {name: value.unsqueeze(0) for name, value in small_inputs().items()}
+    inputs = {name: value.unsqueeze(0) for name, value in gated_inputs().items()}
     for parameter in network.parameters():
         parameter.data = parameter.data.unsqueeze(0)
     batch = Batch(
@@ -49,7 +49,7 @@ def test_gates_are_shared_and_only_among_agents_of_several_modalities():
     owners = {agent for _, agent, branch in rows_of(simulator) if branch.startswith("a/gate")}
     assert owners == {"a+b-0", "a+b-1", "a+b-2"}
     rows = next(r for b, r in simulator.layout.branches.items() if b.label == "a/gate")
-    assert len(simulator.book.mixing(rows, simulator.stage, 0, 1).source)
+    assert len(simulator.mixing_cache.mixing(rows, simulator.stage, 0, 1).source)
     assert rows.params.abs().sum() > 0
 
 

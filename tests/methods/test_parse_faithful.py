@@ -14,7 +14,7 @@ from parse_dfl.methods.parse_faithful import (
 )
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.faithful import FaithfulNetwork
-from parse_dfl.networks.losses import Batch, cross_entropy, nats, shared_variation
+from parse_dfl.networks.losses import Batch, cross_entropy, gaussian_kl, shared_variation
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 from tests.small import federation, run_rounds
 
@@ -65,11 +65,13 @@ def test_every_slice_pays_its_own_price():
         return loss(outputs, **options) - free
 
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
-    apart = sum(nats(means[f"redundant.{m}"] - means[f"redundant.{k}"], batch()) for m, k in pairs)
+    apart = sum(
+        gaussian_kl(means[f"redundant.{m}"] - means[f"redundant.{k}"], batch()) for m, k in pairs
+    )
     torch.testing.assert_close(paid(agreement=3.0), 3 * apart / 2)
-    unique = sum(nats(means[f"unique.{m}"], batch()) for m in "abc")
+    unique = sum(gaussian_kl(means[f"unique.{m}"], batch()) for m in "abc")
     torch.testing.assert_close(paid(unique_price=0.5), 0.5 * unique)
-    sides = sum(nats(means[name], batch()) for name in outputs.sides)
+    sides = sum(gaussian_kl(means[name], batch()) for name in outputs.sides)
     assert len(outputs.sides) == 6
     torch.testing.assert_close(paid(synergy_price=0.5), 0.5 * sides)
     varied = sum(
@@ -150,7 +152,7 @@ def test_in_small_the_redundant_slice_lets_go_of_what_one_modality_knows():
     )
     run_rounds(simulator, 36)
     stack = next(c for c in simulator.layout.stacks if c.agents[0].group == "a")
-    _, _, outputs = next(forward_chunks(stack, simulator.data, torch.arange(1000, 1500)))
+    _, _, outputs = next(forward_chunks(stack, simulator.trainer.data, torch.arange(1000, 1500)))
     bits = {name: data.factors[name][1000:1500] for name in ("redundant", "unique_a")}
     slices = {kind: outputs.slices[f"{kind}.a"][0] for kind in ("redundant", "unique")}
     assert held(slices["redundant"], bits["redundant"]) > 0.9

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from parse_dfl.networks.counter_rng import (
     CounterRng,
-    DrawsAhead,
-    current_draws,
+    CounterRngAhead,
+    current_rng,
     hash_counters,
     hash_tensor,
     use_rng,
@@ -82,19 +82,19 @@ def test_normal_draws_have_mean_zero_variance_one_and_no_correlation():
 
 
 def test_draws_are_there_inside_drawing_only():
-    assert current_draws() is None
+    assert current_rng() is None
     with use_rng(KEYS):
-        outer = current_draws()
+        outer = current_rng()
         with use_rng(KEYS[:1]):
-            assert current_draws() is not outer
-        assert current_draws() is outer
-    assert current_draws() is None
+            assert current_rng() is not outer
+        assert current_rng() is outer
+    assert current_rng() is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_made_ahead_are_those_made_step_by_step(kind):
     keys = torch.stack([KEYS, KEYS + 1, KEYS - 5])
-    ahead = DrawsAhead(keys)
+    ahead = CounterRngAhead(keys)
     for step, own in enumerate(keys):
         alone, drawn = CounterRng(own), ahead.step(step)
         for shape in ((4, 5, 3), (4, 2), (4, 2), (20, 3)):  # the last: rows and batch in one axis

@@ -5,7 +5,7 @@ import torch
 
 from parse_dfl.config import FUSIONS
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.fusion import fusion_operator
+from parse_dfl.networks.fusion import check_fusion, fusion_operator
 from tests.federation import assert_same_by_rows, rows_module
 
 
@@ -39,3 +39,10 @@ def test_sums_and_products_are_what_their_names_say():
 def test_an_unknown_fusion_offers_the_nearest():
     with pytest.raises(ConfigError, match="unknown fusion operator 'gate'; did you mean 'gated'"):
         fusion_operator("gate", 4)
+
+
+def test_fusions_are_checked_where_no_agent_builds_one():
+    for name in FUSIONS:
+        check_fusion(name)
+    with pytest.raises(ConfigError, match="unknown fusion operator 'cocat'; did you mean 'concat'"):
+        check_fusion("cocat")

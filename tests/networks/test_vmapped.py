@@ -9,7 +9,7 @@ from torch import nn
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks import layers
 from parse_dfl.networks.counter_rng import use_rng
-from parse_dfl.networks.vmapped import VmappedModule, lift
+from parse_dfl.networks.vmapped import VmappedModule, batched
 from tests.federation import assert_same_by_rows, rows_module, stack_rows
 
 ROWS, BATCH = 3, 4
@@ -63,7 +63,7 @@ def _seed():
 @pytest.mark.parametrize("name", MODULES)
 def test_a_users_module_mapped_or_looped_over_rows_is_a_loop_over_agents(name):
     build, shape = MODULES[name]
-    stacked, singles = rows_module(lambda: lift(build()), ROWS)
+    stacked, singles = rows_module(lambda: batched(build()), ROWS)
     assert isinstance(stacked, VmappedModule)
     assert_same_by_rows(stacked, singles, samples(shape))
     assert not stacked._loops
@@ -93,10 +93,10 @@ def test_plain_layers_of_torch_are_batched_over_rows_by_hand(name):
     build, shape = ADOPTED[name]
     plain = build()
     described = repr(plain), dict(plain.named_parameters())
-    lifted = lift(plain)
-    assert not isinstance(lifted, VmappedModule)
-    assert (repr(lifted), dict(lifted.named_parameters())) == described
-    assert_same_by_rows(*rows_module(lambda: lift(build()), ROWS), samples(shape))
+    module = batched(plain)
+    assert not isinstance(module, VmappedModule)
+    assert (repr(module), dict(module.named_parameters())) == described
+    assert_same_by_rows(*rows_module(lambda: batched(build()), ROWS), samples(shape))
 
 
 def test_a_subclass_of_a_layer_keeps_what_it_does():
@@ -104,13 +104,13 @@ def test_a_subclass_of_a_layer_keeps_what_it_does():
         def forward(self, input):
             return 2 * super().forward(input)
 
-    stacked, singles = rows_module(lambda: lift(Doubled(6, 3)), ROWS)
+    stacked, singles = rows_module(lambda: batched(Doubled(6, 3)), ROWS)
     assert isinstance(stacked, VmappedModule)
     assert_same_by_rows(stacked, singles, samples((6,)))
 
 
 def test_what_vmap_cannot_do_runs_as_a_loop_and_says_so_once():
-    stacked, singles = rows_module(lambda: lift(Residual(branchy=True)), ROWS)
+    stacked, singles = rows_module(lambda: batched(Residual(branchy=True)), ROWS)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         stacked(samples((6,)))
@@ -123,38 +123,38 @@ def test_what_vmap_cannot_do_runs_as_a_loop_and_says_so_once():
 
 
 def test_several_inputs_are_mapped_together():
-    stacked, singles = rows_module(lambda: lift(Outer()), ROWS)
+    stacked, singles = rows_module(lambda: batched(Outer()), ROWS)
     assert_same_by_rows(stacked, singles, samples((2,)), samples((3,)))
 
 
 def test_modules_of_our_own_layers_are_left_as_they_are():
     ours = nn.Sequential(layers.Linear(6, 4), nn.ReLU(), nn.Sequential(layers.Dropout(0.1)))
-    assert lift(ours) is ours
-    lifted = lift(Residual())
-    around = nn.Sequential(lifted, layers.Linear(6, 2))
-    assert lift(around) is around
-    assert lift(lifted) is lifted
+    assert batched(ours) is ours
+    module = batched(Residual())
+    around = nn.Sequential(module, layers.Linear(6, 2))
+    assert batched(around) is around
+    assert batched(module) is module
 
 
 def test_a_layer_that_is_frozen_in_part_works_by_rows():
     def build():
         linear = layers.Linear(6, 4)
         linear.bias.requires_grad_(False)
-        return lift(nn.Sequential(linear, nn.ReLU()))
+        return batched(nn.Sequential(linear, nn.ReLU()))
 
     assert_same_by_rows(*rows_module(build, ROWS), samples((6,)))
 
 
 def test_a_module_that_is_frozen_in_part_works_by_rows():
     def build():
-        return lift(nn.Sequential(nn.Linear(6, 4).requires_grad_(False), nn.Linear(4, 2)))
+        return batched(nn.Sequential(nn.Linear(6, 4).requires_grad_(False), nn.Linear(4, 2)))
 
     assert_same_by_rows(*rows_module(build, ROWS), samples((6,)))
 
 
 def test_a_wholly_frozen_module_takes_rows_and_single_agents():
     def build():
-        return lift(nn.Conv2d(2, 3, 3).requires_grad_(False), sample_axes=3)
+        return batched(nn.Conv2d(2, 3, 3).requires_grad_(False), sample_axes=3)
 
     assert_same_by_rows(*rows_module(build, ROWS), samples((2, 4, 4)))
 
@@ -164,16 +164,16 @@ def test_batch_norm_is_refused_by_name_with_its_replacement(norm):
     module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(norm))
     message = f"{type(norm).__name__} at '1.0' of Sequential: .*; use torch.nn.GroupNorm instead"
     with pytest.raises(ConfigError, match=message):
-        lift(module)
+        batched(module)
     with pytest.raises(ConfigError, match="at 'the root' of BatchNorm1d"):
-        lift(nn.BatchNorm1d(3))
+        batched(nn.BatchNorm1d(3))
 
 
 def test_torch_dropout_warns_and_repeats_for_the_same_keys():
     with pytest.warns(
         UserWarning, match=r"uses torch.nn.Dropout: its runs repeat only on the same"
     ):
-        module = lift(nn.Sequential(nn.Linear(6, 50), nn.Dropout(0.5)))
+        module = batched(nn.Sequential(nn.Linear(6, 50), nn.Dropout(0.5)))
     stacked, _ = rows_module(lambda: module, ROWS)
     values = samples((6,))
     outputs = []
@@ -190,7 +190,7 @@ def test_torch_dropout_warns_and_repeats_for_the_same_keys():
 @pytest.mark.parametrize("loops", [False, True])
 def test_our_dropout_inside_a_users_module_belongs_to_the_agent(loops):
     def build():
-        return lift(Residual(dropout=layers.Dropout(0.5)))
+        return batched(Residual(dropout=layers.Dropout(0.5)))
 
     stacked, singles = rows_module(build, ROWS)
     single = stack_rows(build, singles[1:2])

@@ -9,8 +9,8 @@ from parse_dfl.branches import Branch
 from parse_dfl.config import OverlayConfig
 from parse_dfl.methods.registry import build_method
 from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.exchange import End, local_mixing
 from parse_dfl.peers.incompatible import strangers
-from parse_dfl.peers.local_mixing import End, local_mixing
 from parse_dfl.peers.neighbours import Neighbourhood
 
 STAGE = build_method("parse").stages[0]

@@ -6,7 +6,7 @@ from functools import partial
 
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.ranks.group import Ranks
-from parse_dfl.ranks.simulator import ShardedSimulator
+from parse_dfl.ranks.simulator import build_rank_simulator
 from tests.small import federation
 
 AGENTS = "a=4,b=3,a+b=4"
@@ -44,5 +44,5 @@ for _case in CASES.values():
 
 def sharded(ranks: Ranks, method: str = "parse", **settings: object) -> Simulator:
     """:func:`tests.small.federation`, on several ranks."""
-    build = partial(ShardedSimulator, ranks=ranks)
+    build = partial(build_rank_simulator, ranks=ranks)
     return federation(method, **{"agents": AGENTS, **settings}, build=build)

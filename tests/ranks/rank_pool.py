@@ -16,7 +16,7 @@ from parse_dfl.ranks.group import Ranks
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.ranks.rank_pool", "tests.small"])
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 def together(
@@ -24,7 +24,7 @@ def together(
     work: Callable[..., Any],
     folder: Path,
     *args: Any,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = TIMEOUT_S,
 ) -> list[Any]:
     """What ``work(ranks, *args)`` returns on each of ``size`` ranks; an exception is returned too,
     and a rank that died gives None."""
@@ -33,7 +33,7 @@ def together(
     for rank in range(size):
         ours, theirs = SERVER.Pipe()
         process = SERVER.Process(
-            target=_member, args=(theirs, rank, size, folder, patience_s, work, args)
+            target=_member, args=(theirs, rank, size, folder, timeout_s, work, args)
         )
         process.start()
         theirs.close()
@@ -55,14 +55,14 @@ def _member(
     rank: int,
     size: int,
     folder: Path,
-    patience_s: float,
+    timeout_s: float,
     work: Callable[..., Any],
     args: tuple[Any, ...],
 ) -> None:
     torch.set_num_threads(1)
     store = dist.FileStore(str(folder / "store"), size)
     try:
-        ranks = Ranks.join(store, rank, size, patience_s=patience_s)
+        ranks = Ranks.join(store, rank, size, timeout_s=timeout_s)
         pipe.send_bytes(pickle.dumps(work(ranks, *args)))
     except Exception as error:  # noqa: BLE001 - the test judges it
         error.add_note(traceback.format_exc())

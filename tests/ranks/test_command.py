@@ -13,11 +13,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from parse_dfl.ranks.rule_exchange import ShardedExchanger
 
 import parse_dfl
 from parse_dfl.cli import main
 from parse_dfl.config import load_toml
-from parse_dfl.ranks.rule_exchange import ShardedExchanger
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import resume_run, run
 from tests.ranks.rank_pool import together

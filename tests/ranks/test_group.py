@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from parse_dfl.errors import ConfigError, RankError
 from parse_dfl.ranks import group as module
-from parse_dfl.ranks.group import ALONE, LAST_WORDS, Ranks
+from parse_dfl.ranks.group import ALONE, FAILURE_KEY, Ranks
 from tests.ranks.rank_pool import together
 
 HOST = r"\(\S+\)"
@@ -32,9 +32,9 @@ def failure(call):
     return None
 
 
-def agreeing(ranks, own):
-    """Enter and leave :meth:`Ranks.agreeing`, raising what is to be raised on this rank."""
-    with ranks.agreeing():
+def raise_on(ranks, own):
+    """Enter and leave :meth:`Ranks.raise_together`, raising what is to be raised on this rank."""
+    with ranks.raise_together():
         if ranks.rank in own:
             raise own[ranks.rank]
 
@@ -44,12 +44,12 @@ def speaking(ranks):
     module.PIECE_BYTES = 4
     return {
         "any": [ranks.any(False), ranks.any(ranks.rank == 2)],
-        "tell": ranks.tell(["longer than a piece", ranks.rank]),
+        "tell": ranks.broadcast(["longer than a piece", ranks.rank]),
         "gather": ranks.gather({"rank": ranks.rank}),
         "same": failure(lambda: ranks.check_same("equal")),
         "other": failure(lambda: ranks.check_same("equal" if ranks.rank != 1 else "other")),
-        "fine": failure(lambda: agreeing(ranks, {})),
-        "trouble": failure(lambda: agreeing(ranks, {1: ConfigError("no file x")})),
+        "fine": failure(lambda: raise_on(ranks, {})),
+        "trouble": failure(lambda: raise_on(ranks, {1: ConfigError("no file x")})),
     }
 
 
@@ -72,16 +72,16 @@ def test_ranks_agree_and_tell_each_other_what_keeps_them_from_it(tmp_path):
 def test_one_process_alone_agrees_with_itself():
     ALONE.check_same("x")
     assert ALONE.gather(1) == [1]
-    assert ALONE.tell(2) == 2
+    assert ALONE.broadcast(2) == 2
     assert ALONE.any(True)
     ALONE.exchange({}, {})
     with pytest.raises(ConfigError, match="own"):
-        agreeing(ALONE, {0: ConfigError("own")})
+        raise_on(ALONE, {0: ConfigError("own")})
 
 
 def test_a_lost_rank_is_not_asked_to_agree():
     with pytest.raises(RankError, match="lost"):
-        agreeing(Ranks(0, 2), {0: RankError("lost")})
+        raise_on(Ranks(0, 2), {0: RankError("lost")})
 
 
 def test_ranks_that_do_not_come_are_named_once():
@@ -89,7 +89,7 @@ def test_ranks_that_do_not_come_are_named_once():
     words = rf"rank 1 of 3 {HOST} waited 0.1 s for rank 0, 2, which did not come"
     for rank, is_first in ((1, True), (0, False)):
         with pytest.raises(RankError, match=words) as caught:
-            Ranks.join(store, rank, 3, patience_s=0.1)
+            Ranks.join(store, rank, 3, timeout_s=0.1)
         assert caught.value.first is is_first
 
 
@@ -115,7 +115,7 @@ def calls(ranks, other):
         "receive": lambda: ranks.receive(other),
         "send": lambda: ranks.send(b"x", to=other),
         "any": lambda: ranks.any(True),
-        "tell": lambda: ranks.tell(None),
+        "tell": lambda: ranks.broadcast(None),
         "gather": lambda: [ranks.gather(None), ranks.receive(other)],
     }
 
@@ -149,7 +149,7 @@ def test_whoever_misses_a_killed_rank_says_so(tmp_path, killed):
 def left_waiting(ranks, folder):
     """The first rank waits for the second one's word, which waits until the first has given up."""
     store = dist.FileStore(str(folder / "over"), 2)
-    if ranks.leads:
+    if ranks.is_main:
         found = failure(lambda: ranks.receive(1))
         store.set("given up", "")
         return found
@@ -158,7 +158,7 @@ def left_waiting(ranks, folder):
 
 
 def test_a_silent_rank_is_given_up(tmp_path):
-    (text, is_first), (heard, is_own) = together(2, left_waiting, tmp_path, tmp_path, patience_s=1)
+    (text, is_first), (heard, is_own) = together(2, left_waiting, tmp_path, tmp_path, timeout_s=1)
     assert re.match(rf"rank 0 of 2 {HOST} lost rank 1: Timed out waiting 1000ms", text)
     assert is_first
     assert heard == text
@@ -167,9 +167,9 @@ def test_a_silent_rank_is_given_up(tmp_path):
 
 def parted(ranks):
     """The second rank ends by an error of its own; the first misses it."""
-    if ranks.leads:
+    if ranks.is_main:
         return failure(lambda: ranks.any(False))
-    with ranks.parting():
+    with ranks.report_failure():
         raise ConfigError("of no use")
 
 
@@ -181,9 +181,9 @@ def test_a_rank_that_ends_leaves_its_reason(tmp_path):
 
 def test_an_end_without_a_word_is_told_by_its_name():
     store = dist.HashStore()
-    with pytest.raises(KeyboardInterrupt), Ranks(0, 2, store).parting():
+    with pytest.raises(KeyboardInterrupt), Ranks(0, 2, store).report_failure():
         raise KeyboardInterrupt
-    assert store.get(LAST_WORDS) == b"rank 0 of 2 ended: KeyboardInterrupt"
+    assert store.get(FAILURE_KEY) == b"rank 0 of 2 ended: KeyboardInterrupt"
 
 
 def threads():
@@ -196,7 +196,7 @@ def leaving(ranks):
     """The threads before and after a rank has left that had exchanged rows and words."""
     other = 1 - ranks.rank
     ranks.exchange({other: torch.ones(4)}, {other: torch.zeros(4)})
-    ranks.tell("word")
+    ranks.broadcast("word")
     before = threads()
     ranks.leave()
     return before, threads()

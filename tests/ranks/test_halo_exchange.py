@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.halo_exchange import Halo, Mail, Parcel, placed
+from parse_dfl.ranks.halo_exchange import Halo, RowExchange, RowTransfer, place
 
 
 class Echo:
@@ -25,16 +25,18 @@ class Echo:
             incoming[rank].copy_(value)
 
 
-def parcel(value, **rows):
+def transfer(value, **rows):
     sent = {int(rank[1:]): np.array(own) for rank, own in rows.items()}
-    return Parcel(value, sent, {rank: len(own) for rank, own in sent.items()})
+    return RowTransfer(value, sent, {rank: len(own) for rank, own in sent.items()})
 
 
 def test_rows_of_several_dtypes_and_shapes_travel_in_one_message_a_rank():
     narrow = torch.arange(6, dtype=torch.float32).view(6, 1)
     wide = torch.arange(24, dtype=torch.float64).view(3, 2, 4)
     echo = Echo()
-    first, second = Mail(echo).swap([parcel(narrow, r1=[4, 0, 2], r5=[1]), parcel(wide, r1=[2])])
+    first, second = RowExchange(echo).run(
+        [transfer(narrow, r1=[4, 0, 2], r5=[1]), transfer(wide, r1=[2])]
+    )
     assert echo.messages == [{1: 16 + 64, 5: 16}]
     assert torch.equal(first[1], narrow[[4, 0, 2]])
     assert torch.equal(first[5], narrow[[1]])
@@ -43,32 +45,32 @@ def test_rows_of_several_dtypes_and_shapes_travel_in_one_message_a_rank():
 
 def test_rows_without_numbers_cross_as_nothing():
     echo = Echo()
-    (arrived,) = Mail(echo).swap([parcel(torch.zeros(3, 0), r1=[0, 2])])
+    (arrived,) = RowExchange(echo).run([transfer(torch.zeros(3, 0), r1=[0, 2])])
     assert echo.messages == [{}]
     assert arrived[1].shape == (2, 0)
 
 
 def test_nothing_to_send_is_no_message():
     echo = Echo()
-    assert Mail(echo).swap([]) == []
+    assert RowExchange(echo).run([]) == []
     assert echo.messages == [{}]
 
 
 def test_buffers_are_kept_and_grow_where_more_must_cross():
     value = torch.arange(40, dtype=torch.float32).view(10, 4)
     echo = Echo()
-    mail = Mail(echo)
-    first = mail.swap([parcel(value, r1=[0, 1])])[0][1]
-    few = mail.swap([parcel(value, r1=[2])])[0][1]
+    rows = RowExchange(echo)
+    first = rows.run([transfer(value, r1=[0, 1])])[0][1]
+    few = rows.run([transfer(value, r1=[2])])[0][1]
     assert few.data_ptr() == first.data_ptr()
     assert torch.equal(few, value[[2]])
-    many = mail.swap([parcel(value, r1=[9, 3, 4])])[0][1]
+    many = rows.run([transfer(value, r1=[9, 3, 4])])[0][1]
     assert torch.equal(many, value[[9, 3, 4]])
     assert echo.messages == [{1: 32}, {1: 16}, {1: 48}]
 
 
 def test_what_arrived_is_put_in_its_places():
-    local = placed(torch.zeros(4, 1), {7: torch.ones(2, 1)}, {7: np.array([3, 1])})
+    local = place(torch.zeros(4, 1), {7: torch.ones(2, 1)}, {7: np.array([3, 1])})
     assert local.flatten().tolist() == [0, 1, 0, 1]
 
 
@@ -107,7 +109,8 @@ def test_ranks_mix_to_the_same_bits_as_one_process(topology, home, absent, dtype
     whole, halos = mixing.apply(matrix), halos_of(mixing, home)
     for rank, halo in enumerate(halos):
         own = matrix[home == rank].clone()
-        halo.mix_in_place(own, delivered(matrix, home, halos, rank))
+        for mix in halo.column_blocks(own, delivered(matrix, home, halos, rank)):
+            mix()
         assert torch.equal(own, whole[home == rank])
 
 
@@ -143,6 +146,6 @@ def test_local_mixings_have_the_rows_of_the_whole(topology):
     mixing = mixing_of(topology, 6)
     for halo in halos_of(mixing, home):
         dense = mixing.dense()[np.ix_(halo.rows, halo.rows)]
-        for local in (halo.inward(), halo.both_ways()):
+        for local in (halo.inward, halo.both_ways):
             assert np.array_equal(local.dense()[halo.own], dense[halo.own])
             assert np.allclose(local.dense().sum(1), 1)

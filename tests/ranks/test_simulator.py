@@ -98,11 +98,11 @@ def continued(ranks, states):
     found = {}
     for name, state in states.items():
         simulator = sharded(ranks, **CASES[name])
-        simulator.restore(state if ranks.leads else {}, 2)
+        simulator.restore(state if ranks.is_main else {}, 2)
         found[name] = run_rounds(simulator, CASES[name]["rounds"] - 2).tensors()
     simulator = sharded(ranks, **CASES["parse"])
     try:
-        simulator.restore(states["harmony"] if ranks.leads else {}, 2)
+        simulator.restore(states["harmony"] if ranks.is_main else {}, 2)
     except Exception as error:  # noqa: BLE001 - the test judges it
         found["other"] = error
     return found

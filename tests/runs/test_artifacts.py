@@ -41,7 +41,7 @@ def test_slices_of_one_agent_a_group_on_the_same_samples(trial, tmp_path):
         "bottom+top/synergistic.bottom+top",
     }
     assert all(values.shape == (count, 3) for name, values in kept.items() if "/" in name)
-    source = trial.simulator.data.source
+    source = trial.simulator.trainer.data.source
     assert set(kept["sample"]) <= set(trial.evaluation_samples)
     assert kept["label"].tolist() == source.label[kept["sample"]].tolist()
     assert kept["reach"] == 0

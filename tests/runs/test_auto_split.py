@@ -11,7 +11,7 @@ from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.errors import ConfigError, DataError
-from parse_dfl.networks.network_spec import slice_widths
+from parse_dfl.networks.network import slice_widths
 from parse_dfl.runs.auto_split import propose_split, ratio_of
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, SharedSetup

@@ -18,9 +18,12 @@ from parse_dfl.errors import ConfigError, DataError, PeerError
 from parse_dfl.runs import run as run_module
 from parse_dfl.runs.callbacks import SILENT
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.folder import read_json
+from parse_dfl.runs.folder import read_json, read_jsonl
 from parse_dfl.runs.launcher import Launcher
+from parse_dfl.runs.peer_session import PeerSession
+from parse_dfl.runs.results import SCORES
 from parse_dfl.runs.run import resume_run, run
+from parse_dfl.runs.setup import prepare
 from parse_dfl.runs.shared_setup import Own
 from tests.peers.crowd import tiny
 from tests.runs.conftest import SMALL, Stopper
@@ -197,3 +200,20 @@ def test_nor_ingredients_of_ones_own_nor_several_seeds(monkeypatch):
 def test_bad_data_is_an_error_before_anything_starts(tmp_path):
     with pytest.raises(DataError, match="unknown data set 'digtis'"):
         run(config(data__data="digtis"), out=tmp_path / "x")
+
+
+def test_rounds_that_some_peers_had_done_before_a_crash_hold_nobody_up(tmp_path):
+    """One peer's checkpoint is of round 4, the others' are of round 2."""
+    setup = prepare(config(**{"training.rounds": 8, "eval_every": 2}), [0])
+    (tmp_path / "peers").mkdir()
+    session = PeerSession(setup, tmp_path, SILENT)
+    scores = dict.fromkeys(SCORES, 0.5)
+    names = [part.agent.name for part in setup.agent_data]
+    for round in range(3, 9):
+        for name in names if round > 4 else names[1:]:
+            message = {"kind": "round", "round": round, "payload": {"x": 10}, "scores": None}
+            session._take(name, message | ({"scores": scores} if round % 2 == 0 else {}))
+    rows = read_jsonl(tmp_path / "metrics.jsonl")
+    assert sorted({row["round"] for row in rows}) == [6, 8]
+    progress = read_json(tmp_path / "peers" / "progress.json")
+    assert (progress["round"], progress["payload"]["rounds"]) == (8, 6)

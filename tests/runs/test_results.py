@@ -14,14 +14,11 @@ from parse_dfl.engine.gossip_standardisation import STEPS
 from parse_dfl.runs import results
 from parse_dfl.runs.results import (
     AgentScore,
-    PayloadMeter,
-    PayloadTotals,
     group_means,
     metric_rows,
     weighted_mean,
 )
 from parse_dfl.runs.run import run
-from tests.small import federation, run_rounds
 
 CLASSES, PIXELS, HIDDEN, SLICE = 10, 32, 8, 3
 
@@ -36,52 +33,6 @@ def test_a_ring_of_parse_agents_sends_what_a_hand_computes(small):
     assert summary["groups"]["top"]["parameters"] == model_bytes // 4
     assert summary["payload_bytes_per_link"] == {"mean": model_bytes, "max": model_bytes}
     assert summary["payload_bytes_per_round"] == 4 * 2 * model_bytes
-
-
-def totals(payloads):
-    counted = PayloadTotals()
-    for payload in payloads:
-        counted.add(payload)
-    return counted
-
-
-def test_federations_side_by_side_are_counted_for_one():
-    one, two = federation(), federation(seeds=(0, 1))
-    alone, shared = (
-        totals([run_rounds(simulator, 1).payload()]).summary(count)
-        for count, simulator in ((1, one), (2, two))
-    )
-    assert shared["payload_bytes_per_round"] == alone["payload_bytes_per_round"]
-    assert shared["payload_bytes_per_link"]["max"] >= alone["payload_bytes_per_link"]["max"]
-
-
-@pytest.mark.parametrize("settings", [{"absence": 0.4}, {"topology": "random-matching"}])
-def test_rounds_that_differ_are_all_counted(settings):
-    simulator = federation(**settings)
-    meter, sizes = PayloadMeter(simulator), []
-    for _ in range(4):
-        run_rounds(simulator, 1)
-        assert meter.of_round() == simulator.payload()
-        sizes.append(simulator.payload().total_bytes)
-    assert len(set(sizes)) > 1 or "topology" in settings
-
-
-def test_stages_and_events_are_counted_anew():
-    """Many layouts one after another: an old one's payload must not stand in for a new one's."""
-    events = [f"{t}:a-0:{'+' if t % 2 == 0 else '-'}b" for t in range(2, 12)]
-    simulator = federation("harmony", rounds=12, events=events)
-    meter = PayloadMeter(simulator)
-    for _ in range(12):
-        run_rounds(simulator, 1)
-        assert meter.of_round() == simulator.payload()
-
-
-def test_the_count_goes_through_a_checkpoint():
-    payload = run_rounds(federation(), 1).payload()
-    whole, resumed = totals([payload, payload]), PayloadTotals()
-    resumed.restore(totals([payload]).state())
-    resumed.add(payload)
-    assert resumed.summary() == whole.summary()
 
 
 def test_what_was_sent_to_agree_on_a_standardisation_is_counted(small):

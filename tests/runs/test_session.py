@@ -13,6 +13,8 @@ from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs import session as module
 from parse_dfl.runs.callbacks import SILENT
 from parse_dfl.runs.run import resume_run, run
+from parse_dfl.runs.session import PayloadMeter
+from tests.small import federation, run_rounds
 
 CHECKPOINT = "checkpoint.safetensors"
 SPENT = ("wall_seconds", "seconds_per_round", "peak_memory_bytes")
@@ -217,3 +219,54 @@ def test_bfloat16_halves_the_state_and_resumes_with_the_same_numbers(
     assert resume_run(tmp_path / "half")["groups"] == run(config)["groups"]
     agent = load_agent(next((tmp_path / "half" / "agents").glob("top-0.safetensors")))
     assert agent.predict_probability({"top": np.zeros((2, 32))}).dtype == np.float32
+
+
+def test_the_conflict_of_every_evaluated_round_is_written(small, tmp_path):
+    run(small(record=["conflict"]), out=tmp_path / "x")
+    lines = [
+        json.loads(line) for line in (tmp_path / "x" / "conflict.jsonl").read_text().splitlines()
+    ]
+    assert {line["round"] for line in lines} == {2, 4, 6}
+    assert {line["seed"] for line in lines} == {0}
+    assert {line["samples"] for line in lines} == {"own", "held-out"}
+    assert all(0 <= line["negative_share"] <= 1 >= abs(line["mean_cosine"]) for line in lines)
+
+
+def test_recording_never_changes_the_numbers(small, tmp_path):
+    plain = run(small(), out=tmp_path / "plain")
+    recorded = run(small(record=["conflict"]), out=tmp_path / "recorded")
+    assert recorded["agents"] == plain["agents"]
+    files = [tmp_path / name / "metrics.jsonl" for name in ("plain", "recorded")]
+    assert files[0].read_text() == files[1].read_text()
+    assert not (tmp_path / "plain" / "conflict.jsonl").exists()
+
+
+def test_a_resumed_run_records_every_round_once(small, stop_after, tmp_path):
+    config = small(record=["conflict"])
+    run(config, out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, out=tmp_path / "stopped", listener=stop_after(4))
+    resume_run(tmp_path / "stopped")
+    files = [tmp_path / name / "conflict.jsonl" for name in ("whole", "stopped")]
+    assert files[0].read_text() == files[1].read_text()
+
+
+@pytest.mark.parametrize("settings", [{"absence": 0.4}, {"topology": "random-matching"}])
+def test_rounds_that_differ_are_all_counted(settings):
+    simulator = federation(**settings)
+    meter, sizes = PayloadMeter(simulator), []
+    for _ in range(4):
+        run_rounds(simulator, 1)
+        assert meter.of_round() == simulator.payload()
+        sizes.append(simulator.payload().total_bytes)
+    assert len(set(sizes)) > 1 or "topology" in settings
+
+
+def test_stages_and_events_are_counted_anew():
+    """Many layouts one after another: an old one's payload must not stand in for a new one's."""
+    events = [f"{t}:a-0:{'+' if t % 2 == 0 else '-'}b" for t in range(2, 12)]
+    simulator = federation("harmony", rounds=12, events=events)
+    meter = PayloadMeter(simulator)
+    for _ in range(12):
+        run_rounds(simulator, 1)
+        assert meter.of_round() == simulator.payload()

@@ -49,9 +49,9 @@ def test_own_data_and_topology_take_the_place_of_names(small):
     graph = nx.path_graph(["a-0", "a-1", "b-0", "a+b-0"])
     own = Own(data=data, topology=graph)
     trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], own)
-    assert trial.simulator.data.source is data
+    assert trial.simulator.trainer.data.source is data
     rows = next(r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant")
-    mixing = trial.simulator.book.mixing(rows, trial.simulator.stage, 0, 1)
+    mixing = trial.simulator.mixing_cache.mixing(rows, trial.simulator.stage, 0, 1)
     assert len(mixing.source) == 2 * graph.number_of_edges()
 
 

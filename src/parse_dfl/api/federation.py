@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, modality_set
+from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
 from parse_dfl.api.folder import RecordFolder
@@ -25,12 +25,11 @@ from parse_dfl.config.topology import OwnTopology
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition as deal
 from parse_dfl.data.splits import split
-from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, mix_for
 
@@ -198,7 +197,7 @@ class Federation:
         (self._topology or Topology.of(config.overlay.topology)).check(names)
         check_attackers(config.overlay.attackers, names)
         last = max((change.round for change in config.events), default=1)
-        check_events(config.events, agents, self.mix.modalities, last)
+        check_changes(config.events, agents, self.mix.modalities, last)
         train = split(self.data, config.data.test).train
         self._check_encoders()
         deal(

@@ -18,8 +18,7 @@ from parse_dfl.cli.parser import Commands, add_command, add_options, at_most, co
 from parse_dfl.cli.processes import agreed, kept, tune_compiled
 from parse_dfl.config import SETTINGS, RunConfig, method_spec, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
-from parse_dfl.process import command
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import command, launch
 from parse_dfl.runs.resuming import Kept, check_more, go_on_with, kept_comparison
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
@@ -87,7 +86,7 @@ def execute(args: argparse.Namespace) -> None:
             overwrite=args.overwrite,
             listener=listener,
         )
-    if launch().leads:
+    if launch().is_main:
         _show(out)
 
 

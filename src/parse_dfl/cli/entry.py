@@ -16,8 +16,8 @@ from parse_dfl.cli.output import Interrupted, lasting_streams
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.processes import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
-from parse_dfl.ranks.launch import launch
-from parse_dfl.runs.interrupt import interrupt_at_once
+from parse_dfl.process import launch
+from parse_dfl.runs.callbacks import interrupt_at_once
 from parse_dfl.safe_names import as_given
 
 COMMANDS = (run, compare, data, report, pid, node, cert)
@@ -61,13 +61,13 @@ def _run(argv: Sequence[str]) -> int:
         _say(str(error))
         return DIVERGED
     except ParseDflError as error:
-        if launch().leads if not isinstance(error, RankError) else error.first:
+        if launch().is_main if not isinstance(error, RankError) else error.first:
             _say(str(error))
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stop:
         number = Signals(getattr(stop, "number", SIGINT))
         what = "interrupted" if number == SIGINT else f"stopped by {number.name}"
-        if launch().leads:
+        if launch().is_main:
             _say(f"{what}; {stop}" if str(stop) else what)
         return SIGNALLED + number
     except OSError as error:
@@ -119,7 +119,7 @@ def _warnings_in_a_line() -> Iterator[None]:
 
     def show(message: Warning | str, *_place: Any, **_more: Any) -> None:
         text = as_given(" ".join(str(message).split()))
-        if text not in seen and launch().leads:
+        if text not in seen and launch().is_main:
             seen.add(text)
             print(f"warning: {text}", file=sys.stderr)
 

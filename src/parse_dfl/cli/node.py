@@ -14,7 +14,7 @@ from parse_dfl.cli.node_init import add_init, init
 from parse_dfl.cli.parser import Commands, add_command
 from parse_dfl.errors import ConfigError
 from parse_dfl.process import command
-from parse_dfl.runs.interrupt import end_at_once, handled
+from parse_dfl.runs.callbacks import end_at_once, handled
 from parse_dfl.safe_names import as_given
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from parse_dfl.cli.processes import add_threads
 from parse_dfl.config import RunConfig
 from parse_dfl.errors import RankError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.folder import is_ours
 from parse_dfl.safe_names import as_given
@@ -99,7 +99,7 @@ def list_files(folder: Path) -> str:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Listener]:
     """The listener that fits stderr; whatever happens inside, the bar is taken away."""
-    if not launch().leads:
+    if not launch().is_main:
         yield SILENT
     elif quiet:
         yield QuietListener()

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from parse_dfl.cli.parser import positive
-from parse_dfl.process import THREADS, processors, tune_process
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import THREADS, launch, processors, tune_process
 from parse_dfl.runs.resuming import Kept
 
 Value = TypeVar("Value")
@@ -61,7 +60,7 @@ def agreed(read: Callable[[], Value]) -> Value:
         return read()
     from parse_dfl.ranks.group import launched_ranks
 
-    with launched_ranks().agreeing():
+    with launched_ranks().raise_together():
         return read()
 
 
@@ -72,6 +71,6 @@ def kept(read: Callable[[], Kept]) -> Kept:
     from parse_dfl.ranks.group import launched_ranks
 
     ranks = launched_ranks()
-    with ranks.agreeing():
-        found = read().to_plain() if ranks.leads else None
-    return Kept.from_plain(ranks.tell(found))
+    with ranks.raise_together():
+        found = read().to_plain() if ranks.is_main else None
+    return Kept.from_plain(ranks.broadcast(found))

@@ -21,8 +21,7 @@ from parse_dfl.cli.processes import agreed, kept, tune_compiled
 from parse_dfl.config import RunConfig
 from parse_dfl.config.methods import METHODS
 from parse_dfl.errors import ConfigError, DivergenceError
-from parse_dfl.process import command
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import command, launch
 from parse_dfl.runs.resuming import go_on_with, kept_run
 
 EXAMPLES = (
@@ -56,7 +55,7 @@ def add(commands: Commands) -> None:
 def execute(args: argparse.Namespace) -> None:
     """Train, then print the table and where the files lie."""
     out = _resume(args) if args.resume else _start(args)
-    if not launch().leads:
+    if not launch().is_main:
         return
     from parse_dfl.report.reading import read_run
     from parse_dfl.report.terminal import run_table
@@ -113,7 +112,7 @@ def _note_of_others(config: RunConfig) -> None:
         for key in config.method_options
         if "." in key and key.rpartition(".")[0] != config.method
     ]
-    if others and launch().leads:
+    if others and launch().is_main:
         print(f"not used, options of other methods: {', '.join(others)}", file=sys.stderr)
 
 

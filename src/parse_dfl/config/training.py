@@ -8,8 +8,9 @@ from typing import ClassVar
 from parse_dfl.agents import modality_key, modality_set
 from parse_dfl.config.federation import EXCHANGE
 from parse_dfl.errors import ConfigError
+from parse_dfl.process import memory_bytes
 from parse_dfl.settings import Settings, setting
-from parse_dfl.text import LARGEST, LARGEST_REAL, memory_bytes
+from parse_dfl.text import LARGEST, LARGEST_REAL
 
 METHOD, TRAINING, MACHINE = "method and network", "local training", "evaluation and machine"
 """Headings of the command line's help."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec, Kind
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.standardise import LIMIT, Standardiser, fit, needs_float64
-from parse_dfl.engine.sampler import Samples, arranged, take
+from parse_dfl.engine.sampler import Samples, channels_first, take
 
 ALL = slice(None)
 
@@ -39,7 +39,7 @@ class TensorData:
         self.source = data
         self.device, self.dtype = device, dtype
         self.modalities = {
-            name: arranged(self._raw(values, data.kinds[name]), data.kinds[name])
+            name: channels_first(self._raw(values, data.kinds[name]), data.kinds[name])
             for name, values in data.modalities.items()
         }
         self.label = torch.from_numpy(data.label).to(device)
@@ -62,25 +62,24 @@ class TensorData:
 class StackData:
     """The training samples of n agents that own the same modalities.
 
-    Rows are padded to the largest agent; :class:`~parse_dfl.engine.sampler.BatchPlan` never
-    picks padding with a weight.
+    Rows are padded to the largest agent; padding is never picked with a weight
+    (:func:`~parse_dfl.engine.sampler.batch_weights`).
     """
 
-    def __init__(self, data: TensorData, shards: Sequence[AgentData]) -> None:
+    def __init__(self, data: TensorData, agent_data: Sequence[AgentData]) -> None:
         self._data = data
-        modalities = shards[0].agent.modalities
-        sizes = [len(shard.indices) for shard in shards]
-        index = np.zeros((len(shards), max(sizes)), dtype=np.int64)
-        for row, shard in enumerate(shards):
-            index[row, : sizes[row]] = shard.indices
-        self.sizes = np.array(sizes)
-        self.standardisers = [standardisers(data.source, shard) for shard in shards]
+        modalities = agent_data[0].agent.modalities
+        self.sizes = np.array([len(own.indices) for own in agent_data])
+        index = np.zeros((len(agent_data), self.sizes.max()), dtype=np.int64)
+        for row, own in enumerate(agent_data):
+            index[row, : len(own.indices)] = own.indices
+        self.standardisers = [standardisers(data.source, own) for own in agent_data]
         self.mean = {
-            name: self._stack(name, [own[name].mean for own in self.standardisers])
+            name: self._stack(name, [row[name].mean for row in self.standardisers])
             for name in modalities
         }
         self.scale = {
-            name: _above_zero(self._stack(name, [own[name].scale for own in self.standardisers]))
+            name: _above_zero(self._stack(name, [row[name].scale for row in self.standardisers]))
             for name in modalities
         }
         rows = torch.from_numpy(index).to(data.device)
@@ -88,19 +87,19 @@ class StackData:
             name: self.standardise(name, take(data.modalities[name], rows)) for name in modalities
         }  # each shape=(n, S, *shape)
         self.label = data.label[rows]  # shape=(n, S)
-        self.label_counts = label_counts(data, shards)  # shape=(n, C)
+        self.label_counts = count_labels(data, agent_data)  # shape=(n, C)
 
     def _stack(self, modality: str, values: Sequence[NDArray[np.float64]]) -> Tensor:
         return torch.from_numpy(np.stack(values)).to(self._data.modalities[modality])[:, None]
 
     def standardise(self, modality: str, values: Tensor, block: slice = ALL) -> Tensor:
-        """The standardisation of each row of ``block`` of ``values`` (rows or 1, B, *shape)."""
+        """Standardise ``values`` (rows or 1, B, *shape) as each row of ``block`` does."""
         centred = values - self.mean[modality][block]
         scaled = centred.div_(self.scale[modality][block]).clamp_(-LIMIT, LIMIT)
         return scaled.to(self._data.dtype)
 
     def samples(self, block: slice) -> Samples:
-        """The samples of the rows of ``block``."""
+        """Return the samples of the rows of ``block``."""
         inputs = {name: values[block] for name, values in self.inputs.items()}
         return Samples(inputs, self.label[block])
 
@@ -110,17 +109,18 @@ def _above_zero(scale: Tensor) -> Tensor:
     return scale.clamp_(min=torch.finfo(scale.dtype).tiny)
 
 
-def standardisers(data: MultimodalData, shard: AgentData) -> dict[str, Standardiser]:
-    """What each of an agent's modalities is standardised by."""
+def standardisers(data: MultimodalData, own: AgentData) -> dict[str, Standardiser]:
+    """Return what each of an agent's modalities is standardised by."""
     return {
-        name: shard.standardisers.get(name)
-        or fit(data.modalities[name][shard.indices], data.kinds[name])
-        for name in shard.agent.modalities
+        name: own.standardisers.get(name)
+        or fit(data.modalities[name][own.indices], data.kinds[name])
+        for name in own.agent.modalities
     }
 
 
-def label_counts(data: TensorData, shards: Sequence[AgentData]) -> Tensor:
-    """How many samples of each class each agent has, shape=(n, C)."""
-    counts = [np.bincount(data.source.label[s.indices], minlength=data.classes) for s in shards]
+def count_labels(data: TensorData, agent_data: Sequence[AgentData]) -> Tensor:
+    """Count each agent's samples of each class, shape=(n, C)."""
+    label, classes = data.source.label, data.classes
+    counts = [np.bincount(label[own.indices], minlength=classes) for own in agent_data]
     exact = torch.promote_types(data.dtype, torch.float32)  # bfloat16 counts to 256
     return torch.from_numpy(np.stack(counts)).to(data.device, exact)

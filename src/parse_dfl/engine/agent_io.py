@@ -24,8 +24,7 @@ from parse_dfl.layouts import Layout
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
-from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec, Outputs
 
 FORMAT = "parse-dfl agent 2"
 """2: no feature's scale depends on others', standardised values are clipped."""

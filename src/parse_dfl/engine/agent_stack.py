@@ -1,27 +1,31 @@
-"""Agents of one signature, trained at once: one forward and backward for all rows."""
+"""Agents of one architecture, stacked, and the parts of a stack that are trained at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.engine.agent_data import StackData
-from parse_dfl.engine.compiled import BlockSteps, CommonRates, CompiledSteps, StepConstants
-from parse_dfl.engine.memory_plan import Chunks, layer_entries
-from parse_dfl.engine.optimizer import Update, update_unevenly
-from parse_dfl.engine.rates import Rates, common_rate, rates_of
-from parse_dfl.engine.sampler import Choice, Chooser, Minibatch
-from parse_dfl.engine.state import BranchState, ParamSlice, StateBlock, param_slices
+from parse_dfl.engine.optimizer import Rates, Update, common_rate, rates_of
+from parse_dfl.engine.sampler import BatchSampler, Minibatch, batch_weights
+from parse_dfl.engine.state import BranchState, param_slices
+from parse_dfl.engine.training_step import (
+    Blocks,
+    BoundNetwork,
+    CompiledSteps,
+    PartSteps,
+    StepConstants,
+    take_steps,
+)
 from parse_dfl.methods.base import Stage
-from parse_dfl.networks.counter_rng import use_rng
 from parse_dfl.networks.losses import Batch, Objective
 from parse_dfl.networks.network import Network, Outputs
+from parse_dfl.torch_internals import foreach_copy_
 
 PRIOR_SMOOTHING = 0.5
 """Added to every class count before the prior's logarithm: a class that an agent never saw keeps
@@ -30,15 +34,14 @@ a finite prior (Krichevsky and Trofimov, 1981)."""
 STEPS_AHEAD = 4
 """Steps whose minibatches are gathered, and whose draws are made, at once."""
 
-
-@dataclass(frozen=True)
-class Views:
-    """The rows that are trained together, as the network and as the optimizer sees them."""
-
-    parameters: Sequence[Tensor]  # each shape=(rows, *shape), to differentiate by
-    targets: Sequence[Tensor]  # where each one's gradient goes
-    rows: Mapping[str, StateBlock]  # by the branch's label
-    fixed: StepConstants
+STATE_MATRICES = 4
+"""Parameters, gradients and two moments, each of a row's width."""
+PART_BYTES = 48 << 20
+"""State and activations of the rows that are trained together: about what a processor's last cache
+holds.  More rows a part would mean fewer, longer operations, but each would read from memory."""
+COMPILED_PART_BYTES = 8 << 20
+"""The same where steps are compiled, and an operation more costs little: nearer to a core.  Few of
+the activations are alive at a time there, so that they count once and not with their gradients."""
 
 
 class AgentStack:
@@ -56,224 +59,244 @@ class AgentStack:
         update: Update | None = None,
     ) -> None:
         self.agents = list(agents)
-        self.network = network
         self.data = data
-        name = f"the {agents[0].group} agents"
-        self._compiled = CompiledSteps(partial(self._steps, update), name) if update else None
-        self._mixed_precision = mixed_precision
-        self._chooser = Chooser(agents, data.sizes, batch_size, data.label.device)
         like = next(iter(data.inputs.values()))
-        self._weight = torch.from_numpy(self._chooser.plan.weight).to(like.device, like.dtype)
+        self.bound = BoundNetwork(network, mixed_precision=mixed_precision, device=like.device)
+        self.batch_size = batch_size
+        weights = batch_weights(data.sizes, batch_size)
+        self.weight = torch.from_numpy(weights).to(like.device, like.dtype)
+        self.log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         parts = network.parts.values()
-        self.chunks = Chunks(
+        self.memory_plan = MemoryPlan(
             rows=len(agents),
-            parameters=sum(column.width for part in parts for column in param_slices(part)),
-            batch=self._chooser.plan.width,
+            parameters=sum(columns.width for part in parts for columns in param_slices(part)),
+            batch=weights.shape[1],
             layer_entries=layer_entries(network, data.inputs),
             number_bytes=like.element_size(),
             compiled=update is not None and like.device.type == "cpu",
         )
-        self._log_prior = (prior_correction * log_prior(data.label_counts)).to(like.dtype)
         self.rows: dict[str, BranchState] = {}
         self.blocks: dict[str, slice] = {}
-        self._places: list[tuple[nn.Module, str, nn.Parameter]] = []
-        self._columns: list[ParamSlice] = []
-        self._owners: list[str] = []
-        self._known_views: dict[tuple[int, int], Views] = {}
-        # Stages are kept beside their rates: what is kept alive has an id of its own.
-        self._known_rates: dict[tuple[int, int, int], tuple[Stage, Rates]] = {}
-        self._known_steps: dict[tuple[int, int, int, int], BlockSteps | None] = {}
+        name = f"the {agents[0].group} agents"
+        steps = partial(take_steps, self.bound, update) if update else None
+        self.compiled_steps = CompiledSteps(steps, name) if steps else None
+
+    @property
+    def network(self) -> Network:
+        """The module whose parameters are bound to the rows."""
+        return self.bound.network
 
     def bind(self, label: str, rows: BranchState, block: slice) -> None:
         """Let the component's parameters be views of ``block``."""
         self.rows[label], self.blocks[label] = rows, block
-        component = self.network.parts[label]
-        for column in rows.columns:
-            shape = (block.stop - block.start, *column.shape)
-            parameter = nn.Parameter(rows.params[block, column.slice].view(shape))
-            path, _, leaf = column.name.rpartition(".")
-            module = component.get_submodule(path)
-            setattr(module, leaf, parameter)
-            self._places.append((module, leaf, parameter))
-            self._columns.append(column)
-            self._owners.append(label)
+        self.bound.bind(label, rows, block)
 
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(
-            self._weight.device.type, dtype=torch.bfloat16, enabled=self._mixed_precision
-        )
+    @cached_property
+    def parts(self) -> list[StackPart]:
+        """The parts that are trained one after another, or in threads; ask once all is bound."""
+        return [StackPart(self, block) for block in self.memory_plan.chunks()]
+
+    @cached_property
+    def whole(self) -> StackPart:
+        """All rows as one part."""
+        return StackPart(self, self.all_rows)
 
     @property
     def all_rows(self) -> slice:
         """The whole stack as a block."""
         return slice(0, len(self.agents))
 
-    def minibatches(self, block: slice, round: int, steps: int) -> Iterator[Minibatch]:
-        """The minibatches of a round for the rows of ``block``, step by step."""
-        samples = self.views(block).fixed.samples
-        for choice in self.choices(block, round, steps, STEPS_AHEAD):
-            yield from samples.minibatches(choice)
-
-    def choices(self, block: slice, round: int, steps: int, together: int) -> Iterator[Choice]:
-        """What :meth:`minibatches` are gathered by, so many steps ``together``."""
-        return self._chooser.choices(block, round, steps, together)
-
     def full_batch(self) -> tuple[Mapping[str, Tensor], Batch]:
-        """Every agent's samples as one batch: inputs (n, S, *shape), padding without weight."""
-        sizes = torch.from_numpy(self.data.sizes).to(self._weight.device).unsqueeze(1)
+        """Return every agent's samples as one batch: inputs (n, S, *shape), padding without
+        weight."""
+        sizes = torch.from_numpy(self.data.sizes).to(self.weight.device).unsqueeze(1)
         number = torch.arange(self.data.label.shape[1], device=sizes.device)
-        weight = (number < sizes).to(self._weight.dtype) / sizes
+        weight = (number < sizes).to(self.weight.dtype) / sizes
         numbers = number.expand_as(self.data.label)
-        return self.data.inputs, Batch(self.data.label, weight, self._log_prior, numbers)
+        return self.data.inputs, Batch(self.data.label, weight, self.log_prior, numbers)
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
-        """What the networks of the rows of ``block`` make of inputs (rows, B, *shape), without
-        gradients."""
-        if self.network.training:
-            self.network.eval()
-        if block.stop - block.start > 1:
-            with self._seen(block):
-                return self.network(inputs)
-        with self._seen(block.start):
-            single = {name: value[0] for name, value in inputs.items()}
-            alone: Outputs = self.network(single)
-            return alone.map(lambda value: value.unsqueeze(0))
+        """Return what the networks of the rows of ``block`` make of inputs (rows, B, *shape),
+        without gradients."""
+        return self.bound.outputs(inputs, block)
 
-    @contextmanager
-    def _seen(self, rows: slice | int) -> Iterator[None]:
-        """Let the network see the parameters of these rows alone, or of one without a row axis."""
-        with self._swapped([parameter.detach()[rows] for _, _, parameter in self._places]):
-            yield
 
-    @contextmanager
-    def _swapped(self, leaves: Sequence[Tensor]) -> Iterator[None]:
-        """Let the network see these tensors in place of its parameters."""
-        for (module, name, _), leaf in zip(self._places, leaves, strict=True):
-            module._parameters[name] = leaf  # type: ignore[assignment]
-        try:
-            yield
-        finally:
-            for module, name, parameter in self._places:
-                module._parameters[name] = parameter
+class StackPart:
+    """Rows of a stack that are trained together: views of their state, and their minibatches."""
 
-    def compiled_steps(self, stage: Stage, block: slice, steps: int) -> BlockSteps | None:
-        """What takes so many whole steps with the rows of ``block``, update included, compiled
-        when it is first asked for; None where the steps of this stack are not compiled.  Those of
-        several blocks may be taken at the same time."""
-        if self._compiled is None:
-            return None
-        key = id(stage), block.start, block.stop, steps
-        if key not in self._known_steps:
-            self._train_mode()
-            views, example = self.views(block), next(self.choices(block, 1, steps, steps))
-            rates = self.rates(stage, block)
-            common = tuple(common_rate(rates[label]) for label in views.rows)
-            rate = self._weight.new_tensor([rates[label] for label in views.rows])
-            fixed = replace(views.fixed, rate=rate.double())
-            self._known_steps[key] = self._compiled.of(stage, common, views.rows, fixed, example)
-        return self._known_steps[key]
+    def __init__(self, stack: AgentStack, block: slice) -> None:
+        self._bound, self._compiled_steps = stack.bound, stack.compiled_steps
+        self.agents = stack.agents[block]
+        self.rows: Blocks = {
+            label: rows.block(_shifted(block, stack.blocks[label].start))
+            for label, rows in stack.rows.items()
+        }
+        self.training_bytes = stack.memory_plan.training_bytes * len(self.agents)
+        self.sampler = BatchSampler(
+            self.agents,
+            stack.data.sizes[block],
+            stack.batch_size,
+            width=stack.weight.shape[1],
+            device=stack.weight.device,
+        )
+        self.constants = StepConstants(
+            stack.data.samples(block),
+            stack.weight[block],
+            stack.log_prior[block],
+            stack.weight.new_ones(len(self.rows), len(self.agents)),
+        )
+        leaves = [parameter.value.detach()[block] for parameter in self._bound.parameters]
+        self._targets = [  # where each parameter's gradient goes
+            self.rows[parameter.label].gradient[:, parameter.columns.slice].view_as(leaf)
+            for parameter, leaf in zip(self._bound.parameters, leaves, strict=True)
+        ]
+        self._leaves = [leaf.requires_grad_() for leaf in leaves]
+        self._rates: dict[int, Rates] = {}  # by stage
+        self._steps: dict[tuple[int, int], PartSteps | None] = {}  # by stage, and steps at once
 
-    def _steps(
-        self,
-        update: Update,
-        stage: Stage,
-        rates: CommonRates,
-        rows: Mapping[str, StateBlock],
-        fixed: StepConstants,
-        choice: Choice,
-        lr: Tensor,
-    ) -> None:
-        """What is compiled: each step's gradients, and updates of the branches that have any."""
-        for step in range(len(choice)):
-            (minibatch,) = fixed.samples.minibatches(choice.part(slice(step, step + 1)))
-            parameters = [
-                rows[label].params[:, c.slice].unflatten(1, c.shape).detach().requires_grad_()
-                for label, c in zip(self._owners, self._columns, strict=True)
-            ]
-            found = self._differentiate(stage.objective, parameters, minibatch, fixed)
-            for index, (label, own) in enumerate(rows.items()):
-                rate = rates[index]
-                places = [place for place, owner in enumerate(self._owners) if owner == label]
-                if rate == 0 or all(found[place] is None for place in places):
-                    continue
-                parts = [_or_zero(found[p], parameters[p]).flatten(1) for p in places]
-                if rate is None:
-                    update_unevenly(update, own, torch.cat(parts, 1), lr * fixed.rate[index])
-                else:
-                    update(own, torch.cat(parts, 1), lr * rate)
+    def rates(self, stage: Stage) -> Rates:
+        """Return the stage's learning-rate factors, asked for once."""
+        if stage.number not in self._rates:
+            self._rates[stage.number] = rates_of(stage, self.rows, self.agents)
+        return self._rates[stage.number]
 
-    def rates(self, stage: Stage, block: slice) -> Rates:
-        """The stage's learning-rate factors for the rows of ``block``, asked for once."""
-        key = id(stage), block.start, block.stop
-        if key not in self._known_rates:
-            rows = self.views(block).rows
-            self._known_rates[key] = stage, rates_of(stage, rows, self.agents[block])
-        return self._known_rates[key][1]
+    def minibatches(self, round: int, steps: int) -> Iterator[Minibatch]:
+        """Yield the minibatches of a round step by step."""
+        for choice in self.sampler.choices(round, steps, STEPS_AHEAD):
+            yield from self.constants.samples.minibatches(choice)
 
-    def gradients(self, objective: Objective, minibatch: Minibatch, block: slice) -> set[str]:
-        """Write the gradients of one minibatch of the rows of ``block``; the labels of the
-        branches that have any."""
-        views = self.views(block)
-        self._train_mode()
-        found = self._differentiate(objective, views.parameters, minibatch, views.fixed)
-        written = [place for place, value in enumerate(found) if value is not None]
-        if len(written) < len(found):
-            for target, value in zip(views.targets, found, strict=True):
+    def gradients(self, objective: Objective, minibatch: Minibatch) -> set[str]:
+        """Write the gradients of one minibatch; return the labels of the branches that have any."""
+        self._bound.train_mode()
+        gradients = self._bound.gradients(objective, self._leaves, minibatch, self.constants)
+        written = [index for index, value in enumerate(gradients) if value is not None]
+        if len(written) < len(gradients):
+            for target, value in zip(self._targets, gradients, strict=True):
                 if value is None:
                     target.zero_()
-        there = [value for value in found if value is not None]
-        torch._foreach_copy_([views.targets[place] for place in written], there)
-        return {self._owners[place] for place in written}
+        present = [value for value in gradients if value is not None]
+        foreach_copy_([self._targets[index] for index in written], present)
+        return {self._bound.parameters[index].label for index in written}
 
-    def _train_mode(self) -> None:
-        if not self.network.training:
-            self.network.train()
+    def compiled_steps(self, stage: Stage, steps: int) -> PartSteps | None:
+        """Return what takes so many whole steps, update included, compiled when first asked for.
 
-    def _differentiate(
-        self,
-        objective: Objective,
-        parameters: Sequence[Tensor],
-        minibatch: Minibatch,
-        fixed: StepConstants,
-    ) -> tuple[Tensor | None, ...]:
-        """The gradients of the summed losses by the network's parameters, None where they do not
-        depend on one."""
-        batch = Batch(minibatch.label, fixed.weight, fixed.log_prior, minibatch.number)
-        with self._swapped(parameters), use_rng(minibatch.draws), self._precision():
-            loss = objective(self.network(minibatch.inputs), batch).sum()
-        return torch.autograd.grad(loss, parameters, allow_unused=True)
-
-    def views(self, block: slice) -> Views:
-        """What training the rows of ``block`` reads and writes, made once."""
-        key = block.start, block.stop
-        if key not in self._known_views:
-            rows = {label: self.rows[label].block(self._own(label, block)) for label in self.rows}
-            leaves = [parameter.detach()[block] for _, _, parameter in self._places]
-            targets = [
-                rows[label].gradient[:, column.slice].view_as(leaf)
-                for label, column, leaf in zip(self._owners, self._columns, leaves, strict=True)
-            ]
-            fixed = StepConstants(
-                self.data.samples(block),
-                self._weight[block],
-                self._log_prior[block],
-                self._weight.new_ones(len(rows), block.stop - block.start),
+        None where the steps of this stack are not compiled.  Those of several parts may be taken
+        at the same time.
+        """
+        if self._compiled_steps is None:
+            return None
+        key = stage.number, steps
+        if key not in self._steps:
+            self._bound.train_mode()
+            rates = self.rates(stage)
+            common = tuple(common_rate(rates[label]) for label in self.rows)
+            rate = self.constants.rate.new_tensor([rates[label] for label in self.rows])
+            constants = replace(self.constants, rate=rate.double())
+            example = next(self.sampler.choices(1, steps, steps))
+            self._steps[key] = self._compiled_steps.bind(
+                stage, common, self.rows, constants, example
             )
-            leaves = [leaf.requires_grad_() for leaf in leaves]
-            self._known_views[key] = Views(leaves, targets, rows, fixed)
-        return self._known_views[key]
-
-    def _own(self, label: str, block: slice) -> slice:
-        """Where the rows of ``block`` lie in a branch."""
-        first = self.blocks[label].start
-        return slice(first + block.start, first + block.stop)
+        return self._steps[key]
 
 
-def _or_zero(gradient: Tensor | None, parameter: Tensor) -> Tensor:
-    return torch.zeros_like(parameter) if gradient is None else gradient
+def _shifted(block: slice, start: int) -> slice:
+    return slice(start + block.start, start + block.stop)
 
 
 def log_prior(counts: Tensor) -> Tensor:
-    """The logarithm of smoothed label frequencies, shape=(n, C)."""
+    """Return the logarithm of smoothed label frequencies, shape=(n, C)."""
     smoothed = counts + PRIOR_SMOOTHING
     return (smoothed / smoothed.sum(1, keepdim=True)).log()
+
+
+@dataclass(kw_only=True)
+class MemoryPlan:
+    """The memory that a stack's work takes, row by row, and how much of it is done together.
+
+    ``working_bytes`` is what the work may take besides parameters and moments; None: any amount.
+    Where steps are ``compiled``, each number of rows of a part costs seconds once; ``most_rows``
+    leaves parts for other threads.
+    """
+
+    rows: int
+    parameters: int  # of a row
+    batch: int  # samples of a minibatch
+    layer_entries: list[int]  # a sample, of the inputs and of every layer's output
+    number_bytes: int
+    working_bytes: int | None = None
+    most_rows: int | None = None
+    compiled: bool = False
+
+    @property
+    def rows_per_chunk(self) -> int:
+        """The most rows that are trained together: what fits the cache, and the memory."""
+        state = STATE_MATRICES * self.parameters
+        if self.compiled:
+            most = COMPILED_PART_BYTES // (self.number_bytes * (state + self._activations // 2))
+        else:
+            most = PART_BYTES // (self.number_bytes * (state + self._activations))
+        if self.working_bytes is not None:
+            most = min(most, self.working_bytes // self.training_bytes)
+        if self.most_rows is not None:
+            most = min(most, self.most_rows)
+        return (equal_part if self.compiled else even_part)(self.rows, max(1, most))
+
+    @property
+    def training_bytes(self) -> int:
+        """What training a row takes besides its parameters and moments: activations, and the
+        gradients twice, as they are found and where they are kept."""
+        return self.number_bytes * (self._activations + 2 * self.parameters)
+
+    @property
+    def _activations(self) -> int:
+        """Entries of a row: what is computed, and its gradients."""
+        return 2 * self.batch * sum(self.layer_entries)
+
+    @property
+    def widest(self) -> int:
+        """Entries a sample of the widest input or output of any layer of the network."""
+        return max(self.layer_entries)
+
+    def affordable(self, entries: int, copies: int) -> int:
+        """Return ``entries``, or as many as may be held ``copies`` times."""
+        if self.working_bytes is None:
+            return entries
+        return min(entries, self.working_bytes // (copies * self.number_bytes))
+
+    def chunks(self) -> list[slice]:
+        """Return even blocks of rows, each small enough to be trained within the cache."""
+        step = self.rows_per_chunk
+        return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
+
+
+def layer_entries(network: Network, inputs: Mapping[str, Tensor]) -> list[int]:
+    """Count one agent's entries a sample of the inputs (n, S, *shape) and every layer's output."""
+    sample = {name: values[0, :1] for name, values in inputs.items()}
+    entries = [values.numel() for values in sample.values()]
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001
+        if isinstance(output, Tensor):
+            entries.append(output.numel())
+
+    layers = [module for module in network.modules() if not list(module.children())]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with torch.no_grad():
+            network.eval()(sample)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return entries
+
+
+def even_part(total: int, largest: int) -> int:
+    """Return the size of equal parts of ``total``, at most ``largest`` each: no rest is small."""
+    return -(-total // -(-total // largest))
+
+
+def equal_part(total: int, largest: int) -> int:
+    """Return :func:`even_part`, or somewhat less where that divides the total."""
+    fewest = -(-total // largest)
+    counts = range(fewest, fewest + fewest // 2 + 1)
+    return next((total // n for n in counts if total % n == 0), even_part(total, largest))

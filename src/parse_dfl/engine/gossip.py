@@ -1,99 +1,118 @@
-"""One gossip step over all branches, its payload, and what attackers send."""
+"""The gossip step: what a round's exchange does, and in which order.
+
+1. Every branch's aggregation rule says what leaves its rows; shared second moments go along.
+2. A channel carries all of it to the neighbours and brings what they sent.
+3. Rules that do more than average compute new rows for all branches before any row is written,
+   since a rule may read other branches.  What attackers sent is falsified here.
+4. Averages and second moments, which read no other branch, come last and in place.
+
+A :class:`Channel` knows where the neighbours are: in this process (:class:`InProcessChannel`), on
+other ranks (:mod:`parse_dfl.ranks.halo_exchange`), or across a network
+(:mod:`parse_dfl.peers.exchange`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.byzantine import Attacker
-from parse_dfl.engine.layout import Layout
-from parse_dfl.engine.mixing_cache import MixingCache, Owned
-from parse_dfl.engine.state import BranchState, RowsView
-from parse_dfl.engine.workers import Workers
+from parse_dfl.engine.neighbourhood import BranchView, Neighbourhood, Owned, Owners
+from parse_dfl.engine.state import BranchState
 from parse_dfl.methods.base import EDGE, Aggregation, Rows, Sent, Stage
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
+Task = Callable[[], object]
+MixingOf = Callable[[Owned], MixingMatrix]
+"""A branch's mixing in one round."""
 
-@dataclass(frozen=True, kw_only=True)
-class Attacks:
-    """Who lies, by name, and about which branch in which round.
-
-    ``rows`` and ``edges`` are the numbers, among the whole federation's, of the rows and edges that
-    this process sees; None where it sees all.
-    """
-
-    attackers: Mapping[str, Attacker]
-    branch: Branch
-    round: int
-    rows: NDArray[np.int64] | None = None
-    edges: NDArray[np.int64] | None = None
-
-    def of(self, rows: Rows) -> list[Attacker | None]:
-        """The attacker of each row, None where its owner is honest."""
-        return [self.attackers.get(agent.name) for agent in rows.agents]
-
-
-def exchange_under_attack(
-    rule: Aggregation, rows: Rows, mixing: MixingMatrix, attacks: Attacks
-) -> Tensor:
-    """The rows after an exchange in which attackers send something else than their own.
-
-    They themselves go on as if they had been honest.
-    """
-    sent = rule.send(rows, mixing)
-    lying = torch.tensor(
-        [attacker is not None for attacker in attacks.of(rows)], device=rows.params.device
-    )
-    if not lying.any():
-        return rule.receive(rows, sent, mixing)
-    before = dict(rows.memory)
-    honest = rule.receive(rows, sent, mixing)
-    rows.memory.clear()
-    rows.memory.update(before)
-    mixed = rule.receive(rows, _falsified(sent, rows, mixing, attacks), mixing).clone()
-    mixed[lying] = honest[lying]
-    return mixed
-
-
-def _falsified(sent: Sent, rows: Rows, mixing: MixingMatrix, attacks: Attacks) -> Sent:
-    false = {name: value.clone() for name, value in sent.items()}
-    lying = attacks.of(rows)
-    for name, value in false.items():
-        over_edges = name.startswith(EDGE)
-        senders = mixing.source if over_edges else np.arange(len(lying))
-        numbers = attacks.edges if over_edges else attacks.rows
-        for place, row in enumerate(senders.tolist()):
-            attacker, agent = lying[row], rows.agents[row]
-            if attacker:
-                number = place if numbers is None else int(numbers[place])
-                words = (name, attacks.branch, attacks.round, agent.seed, agent.name, number)
-                value[place] = attack(attacker, value[place], *words)
-    return false
-
-
-def attack(attacker: Attacker, honest: Tensor, *words: object) -> Tensor:
-    """What ``attacker`` sends in place of ``honest``; what is random follows from the ``words``."""
-    if attacker.attack == "random":
-        draws = np.random.default_rng(stable_hash("liar", *words))
-        noise = torch.from_numpy(draws.standard_normal(honest.shape)).to(honest)
-        return attacker.strength * honest.square().mean().sqrt() * noise
-    sign = -1 if attacker.attack == "sign-flip" else 1
-    return sign * attacker.strength * honest
-
-
+PARAMETERS = "theta"
+"""The name under which averaged parameters travel, as in :class:`Average`'s own messages."""
+SECOND_MOMENT = "moment:second"
+"""The name under which Adam's second moment travels, where it is shared."""
 BYTES_PER_NUMBER = 4
-"""Payload is counted in float32, whatever the run computes in (contract)."""
+"""Payload is counted in float32, whatever the run computes in."""
+PARALLEL_ENTRIES = 1 << 21
+"""Averages of fewer entries are done before other threads could help."""
 
-ALONE_ENTRIES = 1 << 21
-"""Up to this, mixing is over before others could help."""
+
+class Link(Protocol):
+    """One branch's way to its neighbours in one round."""
+
+    @property
+    def outgoing(self) -> Neighbourhood:
+        """The rows and edges that the branch's rule sends over."""
+        ...
+
+    def send(self, messages: Sent) -> None:
+        """Hand over what leaves: a row per own row, or (:data:`EDGE`) per outgoing edge."""
+        ...
+
+    def incoming(self) -> Neighbourhood | None:
+        """Return the rows whose messages have arrived and the own ones; None: nothing arrived."""
+        ...
+
+    def received(self, name: str) -> Tensor:
+        """Return what the rows (or edges) of :meth:`incoming` sent under ``name``."""
+        ...
+
+    def average(self, name: str, own: Tensor) -> Iterable[Task]:
+        """Return tasks that together, in any order, replace ``own``, shape=(h, P), by its mix with
+        what arrived under ``name``."""
+        ...
+
+
+class Channel(Protocol):
+    """The way from this process's rows to their neighbours in one round."""
+
+    def link(self, rows: BranchState) -> Link | None:
+        """Return the branch's link, None where nobody exchanges it."""
+        ...
+
+    def deliver(self) -> None:
+        """Carry what all links were handed; afterwards they hold what arrived."""
+        ...
+
+
+class InProcessChannel:
+    """All owners of every branch are rows of this process: nothing has to be carried."""
+
+    def __init__(self, mixing_of: MixingOf) -> None:
+        self._mixing_of = mixing_of
+
+    def link(self, rows: BranchState) -> Link | None:
+        """Return the branch's link, None where nobody exchanges it."""
+        mixing = self._mixing_of(rows)
+        if not len(mixing.source):
+            return None
+        return _InProcessLink(Neighbourhood(agents=rows.agents, mixing=mixing))
+
+    def deliver(self) -> None:
+        """Do nothing: what was sent is there."""
+
+
+@dataclass
+class _InProcessLink:
+    outgoing: Neighbourhood
+    _messages: Sent = field(default_factory=dict)
+
+    def send(self, messages: Sent) -> None:
+        self._messages = messages
+
+    def incoming(self) -> Neighbourhood:
+        return self.outgoing
+
+    def received(self, name: str) -> Tensor:
+        return self._messages[name]
+
+    def average(self, name: str, own: Tensor) -> Iterable[Task]:  # noqa: ARG002
+        return self.outgoing.mixing.column_blocks(own)
 
 
 @dataclass(frozen=True)
@@ -110,90 +129,182 @@ class Payload:
         return self.total_bytes / self.links if self.links else 0.0
 
 
-class Owners(Owned, Protocol):
-    """A branch and who owns it, wherever their rows are."""
+@dataclass
+class _Exchange:
+    """One branch on its way through the step."""
 
-    @property
-    def width(self) -> int:
-        """Number of parameters P."""
-        ...
+    rows: BranchState
+    rule: Aggregation
+    link: Link
+    names: tuple[str, ...] = ()  # of the messages that the rule sent
 
 
-class Exchanger:
-    """Mixes all branches of a layout."""
+def run_in_turn(tasks: Iterable[Task]) -> None:
+    """Run one task after another."""
+    for task in tasks:
+        task()
+
+
+class Gossip:
+    """The exchange step of all branches.
+
+    Args:
+        share_second: whether Adam's second moments are averaged together with the parameters.
+        attackers: agents that send something else than what they have; only a process that trains
+            both ends of an edge, or knows what the sender is, can be told of them.
+        run: runs the tasks of large averages, perhaps several at a time.
+    """
 
     def __init__(
         self,
-        book: MixingCache,
         *,
         share_second: bool,
         attackers: Iterable[Attacker] = (),
-        workers: Workers | None = None,
+        run: Callable[[Iterable[Task]], None] = run_in_turn,
     ) -> None:
-        self._book = book
         self._share_second = share_second
-        self._workers = workers or Workers()
         self._attackers = {attacker.agent: attacker for attacker in attackers}
+        self._run = run
 
-    def exchange(
-        self, layout: Layout, stage: Stage, stage_number: int, *, round: int, absent: set[AgentSpec]
+    def step(
+        self, branches: Mapping[Branch, BranchState], stage: Stage, channel: Channel, *, round: int
     ) -> None:
-        """Replace every branch's rows by what its exchange rule makes of them, all at once.
-
-        Averaging reads no branch but its own: it comes last, in place.
-        """
-        mixed: list[tuple[BranchState, Tensor]] = []
-        averaged: list[tuple[MixingMatrix, Tensor]] = []
-        for rows in layout.branches.values():
-            mixing = self._present(rows, stage, stage_number, round, absent)
-            if not len(mixing.source):
+        """Replace every branch's rows by what its rule makes of them and of their neighbours'."""
+        exchanges = [
+            _Exchange(rows, stage.exchange(rows.branch), link)
+            for rows in branches.values()
+            if (link := channel.link(rows)) is not None
+        ]
+        for exchange in exchanges:
+            self._send(exchange, branches)
+        channel.deliver()
+        mixed: list[tuple[Tensor, Tensor]] = []
+        averages: list[tuple[Link, str, Tensor]] = []
+        for exchange in exchanges:
+            incoming, rows = exchange.link.incoming(), exchange.rows
+            if incoming is None:
                 continue
-            rule = stage.exchange(rows.branch)
-            if rule.averages and not self._attackers:
-                averaged.append((mixing, rows.params))
+            if self._in_place(exchange.rule):
+                averages.append((exchange.link, PARAMETERS, rows.params))
             else:
-                view = RowsView(rows, layout.branches)
-                attacks = Attacks(attackers=self._attackers, branch=rows.branch, round=round)
-                mixed.append((rows, exchange_under_attack(rule, view, mixing, attacks)))
+                mixed.append((rows.params, self._receive(exchange, incoming, branches, round)))
             if self._share_second:
-                averaged.append((mixing, rows.moments["second"]))
-        for rows, theta in mixed:
-            rows.params.copy_(theta)
-        strips = [strip for mixing, matrix in averaged for strip in mixing.column_blocks(matrix)]
-        large = sum(matrix.numel() for _, matrix in averaged) > ALONE_ENTRIES
-        (self._workers if large else Workers()).run(strips)
+                averages.append((exchange.link, SECOND_MOMENT, rows.moments["second"]))
+        for params, new in mixed:
+            params.copy_(new)
+        tasks = [task for link, name, matrix in averages for task in link.average(name, matrix)]
+        is_large = sum(matrix.numel() for _, _, matrix in averages) > PARALLEL_ENTRIES
+        (self._run if is_large else run_in_turn)(tasks)
 
-    def _present(
-        self, rows: Owned, stage: Stage, stage_number: int, round: int, absent: set[AgentSpec]
-    ) -> MixingMatrix:
-        mixing = self._book.mixing(rows, stage, stage_number, round)
-        if not absent:
-            return mixing
-        return mixing.drop_nodes(np.array([agent in absent for agent in rows.agents]))
+    def _in_place(self, rule: Aggregation) -> bool:
+        """Tell whether the rule is exactly ``W @ θ`` of what everybody has."""
+        return rule.averages and not self._attackers
 
-    def payload(
+    def _send(self, exchange: _Exchange, branches: Mapping[Branch, BranchState]) -> None:
+        rows, rule, link = exchange.rows, exchange.rule, exchange.link
+        messages = {PARAMETERS: rows.params}
+        if not self._in_place(rule):
+            outgoing = link.outgoing
+            sent = rule.send(BranchView(rows, branches, outgoing), outgoing.mixing)
+            messages = {
+                name: value if name.startswith(EDGE) else outgoing.select_own(value)
+                for name, value in sent.items()
+            }
+        exchange.names = tuple(messages)
+        if self._share_second:
+            messages[SECOND_MOMENT] = rows.moments["second"]
+        link.send(messages)
+
+    def _receive(
         self,
-        owners: Mapping[Branch, Owners],
-        stage: Stage,
-        stage_number: int,
-        *,
+        exchange: _Exchange,
+        incoming: Neighbourhood,
+        branches: Mapping[Branch, BranchState],
         round: int,
-        absent: set[AgentSpec],
-    ) -> Payload:
-        """What :meth:`exchange` sends in this round."""
-        agents = {agent for own in owners.values() for agent in own.agents}
-        place = {agent: index for index, agent in enumerate(agents)}
-        links, sizes = [], []
-        for own in owners.values():
-            mixing = self._present(own, stage, stage_number, round, absent)
-            index = np.array([place[agent] for agent in own.agents])
-            numbers = stage.exchange(own.branch).numbers_sent(own.width)
-            if self._share_second:
-                numbers += own.width
-            links.append(index[mixing.source] * len(place) + index[mixing.target])
-            sizes.append(np.full(len(mixing.source), numbers * BYTES_PER_NUMBER))
-        pairs, inverse = np.unique(np.concatenate(links), return_inverse=True)
-        if not len(pairs):
+    ) -> Tensor:
+        """Return the own rows after the exchange, shape=(h, P)."""
+        sent = {name: exchange.link.received(name) for name in exchange.names}
+        view = BranchView(exchange.rows, branches, incoming)
+        attacked = [self._attackers.get(agent.name) for agent in incoming.agents]
+        if not any(attacked):
+            return incoming.select_own(exchange.rule.receive(view, sent, incoming.mixing))
+        false = _falsify(sent, incoming, attacked, exchange.rows.branch, round)
+        return incoming.select_own(
+            _receive_under_attack(exchange.rule, view, sent, false, incoming.mixing, attacked)
+        )
+
+    def payload(self, owners: Iterable[Owners], stage: Stage, mixing_of: MixingOf) -> Payload:
+        """Return what a step sends over each directed pair of agents."""
+        listed = list(owners)
+        position: dict[object, int] = {}
+        for owned in listed:
+            for agent in owned.agents:
+                position.setdefault(agent, len(position))
+        pairs, sizes = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for owned in listed:
+            mixing = mixing_of(owned)
+            row = np.array([position[agent] for agent in owned.agents])
+            size = self.link_bytes(stage.exchange(owned.branch), owned.width)
+            pairs.append(row[mixing.source] * len(position) + row[mixing.target])
+            sizes.append(np.full(len(mixing.source), size))
+        links, number = np.unique(np.concatenate(pairs), return_inverse=True)
+        if not len(links):
             return Payload(0, 0, 0)
-        per_link = np.bincount(inverse, weights=np.concatenate(sizes))
-        return Payload(int(per_link.sum()), len(pairs), int(per_link.max()))
+        link_bytes = np.bincount(number, weights=np.concatenate(sizes))
+        return Payload(int(link_bytes.sum()), len(links), int(link_bytes.max()))
+
+    def link_bytes(self, rule: Aggregation, width: int) -> int:
+        """Return the bytes that cross a directed edge for a branch of ``width`` parameters."""
+        numbers = rule.numbers_sent(width) + (width if self._share_second else 0)
+        return numbers * BYTES_PER_NUMBER
+
+
+def _receive_under_attack(
+    rule: Aggregation,
+    view: Rows,
+    honest: Sent,
+    false: Sent,
+    mixing: MixingMatrix,
+    attackers: list[Attacker | None],
+) -> Tensor:
+    """Return the rows after an exchange; attackers themselves go on as if nobody had lied."""
+    memory = dict(view.memory)
+    undisturbed = rule.receive(view, honest, mixing)
+    view.memory.clear()
+    view.memory.update(memory)
+    mixed = rule.receive(view, false, mixing).clone()
+    lying = torch.tensor([attacker is not None for attacker in attackers], device=mixed.device)
+    mixed[lying] = undisturbed[lying]
+    return mixed
+
+
+def _falsify(
+    sent: Sent,
+    incoming: Neighbourhood,
+    attackers: list[Attacker | None],
+    branch: Branch,
+    round: int,
+) -> Sent:
+    """Return the messages with those of attackers replaced."""
+    false = {name: value.clone() for name, value in sent.items()}
+    for name, value in false.items():
+        over_edges = name.startswith(EDGE)
+        senders = incoming.mixing.source if over_edges else np.arange(len(attackers))
+        numbers = incoming.edge_numbers if over_edges else incoming.row_numbers
+        for position, row in enumerate(senders.tolist()):
+            attacker, agent = attackers[row], incoming.agents[row]
+            if attacker:
+                number = position if numbers is None else int(numbers[position])
+                words = (name, branch, round, agent.seed, agent.name, number)
+                value[position] = attack(attacker, value[position], *words)
+    return false
+
+
+def attack(attacker: Attacker, honest: Tensor, *words: object) -> Tensor:
+    """Return what ``attacker`` sends in place of ``honest``; noise is a hash of the ``words``."""
+    if attacker.attack == "random":
+        draws = np.random.default_rng(stable_hash("liar", *words))
+        noise = torch.from_numpy(draws.standard_normal(honest.shape)).to(honest)
+        return attacker.strength * honest.square().mean().sqrt() * noise
+    sign = -1 if attacker.attack == "sign-flip" else 1
+    return sign * attacker.strength * honest

@@ -1,8 +1,13 @@
-"""From agents to stacks and branch rows: who is stacked with whom, and where its row lies."""
+"""From agents to stacks and branch rows: who is stacked with whom, and where its row lies.
+
+State grows with the agents and cannot be chunked: parameters and moments, a row an agent.  All
+else is worked on in chunks of rows, whose size follows from the caches and from what the memory
+limit leaves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,14 +18,16 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, StackData, TensorData
-from parse_dfl.engine.agent_stack import AgentStack
-from parse_dfl.engine.memory_limit import resident_bytes, working_bytes
-from parse_dfl.engine.memory_plan import Chunks
+from parse_dfl.engine.agent_stack import AgentStack, MemoryPlan
 from parse_dfl.engine.optimizer import RowOptimizer, update_rows
 from parse_dfl.engine.state import BranchState, flatten, param_slices
+from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import NetworkBuilder
-from parse_dfl.networks.network import Network
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
+from parse_dfl.process import format_bytes, memory_bytes, resident_bytes
+
+EVALUATION_BYTES = 16 << 20
+"""What an evaluation of the smallest chunks takes."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +45,31 @@ class Layout:
 
 def build_layout(
     data: TensorData,
-    shards: Sequence[AgentData],
+    agent_data: Sequence[AgentData],
     *,
     build_network: NetworkBuilder,
     network_spec: NetworkSpec,
     training: TrainingConfig,
+    is_trained_here: Callable[[AgentSpec], bool],
     compiled: bool = False,
     centralised: bool = False,
     threads: int = 1,
 ) -> Layout:
-    """Group agents of equal signature, allocate every branch's matrix, and bind the views.
+    """Group agents of one architecture, allocate every branch's matrix, and bind the views.
 
-    Rows start from weights drawn from (seed, branch), so equal components start equal
-    everywhere without anyone telling them.
+    ``agent_data`` are all agents of the federation: the order of those that are trained here does
+    not depend on who else is.  Rows start from weights drawn from (seed, branch), so equal
+    components start equal everywhere without anyone telling them.
     """
-    members = signature_groups(shards)
-    networks = [build_network(network_spec, group[0].agent) for group in members]
+    groups = [
+        here
+        for group in architecture_groups(agent_data)
+        if (here := [own for own in group if is_trained_here(own.agent)])
+    ]
+    networks = [build_network(network_spec, group[0].agent) for group in groups]
     stacks = [
         AgentStack(
-            [shard.agent for shard in group],
+            [own.agent for own in group],
             network.to(device=data.device, dtype=data.dtype),
             StackData(data, group),
             batch_size=training.batch_size,
@@ -64,57 +77,83 @@ def build_layout(
             mixed_precision=training.mixed_precision,
             update=partial(update_rows, training) if compiled and not centralised else None,
         )
-        for group, network in zip(members, networks, strict=True)
+        for group, network in zip(groups, networks, strict=True)
     ]
     optimizer = RowOptimizer(training)
-    _share_work([stack.chunks for stack in stacks], threads)
+    plans = [stack.memory_plan for stack in stacks]
+    _share_work(plans, threads)
     _share_memory(
-        stacks, optimizer, training.memory_limit, keeps_gradients=centralised, threads=threads
+        plans, optimizer, training.memory_limit, keeps_gradients=centralised, threads=threads
     )
     branches = _allocate(stacks, optimizer, keeps_gradients=centralised)
     return Layout(stacks, branches)
 
 
-def _share_work(chunks: Sequence[Chunks], threads: int) -> None:
+def _share_work(plans: Sequence[MemoryPlan], threads: int) -> None:
     """Let no part be more than a thread's share of all work, where parts are trained at once."""
     if threads == 1:
         return
-    total = sum(own.rows * own.training_bytes for own in chunks)
-    for own in chunks:
-        own.most_rows = max(1, total // (threads * own.training_bytes))
+    total = sum(plan.rows * plan.training_bytes for plan in plans)
+    for plan in plans:
+        plan.most_rows = max(1, total // (threads * plan.training_bytes))
 
 
 def _share_memory(
-    stacks: Sequence[AgentStack],
+    plans: Sequence[MemoryPlan],
     optimizer: RowOptimizer,
     limit: str | None,
     *,
     keeps_gradients: bool,
     threads: int,
 ) -> None:
-    """Tell every stack what one thread may work with; all parts take turns in it.
+    """Give every stack what one thread may work with; all parts take turns in it.
 
     Raises:
         ConfigError: the limit is below what the rows and one chunk need.
     """
-    chunks = [stack.chunks for stack in stacks]
     matrices = 1 + optimizer.matrices + keeps_gradients
     left = working_bytes(
         limit,
         held_bytes=resident_bytes(),
-        state_bytes=matrices * sum(own.rows * own.parameters * own.number_bytes for own in chunks),
-        least_bytes=threads * max(own.training_bytes for own in chunks),
-        agents=sum(own.rows for own in chunks),
+        state_bytes=matrices * sum(p.rows * p.parameters * p.number_bytes for p in plans),
+        least_bytes=threads * max(plan.training_bytes for plan in plans),
+        agents=sum(plan.rows for plan in plans),
     )
-    for own in chunks:
-        own.working_bytes = None if left is None else left // threads
+    for plan in plans:
+        plan.working_bytes = None if left is None else left // threads
 
 
-def signature_groups(shards: Sequence[AgentData]) -> list[list[AgentData]]:
-    """Shards by (modality set, encoders), in the order of first appearance."""
+def working_bytes(
+    limit: str | None, *, held_bytes: int, state_bytes: int, least_bytes: int, agents: int
+) -> int | None:
+    """Return what ``limit`` leaves for training and evaluation; None: as much as they like.
+
+    ``held_bytes`` lie there already: libraries and data; ``state_bytes`` will: parameters and
+    moments of all agents; ``least_bytes`` is what working on one row at a time takes.
+
+    Raises:
+        ConfigError: that does not fit; the message says what would.
+    """
+    if limit is None:
+        return None
+    needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
+    left = memory_bytes(limit) - held_bytes - state_bytes
+    if left < least_bytes + EVALUATION_BYTES:
+        work = format_bytes(least_bytes + EVALUATION_BYTES)
+        raise ConfigError(
+            f"memory limit {limit} is too small: {format_bytes(needed)} are needed, "
+            f"{format_bytes(held_bytes)} for libraries and data, {format_bytes(state_bytes)} for "
+            f"parameters and optimizer state of {agents} agents, {work} to work with; raise it, or "
+            "train fewer agents, narrower networks, or with --optimizer sgd"
+        )
+    return left
+
+
+def architecture_groups(agent_data: Sequence[AgentData]) -> list[list[AgentData]]:
+    """Group by (modality set, encoders), in the order of first appearance."""
     groups: dict[object, list[AgentData]] = {}
-    for shard in shards:
-        groups.setdefault((shard.agent.modalities, shard.agent.encoders), []).append(shard)
+    for own in agent_data:
+        groups.setdefault((own.agent.modalities, own.agent.encoders), []).append(own)
     return list(groups.values())
 
 
@@ -125,34 +164,33 @@ def _allocate(
     for stack in stacks:
         for branch in stack.network.branches.values():
             owners.setdefault(branch, []).append(stack)
-    initial = InitialRows()
+    initial = _InitialRows()
     return {
-        branch: _branch_rows(branch, own, optimizer, initial, keeps_gradients=keeps_gradients)
+        branch: _allocate_branch(branch, own, optimizer, initial, keeps_gradients=keeps_gradients)
         for branch, own in owners.items()
     }
 
 
-def _branch_rows(
+def _allocate_branch(
     branch: Branch,
     owners: Sequence[AgentStack],
     optimizer: RowOptimizer,
-    initial: InitialRows,
+    initial: _InitialRows,
     *,
     keeps_gradients: bool,
 ) -> BranchState:
     agents = [agent for stack in owners for agent in stack.agents]
-    columns = param_slices(owners[0].network.parts[branch.label])
     starts = [initial.row(stack, branch, agent.seed) for stack in owners for agent in stack.agents]
-    theta = torch.stack(starts)
-    together = len(agents) if keeps_gradients else max(stack.chunks.height for stack in owners)
+    params = torch.stack(starts)
+    together = max(stack.memory_plan.rows_per_chunk for stack in owners)
     rows = BranchState(
         branch,
         agents,
-        columns,
-        theta,
-        gradient=torch.zeros_like(theta[:together]),
-        steps=torch.zeros(len(agents), dtype=torch.int64, device=theta.device),
-        moments=optimizer.moments(theta),
+        param_slices(owners[0].network.parts[branch.label]),
+        params,
+        gradient=torch.zeros_like(params[: len(agents) if keeps_gradients else together]),
+        steps=torch.zeros(len(agents), dtype=torch.int64, device=params.device),
+        moments=optimizer.moments(params),
     )
     begin = 0
     for stack in owners:
@@ -162,21 +200,18 @@ def _branch_rows(
     return rows
 
 
-class InitialRows:
+class _InitialRows:
     """The starting row of each branch and seed, drawn once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Branch, int], Tensor] = {}
+        self._rows: dict[tuple[Branch, int], Tensor] = {}
 
     def row(self, stack: AgentStack, branch: Branch, seed: int) -> Tensor:
-        """The row, shape=(P,), on the stack's device."""
-        if (branch, seed) not in self._known:
-            self._draw(stack.network, seed, stack.data.label.device, stack.data)
-        return self._known[branch, seed]
-
-    def _draw(self, network: Network, seed: int, device: torch.device, data: StackData) -> None:
-        dtype = next(iter(data.inputs.values())).dtype
-        for label, branch in network.branches.items():
-            if (branch, seed) not in self._known:
-                part = network.fresh(label, seed)
-                self._known[branch, seed] = flatten(part, param_slices(part)).to(device, dtype)
+        """Return the row, shape=(P,), on the stack's device."""
+        if (branch, seed) not in self._rows:
+            for label, other in stack.network.branches.items():
+                if (other, seed) not in self._rows:
+                    part = stack.network.fresh(label, seed)
+                    row = flatten(part, param_slices(part))
+                    self._rows[other, seed] = row.to(stack.weight.device, stack.weight.dtype)
+        return self._rows[branch, seed]

@@ -1,25 +1,34 @@
-"""Local training: every agent's steps of one round."""
+"""Local training: every agent's steps of one round, some parts of stacks side by side in threads.
+
+Torch shares out every single operation among its threads, and waits for all of them after each.
+Parts of stacks have nothing to do with one another until the exchange: a thread that takes all
+steps of one waits once a round, and works in its core's own cache.  That pays where a task hardly
+runs Python, of which one thread alone may run at a time: for compiled steps, and for mixing.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 
 import torch
 
 from parse_dfl.config import TrainingConfig
-from parse_dfl.engine.agent_stack import STEPS_AHEAD, AgentStack
-from parse_dfl.engine.compiled import BlockSteps
+from parse_dfl.engine.agent_stack import STEPS_AHEAD, StackPart
 from parse_dfl.engine.layout import Layout
-from parse_dfl.engine.optimizer import RowOptimizer
-from parse_dfl.engine.rates import rows_by_rate
+from parse_dfl.engine.optimizer import RowOptimizer, rows_by_rate
 from parse_dfl.engine.state import BranchState
-from parse_dfl.engine.workers import Task, Workers
+from parse_dfl.engine.training_step import PartSteps
 from parse_dfl.methods.base import Stage
 
 
 def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) -> float:
-    """The learning rate of a round (from 1) in a stage of rounds ``first`` to ``last``.
+    """Return the learning rate of a round (from 1) in a stage of rounds ``first`` to ``last``.
 
     ``cosine`` falls from ``lr`` in the first round towards zero after the last.
     """
@@ -27,10 +36,6 @@ def scheduled_lr(lr: float, schedule: str, round: int, first: int, last: int) ->
         return lr
     progress = (round - first) / max(1, last - first + 1)
     return lr * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-CompiledPart = tuple[AgentStack, slice, BlockSteps]
-"""Rows of a stack, and what takes steps with them."""
 
 
 class LocalTrainer:
@@ -45,7 +50,7 @@ class LocalTrainer:
         self._workers = workers
 
     def train(self, layout: Layout, stage: Stage, *, round: int, lr: float) -> None:
-        """``steps`` minibatch steps for every agent.
+        """Take ``steps`` minibatch steps with every agent.
 
         Agents do not meet before the exchange, so that a part of a stack takes all its steps
         while its rows are in the cache; only centralised training, which ties the gradients of
@@ -55,60 +60,50 @@ class LocalTrainer:
             self._train_tied(layout, stage, round, lr)
             return
         together = largest_divisor(self.steps, STEPS_AHEAD)
-        compiled: list[CompiledPart] = []
-        for stack in layout.stacks:
-            for block in stack.chunks.parts():
-                take = stack.compiled_steps(stage, block, together)
-                if take is not None:
-                    compiled.append((stack, block, take))
-                    continue
-                for minibatch in stack.minibatches(block, round, self.steps):
-                    labels = stack.gradients(stage.objective, minibatch, block)
-                    self._update(stack, block, sorted(labels), stage, lr)
-        compiled.sort(key=_work, reverse=True)  # what is begun last should be short
-        self._workers.run(self._task(part, round, together, lr) for part in compiled)
+        compiled: list[tuple[StackPart, PartSteps]] = []
+        for part in (part for stack in layout.stacks for part in stack.parts):
+            take = part.compiled_steps(stage, together)
+            if take is not None:
+                compiled.append((part, take))
+                continue
+            for minibatch in part.minibatches(round, self.steps):
+                labels = part.gradients(stage.objective, minibatch)
+                self._update(part, sorted(labels), stage, lr)
+        compiled.sort(key=lambda pair: pair[0].training_bytes, reverse=True)  # short ones last
+        self._workers.run(self._task(part, take, round, together, lr) for part, take in compiled)
 
-    def _task(self, part: CompiledPart, round: int, together: int, lr: float) -> Task:
-        """All steps of a part's round."""
-        stack, block, take = part
-        rate = torch.tensor(lr, dtype=torch.float64, device=stack.data.label.device)
+    def _task(self, part: StackPart, take: PartSteps, round: int, together: int, lr: float) -> Task:
+        """Return a task that takes all compiled steps of a part's round."""
+        rate = torch.tensor(lr, dtype=torch.float64, device=part.constants.weight.device)
 
         def task() -> None:
-            for choice in stack.choices(block, round, self.steps, together):
+            for choice in part.sampler.choices(round, self.steps, together):
                 take(choice, rate)
 
         return task
 
     def _train_tied(self, layout: Layout, stage: Stage, round: int, lr: float) -> None:
-        batches = [stack.minibatches(stack.all_rows, round, self.steps) for stack in layout.stacks]
+        parts = [stack.whole for stack in layout.stacks]
+        batches = [part.minibatches(round, self.steps) for part in parts]
         for together in zip(*batches, strict=True):
             touched = [
-                stack.gradients(stage.objective, minibatch, stack.all_rows)
-                for stack, minibatch in zip(layout.stacks, together, strict=True)
+                part.gradients(stage.objective, minibatch)
+                for part, minibatch in zip(parts, together, strict=True)
             ]
             tie_gradients(layout)
-            for stack, labels in zip(layout.stacks, touched, strict=True):
-                self._update(stack, stack.all_rows, sorted(labels), stage, lr)
+            for part, labels in zip(parts, touched, strict=True):
+                self._update(part, sorted(labels), stage, lr)
 
-    def _update(
-        self, stack: AgentStack, block: slice, labels: Sequence[str], stage: Stage, lr: float
-    ) -> None:
+    def _update(self, part: StackPart, labels: Sequence[str], stage: Stage, lr: float) -> None:
         """Take one step of the optimizer per learning rate; as a rule there is one."""
-        trained = stack.views(block).rows
-        touched = {label: trained[label] for label in labels}
-        for rate, blocks in rows_by_rate(touched, stack.rates(stage, block)).items():
+        touched = {label: part.rows[label] for label in labels}
+        for rate, blocks in rows_by_rate(touched, part.rates(stage)).items():
             self.optimizer.step(blocks, lr * rate)
 
 
 def largest_divisor(number: int, most: int) -> int:
-    """The largest one that is at most ``most``."""
+    """Return the largest divisor that is at most ``most``."""
     return next(divisor for divisor in range(most, 0, -1) if number % divisor == 0)
-
-
-def _work(part: CompiledPart) -> int:
-    """How much a part takes, in comparison."""
-    stack, block, _ = part
-    return stack.chunks.training_bytes * (block.stop - block.start)
 
 
 def tie_gradients(layout: Layout) -> None:
@@ -132,3 +127,64 @@ def _tie(rows: BranchState, sizes: Sequence[float]) -> None:
         own = seeds == seed
         share = weight[own] / weight[own].sum()
         rows.gradient[own] = (share * rows.gradient[own]).sum(0, keepdim=True)
+
+
+Task = Callable[[], object]
+
+
+class Workers:
+    """Threads that run tasks side by side; one alone runs them in the thread that asks."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Run all tasks, the first ones first, and return when all have ended; what one of them
+        raises is raised here.
+
+        They are asked for in this thread, a few ahead of those that do them.
+        """
+        if self.threads == 1:
+            for task in tasks:
+                task()
+            return
+        begun: deque[Future[object]] = deque()
+        try:
+            for task in tasks:
+                if len(begun) > self.threads:
+                    begun.popleft().result()
+                begun.append(_pool(self.threads, os.getpid()).submit(task))
+        finally:
+            for future in begun:
+                future.exception()
+        for future in begun:
+            future.result()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep torch's threads out of what this thread does as well, if there are workers.
+
+        After an operation they wait for the next one awake, for milliseconds, each on a core that
+        a worker could use.
+        """
+        if self.threads == 1:
+            yield
+            return
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001
+    """A process's own: one that was forked has none of its parent's threads."""
+    return ThreadPoolExecutor(threads, "parse-dfl-worker", initializer=_use_one_thread)
+
+
+def _use_one_thread() -> None:
+    """Asking makes torch keep, for this thread, what was set."""
+    torch.set_num_threads(1)
+    torch.get_num_threads()

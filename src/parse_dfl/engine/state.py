@@ -2,30 +2,10 @@
 
 Rows are ordered by stack, so that a stack's parameters are views of a block of rows: training
 writes into the matrix and mixing reads it, and nothing is gathered or scattered in between.
-
-Momentum along the way that an agent goes together with its neighbours.
-
-Under label skew an agent's own momentum keeps pulling towards its own data after the exchange.
-Quasi-global momentum takes the difference of two rounds' parameters, exchange included, which
-is closer to the way of all, and costs nothing to send:
-
-    θ ← θ + γ · (lr_t / lr_{t−1}) · (θ_t − θ_{t−1})    before the local steps of round t
-
-The pull towards the neighbours is carried on as well, which speeds gossip up as second-order
-diffusion does (Muthukrishnan, Ghosh, Schultz, 1998).
-
-Like that, it is stable only where every eigenvalue μ of W is above −1/(1 + 2γ): −0.385 for
-γ = 0.8.  (The mode of μ follows z² − μ(1 + γ)z + μγ = 0, which leaves the unit circle at z = −1.)
-Rings stay above −1/3; a chordal ring of 10 goes down to −0.6, and its agents drift apart.
-
-Paper: "Quasi-Global Momentum: Accelerating Decentralized Deep Learning on Heterogeneous Data",
-Lin, Karimireddy, Stich, Jaggi, ICML 2021; here with the local optimizer's own preconditioning
-inside the difference, and without a running mean.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -163,102 +143,3 @@ class BranchState:
         for name, value in tensors.items():
             if name.startswith("memory."):
                 self.memory[name.removeprefix("memory.")] = value.to(self.params.device)
-
-
-LAST = "last"
-"""The name, among a branch's moments, of the parameters as the last round began."""
-
-
-@torch.no_grad()
-def add_quasi_global_momentum(rows: BranchState, share: float) -> None:
-    """Move each row on by ``share`` of the way that it went since it was last here."""
-    before = rows.moments[LAST]
-    way = rows.params - before
-    before.copy_(rows.params)
-    rows.params.add_(way, alpha=share)
-
-
-class RowsView:
-    """Rows of agents that train in this process (:class:`~parse_dfl.methods.base.Rows`)."""
-
-    def __init__(self, rows: BranchState, branches: Mapping[Branch, BranchState]) -> None:
-        self._rows, self._branches = rows, branches
-
-    @property
-    def agents(self) -> Sequence[AgentSpec]:
-        """The owner of each row."""
-        return self._rows.agents
-
-    @property
-    def params(self) -> Tensor:
-        """Parameters after local training."""
-        return self._rows.params
-
-    @property
-    def previous(self) -> Tensor:
-        """Parameters as the round began."""
-        assert self._rows.previous is not None, "the exchange rule must say that it needs_previous"
-        return self._rows.previous
-
-    @property
-    def memory(self) -> dict[str, Tensor]:
-        """The rule's own tensors."""
-        return self._rows.memory
-
-    @property
-    def progress(self) -> float:
-        """The share of all rounds that have begun."""
-        return self._rows.progress
-
-    def drift(self, component: str) -> Tensor:
-        """‖θ − θ_start‖ of each owner's branches of ``component``, shape=(n, M)."""
-        lengths: dict[tuple[int, str], dict[str, Tensor]] = {}
-        for branch, rows in sorted(self._branches.items()):
-            if branch.component == component:
-                assert rows.stage_start is not None, "the stage must track this component's drift"
-                norms = (rows.params - rows.stage_start).norm(dim=1)
-                for agent, norm in zip(rows.agents, norms, strict=True):
-                    lengths.setdefault((agent.seed, agent.name), {})[branch.modality] = norm
-        own = [lengths[agent.seed, agent.name] for agent in self.agents]
-        return torch.stack([torch.stack([row[name] for name in sorted(row)]) for row in own])
-
-
-class PartialRows(ABC):
-    """Own rows among others of which only what they sent will be known
-    (:class:`~parse_dfl.methods.base.Rows`): in a peer, and on one of several ranks.
-
-    What a rule makes of the others' rows is thrown away.
-    """
-
-    agents: Sequence[AgentSpec]
-
-    def __init__(self, rows: BranchState, branches: Mapping[Branch, BranchState]) -> None:
-        self._own = RowsView(rows, branches)
-
-    @abstractmethod
-    def _among_others(self, own: Tensor) -> Tensor:
-        """``own``, a row per own agent, with a row of anything for every other one."""
-
-    @property
-    def params(self) -> Tensor:
-        """Parameters after local training."""
-        return self._among_others(self._own.params)
-
-    @property
-    def previous(self) -> Tensor:
-        """Parameters as the round began."""
-        return self._among_others(self._own.previous)
-
-    @property
-    def memory(self) -> dict[str, Tensor]:
-        """The rule's own tensors."""
-        return self._own.memory
-
-    @property
-    def progress(self) -> float:
-        """The share of all rounds that have begun."""
-        return self._own.progress
-
-    def drift(self, component: str) -> Tensor:
-        """‖θ − θ_start‖ of the own rows' branches of ``component``."""
-        return self._among_others(self._own.drift(component))

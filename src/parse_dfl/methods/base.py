@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -17,8 +17,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.losses import Objective
-from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import Network, NetworkSpec, Outputs
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 EDGE = "edge:"
@@ -142,11 +141,12 @@ class Stage:
     per branch and agent (a pure function, asked once for each; at 0 an agent's branch takes no
     step); ``exchanges`` maps a component to its exchange rule (missing: ``averaging``, plain or
     robust); ``tracks_drift`` names a component whose distance from the stage's start the exchange
-    rules may ask for.
+    rules may ask for.  ``number`` is its place among the method's stages, which sets it.
     """
 
     objective: Objective
     sharing: SharingRule
+    number: int = 0
     share: float = 1.0
     continues: bool = False
     rate: Callable[[Branch, AgentSpec], float] = full_rate
@@ -174,6 +174,10 @@ class Method:
     stages: tuple[Stage, ...]
     lr: float = 0.01
     centralised: bool = False
+
+    def __post_init__(self) -> None:
+        numbered = (replace(stage, number=number) for number, stage in enumerate(self.stages))
+        object.__setattr__(self, "stages", tuple(numbered))
 
     def stage_bounds(self, rounds: int) -> list[tuple[int, int]]:
         """First and last round (from 1, inclusive) of every stage.

@@ -7,8 +7,8 @@ Decentralized Parallel Stochastic Gradient Descent", Lian et al., NeurIPS 2017.
 from __future__ import annotations
 
 from parse_dfl.methods.base import RULES, Method, Stage
+from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
-from parse_dfl.networks.monolithic import MonolithicNetwork
 
 LEARNING_RATES = {"local": 0.002, "dsgd-task": 0.02, "dsgd-modality": 0.02, "dsgd-hybrid": 0.03}
 """Tuned on validation data (studies/accuracy)."""

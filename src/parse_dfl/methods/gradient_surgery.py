@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage, hybrid
+from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
-from parse_dfl.networks.monolithic import MonolithicNetwork
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 

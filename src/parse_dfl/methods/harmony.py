@@ -19,7 +19,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.config.methods import Harmony
 from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage
-from parse_dfl.networks.late_fusion import LateFusionNetwork, mean_logits
+from parse_dfl.networks.baselines import LateFusionNetwork, mean_logits
 from parse_dfl.networks.losses import joint_loss, modality_loss
 from parse_dfl.networks.network import Outputs
 from parse_dfl.overlays.mixing_matrix import MixingMatrix

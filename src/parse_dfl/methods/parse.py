@@ -1,6 +1,6 @@
 """PARSE: feature fission into slices, exchanged branch by branch among those who own them.
 
-An agent with several modalities weighs its slices (networks/gated.py), so that a weak modality,
+An agent with several modalities weighs its slices (networks/parse.py), so that a weak modality,
 whose head memorised its samples and is sure of itself, does not drown a clear one.  How far each
 slice is to be trusted is learned from some of the agent's own samples that the slices do not see
 until the gates are learned (methods/gating.py).
@@ -20,7 +20,6 @@ from torch import Tensor
 from parse_dfl.config.methods import ParseOptions
 from parse_dfl.methods.base import Method, SharingRule, Stage, partial_alignment
 from parse_dfl.methods.gating import gated, ungated
-from parse_dfl.networks.gated import GatedParseNetwork
 from parse_dfl.networks.losses import (
     Batch,
     Objective,
@@ -29,7 +28,7 @@ from parse_dfl.networks.losses import (
     supervised_contrastive,
 )
 from parse_dfl.networks.network import Outputs
-from parse_dfl.networks.parse import ParseNetwork
+from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:

@@ -38,7 +38,7 @@ from torch import Tensor
 from parse_dfl.config.methods import PRICES, ParseFaithful
 from parse_dfl.methods.base import Method, Stage, partial_alignment
 from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
-from parse_dfl.networks.losses import Batch, Objective, cross_entropy, nats, shared_variation
+from parse_dfl.networks.losses import Batch, Objective, cross_entropy, gaussian_kl, shared_variation
 from parse_dfl.networks.network import Outputs
 
 KINDS = ("redundant", "unique", "synergistic")
@@ -71,7 +71,9 @@ def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithfu
     """
     names = _named(outputs.means, "redundant.")
     loss = _sum([cross_entropy(outputs.staged[name], batch) for name in names])
-    apart = [nats(outputs.means[a] - outputs.means[b], batch) for a, b in combinations(names, 2)]
+    apart = [
+        gaussian_kl(outputs.means[a] - outputs.means[b], batch) for a, b in combinations(names, 2)
+    ]
     return loss + options.agreement / (len(names) - 1) * _sum(apart)
 
 
@@ -83,7 +85,7 @@ def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) 
         losses.append(cross_entropy(outputs.staged["unique"], batch))
     for name in names:
         mean, modality = outputs.means[name], name.removeprefix("unique.")
-        losses.append(options.unique_price * nats(mean, batch))
+        losses.append(options.unique_price * gaussian_kl(mean, batch))
         before = [f"redundant.{modality}"]
         losses += _apart_from(outputs, mean, before, batch, options.independence)
     return _sum(losses)
@@ -95,7 +97,7 @@ def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaith
     for name in outputs.sides:
         mean, modality = outputs.means[name], name.rpartition(".")[2]
         before = [f"redundant.{modality}", f"unique.{modality}"]
-        losses.append(options.synergy_price * nats(mean, batch))
+        losses.append(options.synergy_price * gaussian_kl(mean, batch))
         losses += _apart_from(outputs, mean, before, batch, options.synergy_independence)
     return _sum(losses)
 

@@ -17,8 +17,8 @@ from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.config.methods import SheafDMFL
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import EDGE, Aggregation, Method, Rows, Sent, Stage, by_modality
+from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
-from parse_dfl.networks.monolithic import MonolithicNetwork
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 PROJECTION = f"{EDGE}projection"

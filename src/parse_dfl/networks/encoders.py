@@ -1,4 +1,4 @@
-"""Trunks: a modality's samples to ``hidden`` features, one builder per kind.
+"""Encoders: a modality's samples to ``hidden`` features, one builder per kind.
 
 The default follows the kind of the modality; a name or a builder of the user's own replaces
 it, per modality and per agent group.
@@ -31,7 +31,7 @@ from parse_dfl.networks.layers import (
 
 @dataclass(frozen=True)
 class SampleShape:
-    """What an encoder must know of its modality: name, kind and the shape of one sample.
+    """The modality that an encoder reads: name, kind and the shape of one sample.
 
     ``layout`` says how samples came before they were laid out in ``shape``; None: as they are.
     """
@@ -54,12 +54,12 @@ class SampleShape:
 
 
 EncoderBuilder = Callable[[SampleShape, int, float], nn.Module]
-"""Builds a trunk from (sample shape, ``hidden``, dropout): inputs ``(B, *shape)``, outputs
+"""Builds an encoder from (sample shape, ``hidden``, dropout): inputs ``(B, *shape)``, outputs
 ``(B, hidden)``."""
 
 
 def mlp(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """One hidden layer on the flattened sample; fits every kind."""
+    """Build one hidden layer on the flattened sample; fits every kind."""
     return nn.Sequential(
         FlattenSample(len(sample.shape)),
         Linear(prod(sample.shape), hidden),
@@ -69,14 +69,14 @@ def mlp(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 
 def mlp2(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """Two hidden layers on the flattened sample; fits every kind."""
+    """Build two hidden layers on the flattened sample; fits every kind."""
     return nn.Sequential(
         mlp(sample, hidden, dropout), Linear(hidden, hidden), ReLU(), Dropout(dropout)
     )
 
 
 def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """Two strided convolutions over time, pooled; for series."""
+    """Build two strided convolutions over time, pooled; for series."""
     return nn.Sequential(
         ChannelsFirst(1, has_channels=sample.has_channels),
         Conv1d(sample.channels, 16, 5, stride=2, padding=2),
@@ -92,7 +92,7 @@ def conv1d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 
 def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """Two strided convolutions, flattened; for images."""
+    """Build two strided convolutions, flattened; for images."""
     height, width = (_halved_twice(size) for size in sample.shape[:2])
     return nn.Sequential(
         ChannelsFirst(2, has_channels=sample.has_channels),
@@ -109,7 +109,7 @@ def conv2d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 
 def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """Two strided convolutions over frames and space, flattened; for video."""
+    """Build two strided convolutions over frames and space, flattened; for video."""
     sizes = [_halved_twice(size) for size in sample.shape[:3]]
     return nn.Sequential(
         ChannelsFirst(3, has_channels=sample.has_channels),
@@ -126,7 +126,7 @@ def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 
 def _halved_twice(size: int) -> int:
-    """What two convolutions of kernel 3, stride 2 and padding 1 leave of an axis."""
+    """Return what two convolutions of kernel 3, stride 2 and padding 1 leave of an axis."""
     return (size + 3) // 4
 
 
@@ -149,18 +149,18 @@ _FITS = {"conv1d": Kind.SERIES, "conv2d": Kind.IMAGE, "conv3d": Kind.VIDEO}
 def encoder_builder(
     name: str | None, sample: SampleShape, own: Mapping[str, EncoderBuilder]
 ) -> EncoderBuilder:
-    """The builder called ``name`` (None: the kind's default), the user's ``own`` ones included.
+    """Return the builder called ``name`` (None: the kind's default), of ours or the user's ``own``.
 
     Raises:
         ConfigError: no encoder has this name, or it does not fit the modality's kind.
     """
     name = name or DEFAULT_ENCODER[sample.kind]
-    known = {**ENCODERS, **own}
-    if name not in known:
-        raise unknown("encoder", name, known)
+    builders = {**ENCODERS, **own}
+    if name not in builders:
+        raise unknown("encoder", name, builders)
     if name not in own and _FITS.get(name, sample.kind) is not sample.kind:
         raise ConfigError(
             f"encoder {name!r} reads {_FITS[name]} samples, but {sample.modality!r} is a "
             f"{sample.kind} {sample.shape}; use mlp, mlp2 or {DEFAULT_ENCODER[sample.kind]}"
         )
-    return known[name]
+    return builders[name]

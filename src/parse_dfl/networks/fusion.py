@@ -18,7 +18,7 @@ from parse_dfl.networks.layers import Linear
 class Concat(nn.Module):
     """``relu(W [s_a | s_b] + b)``."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Concat(nn.Module):
 class Sum(nn.Module):
     """``relu(s_a + s_b)``: no parameters of its own."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, width: int) -> None:  # noqa: ARG002 - every operator is built alike
         super().__init__()
@@ -45,7 +45,7 @@ class Sum(nn.Module):
 class Product(nn.Module):
     """Low-rank bilinear: ``(U s_a) * (V s_b)`` (Kim et al., ICLR 2017)."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Product(nn.Module):
 class Gated(nn.Module):
     """``g * tanh(s_a) + (1 - g) * tanh(s_b)``, g from both (Arevalo et al., ICLR-W 2017)."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Attention(nn.Module):
     and values, both ways, and the two readings are added to the slices' sum.
     """
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Attention(nn.Module):
         return (scores.softmax(-1) @ value).flatten(-2)
 
 
-_OPERATORS: Mapping[str, Callable[[int], nn.Module]] = {
+FUSION_OPERATORS: Mapping[str, Callable[[int], nn.Module]] = {
     "concat": Concat,
     "sum": Sum,
     "product": Product,
@@ -112,11 +112,20 @@ _OPERATORS: Mapping[str, Callable[[int], nn.Module]] = {
 
 
 def fusion_operator(name: str, width: int) -> nn.Module:
-    """The operator called ``name`` for slices of ``width``.
+    """Build the operator called ``name`` for slices of ``width``.
 
     Raises:
         ConfigError: no operator has this name.
     """
-    if name not in _OPERATORS:
-        raise unknown("fusion operator", name, _OPERATORS)
-    return _OPERATORS[name](width)
+    check_fusion(name)
+    return FUSION_OPERATORS[name](width)
+
+
+def check_fusion(name: str) -> None:
+    """Refuse an unknown fusion operator, also where no agent would build it.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    if name not in FUSION_OPERATORS:
+        raise unknown("fusion operator", name, FUSION_OPERATORS)

@@ -6,6 +6,8 @@ inputs ``(n, B, in)``; the same forward then trains every row by one batched pro
 without the row axis (a frozen one) is shared by all rows.  How each product is batched is what
 measured fastest on CPU: batched matrix products, grouped 1-d convolutions, a loop over rows
 for overlapping 2-d and 3-d ones, patches by reshaping where windows do not overlap.
+
+Dimension letters: n rows, B batch, I inputs, O outputs, C channels, T time, H height, W width.
 """
 
 from __future__ import annotations
@@ -18,8 +20,56 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.batched_linear import batched_linear
-from parse_dfl.networks.counter_rng import current_draws
+from parse_dfl.networks.counter_rng import current_rng
+
+NARROW = 16
+"""Outputs below this number are computed transposed: O is then no inner loop of the product."""
+
+
+def batched_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Compute ``x Wᵀ + b`` row by row: (n, B, I), (n, O, I) and (n, O) to (n, B, O).
+
+    The three products of a linear layer are batched by hand, each in the order of operands that
+    measured fastest on CPU: autograd's own order reads narrow outputs (a head's classes) three
+    times slower and leaves the weights' gradient transposed, which costs another pass.
+    """
+    autocast = torch.is_autocast_enabled(input.device.type)  # it casts operands and gradients
+    if autocast or not torch.is_grad_enabled():
+        return _forward(input, weight, bias)
+    output: Tensor = _RowProduct.apply(input, weight, bias)  # type: ignore[no-untyped-call]
+    return output
+
+
+def _forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if weight.shape[1] < NARROW:
+        return _narrow(input, weight, bias)
+    if bias is None:
+        return torch.bmm(input, weight.mT)
+    return torch.baddbmm(bias.unsqueeze(1), input, weight.mT)
+
+
+def _narrow(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is None:
+        return torch.bmm(weight, input.mT).mT.contiguous()
+    return torch.baddbmm(bias.unsqueeze(2), weight, input.mT).mT.contiguous()
+
+
+class _RowProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(input, weight)
+        return _forward(input, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (output,) = gradients
+        input, weight = ctx.saved_tensors
+        of_input, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(output, weight) if of_input else None,
+            torch.bmm(output.mT, input) if of_weight else None,
+            output.sum(1) if of_bias else None,
+        )
 
 
 class Linear(nn.Linear):
@@ -35,8 +85,8 @@ class Linear(nn.Linear):
         return flat.unflatten(1, input.shape[1:-1])
 
 
-class _RowConv(nn.Module):
-    """What the convolutions of all dimensions share; mixed in before ``torch.nn``'s class."""
+class _BatchedConv(nn.Module):
+    """The forward of convolutions of any dimension; mixed in before ``torch.nn``'s class."""
 
     axes: ClassVar[int]
     convolve: ClassVar[Callable[..., Tensor]]
@@ -116,21 +166,21 @@ class _RowConv(nn.Module):
         return torch.stack([self._convolve(x, weight, bias) for x, weight, bias in rows])
 
 
-class Conv1d(_RowConv, nn.Conv1d):  # type: ignore[misc]
+class Conv1d(_BatchedConv, nn.Conv1d):  # type: ignore[misc]
     """1-d convolution on ``(B, C, T)`` or ``(n, B, C, T)``."""
 
     axes = 1
     convolve = staticmethod(functional.conv1d)
 
 
-class Conv2d(_RowConv, nn.Conv2d):  # type: ignore[misc]
+class Conv2d(_BatchedConv, nn.Conv2d):  # type: ignore[misc]
     """2-d convolution on ``(B, C, H, W)`` or ``(n, B, C, H, W)``."""
 
     axes = 2
     convolve = staticmethod(functional.conv2d)
 
 
-class Conv3d(_RowConv, nn.Conv3d):  # type: ignore[misc]
+class Conv3d(_BatchedConv, nn.Conv3d):  # type: ignore[misc]
     """3-d convolution on ``(B, C, T, H, W)`` or ``(n, B, C, T, H, W)``."""
 
     axes = 3
@@ -155,12 +205,12 @@ class GroupNorm(nn.GroupNorm):
         return torch.addcmul(self._per_channel(self.bias), normal, self._per_channel(self.weight))
 
     def _samples_lie_outside(self, input: Tensor) -> bool:
-        """Whether rows lie within samples in memory, as a grouped convolution leaves them."""
+        """Return whether rows lie within samples in memory, as grouped convolutions leave them."""
         return input.dim() == self.axes + 3 and input.stride(0) < input.stride(1)
 
     def _as_channels(self, input: Tensor) -> Tensor:
-        """Each row's channels as more channels of one sample: nothing is moved, and torch's own
-        kernel scales and shifts."""
+        """Normalise each row's channels as more channels of one sample: nothing is moved, and
+        torch's own kernel scales and shifts."""
         rows = len(input)
         normal = functional.group_norm(
             input.transpose(0, 1).flatten(1, 2),
@@ -176,7 +226,7 @@ class GroupNorm(nn.GroupNorm):
         return rows[(..., *[None] * self.axes)]
 
     def extra_repr(self) -> str:
-        """As in ``torch.nn``, with the axes."""
+        """Show the arguments as ``torch.nn`` does, with the axes."""
         return f"{super().extra_repr()}, axes={self.axes}"
 
 
@@ -219,13 +269,13 @@ class Dropout(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Zero entries with probability ``p`` (in steps of 1/256) while training."""
-        draws = current_draws()
-        if not self.training or self.p == 0 or draws is None:
+        rng = current_rng()
+        if not self.training or self.p == 0 or rng is None:
             return input
-        return input * draws.dropout(self.p, input.shape, input.dtype)
+        return input * rng.dropout(self.p, input.shape, input.dtype)
 
     def extra_repr(self) -> str:
-        """The probability."""
+        """Show the probability."""
         return f"p={self.p}"
 
 
@@ -241,13 +291,13 @@ class ChannelsFirst(nn.Module):
         self.has_channels = has_channels
 
     def forward(self, input: Tensor) -> Tensor:
-        """``(…, *space, C)`` to ``(…, C, *space)``."""
+        """Turn ``(…, *space, C)`` into ``(…, C, *space)``."""
         if self.has_channels:
             return input.movedim(-1, -1 - self.axes)
         return input.unsqueeze(-1 - self.axes)
 
     def extra_repr(self) -> str:
-        """The number of axes."""
+        """Show the number of axes."""
         return f"axes={self.axes}, has_channels={self.has_channels}"
 
 
@@ -267,7 +317,7 @@ class GlobalPool(nn.Module):
         return torch.cat([flat.mean(-1), flat.amax(-1)], -1)
 
     def extra_repr(self) -> str:
-        """The number of axes."""
+        """Show the number of axes."""
         return f"axes={self.axes}"
 
 
@@ -287,8 +337,8 @@ class _MeanAndMaximum(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         input, where = ctx.saved_tensors
         of_mean, of_largest = gradients[0].unsqueeze(-1).chunk(2, -2)
-        found = torch.empty_like(input).copy_(of_mean / input.shape[-1])
-        return found.scatter_add_(-1, where.unsqueeze(-1), of_largest)
+        gradient = torch.empty_like(input).copy_(of_mean / input.shape[-1])
+        return gradient.scatter_add_(-1, where.unsqueeze(-1), of_largest)
 
 
 class FlattenSample(nn.Module):
@@ -299,9 +349,9 @@ class FlattenSample(nn.Module):
         self.axes = axes
 
     def forward(self, input: Tensor) -> Tensor:
-        """``(…, a, b)`` to ``(…, a · b)``."""
+        """Turn ``(…, a, b)`` into ``(…, a · b)``."""
         return input.flatten(-self.axes) if self.axes > 1 else input
 
     def extra_repr(self) -> str:
-        """The number of axes."""
+        """Show the number of axes."""
         return f"axes={self.axes}"

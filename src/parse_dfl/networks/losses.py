@@ -1,9 +1,7 @@
-"""Losses with one value per row; the two common ones bring their gradients written out.
+"""Losses over the rows of a stack: each returns one value per row, shape=(n,).
 
-With small networks a step's time is that of its many small operations, and half of them were the
-losses' own.  Dimension letters as in :mod:`parse_dfl.networks.losses`, whose functions these serve.
-
-Losses over the rows of a stack: each returns one value per row, shape=(n,).
+The two common ones bring their gradients written out: with small networks a step's time is that of
+its many small operations, and half of them were the losses' own.
 
 Dimension letters: n rows (agents of a stack), B batch, C classes, D slice width.
 """
@@ -28,22 +26,22 @@ NOWHERE = -1e30
 def adjusted_cross_entropy(
     logits: Tensor, label: Tensor, weight: Tensor, log_prior: Tensor
 ) -> Tensor:
-    """Σ_b weight_b · −log softmax(ℓ_b + log π)[label_b], shape=(n,).
+    """Return Σ_b weight_b · −log softmax(ℓ_b + log π)[label_b], shape=(n,).
 
     The gradient is weight_b · (softmax − one-hot).
     """
-    found: Tensor = _CrossEntropy.apply(logits, label, weight, log_prior)  # type: ignore[no-untyped-call]
-    return found
+    loss: Tensor = _CrossEntropy.apply(logits, label, weight, log_prior)  # type: ignore[no-untyped-call]
+    return loss
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, label: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
         log_share = torch.log_softmax(logits + prior.unsqueeze(1), -1)
-        own = log_share.gather(2, label.unsqueeze(2))
-        loss = (own.squeeze(2) * weight).sum(1).neg_()
+        of_label = log_share.gather(2, label.unsqueeze(2))
+        loss = (of_label.squeeze(2) * weight).sum(1).neg_()
         if ctx.needs_input_grad[0]:
-            gradient = log_share.exp_().scatter_(2, label.unsqueeze(2), own.expm1_())
+            gradient = log_share.exp_().scatter_(2, label.unsqueeze(2), of_label.expm1_())
             ctx.save_for_backward(gradient.mul_(weight.unsqueeze(2)))
         return loss
 
@@ -56,15 +54,15 @@ class _CrossEntropy(torch.autograd.Function):
 def symmetric_contrast(
     first: Tensor, second: Tensor, target: Tensor, real: Tensor, temperature: float
 ) -> Tensor:
-    """−½ Σ_ij t_ij (log softmax_j s_ij + log softmax_j s_ji), shape=(n,).
+    """Return −½ Σ_ij t_ij (log softmax_j s_ij + log softmax_j s_ji), shape=(n,).
 
     s_ij is the cosine of ``first``'s sample i and ``second``'s sample j over the temperature;
     ``target`` t, shape=(n, B, B), is zero in all that is not ``real``, shape=(n, B).  With
     w_i = Σ_j t_ij the gradient of s is
     ½ (w_i softmax_j s_ij + w_j softmax_i s_ij − t_ij − t_ji).
     """
-    found: Tensor = _Contrast.apply(first, second, target, real, temperature)  # type: ignore[no-untyped-call]
-    return found
+    loss: Tensor = _Contrast.apply(first, second, target, real, temperature)  # type: ignore[no-untyped-call]
+    return loss
 
 
 class _Contrast(torch.autograd.Function):
@@ -99,7 +97,7 @@ class _Contrast(torch.autograd.Function):
 
 
 def _through_length(gradient: Tensor, unit: Tensor, length: Tensor) -> Tensor:
-    """The gradient of x from that of x / ‖x‖: what points along x drops out."""
+    """Return the gradient of x from that of x / ‖x‖: what points along x drops out."""
     along = (gradient * unit).sum(-1, keepdim=True)
     return gradient.addcmul_(unit, along, value=-1).div_(length)
 
@@ -119,7 +117,7 @@ class Batch:
     number: Tensor | None = None  # shape=(n, B), dtype=int64
 
     def rows(self, chosen: Tensor) -> Batch:
-        """The batch of the chosen rows alone."""
+        """Return the batch of the chosen rows alone."""
         number = None if self.number is None else self.number[chosen]
         return Batch(self.label[chosen], self.weight[chosen], self.log_prior[chosen], number)
 
@@ -129,7 +127,7 @@ Objective = Callable[[Outputs, Batch], Tensor]
 
 
 def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean cross-entropy of ``logits`` (n, B, C) under logit adjustment.
+    """Return the mean cross-entropy of ``logits`` (n, B, C) under logit adjustment.
 
     log softmax(ℓ + τ log π), π the row's own label frequencies: training under label skew no
     longer teaches the skew (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021).
@@ -140,7 +138,7 @@ def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
 def supervised_contrastive(
     first: Tensor, second: Tensor, batch: Batch, temperature: float
 ) -> Tensor:
-    """Supervised contrastive loss between two modalities' slices, both (n, B, D), both ways.
+    """Return the supervised contrastive loss of two modalities' slices (n, B, D), both ways.
 
     A sample's positives are the other modality's samples of the same class, itself included
     (Khosla et al., NeurIPS 2020).
@@ -152,14 +150,14 @@ def supervised_contrastive(
     return symmetric_contrast(first, second, positives.mul_(share), real, temperature)
 
 
-def nats(mean: Tensor, batch: Batch) -> Tensor:
-    """½‖μ‖² of ``mean`` (n, B, D), averaged over the batch: KL(N(μ, I) ‖ N(0, I)), the most that a
-    channel of unit noise can carry."""
+def gaussian_kl(mean: Tensor, batch: Batch) -> Tensor:
+    """Return KL(N(μ, I) ‖ N(0, I)) = ½‖μ‖² of ``mean`` (n, B, D), averaged over the batch: the most
+    nats that a channel of unit noise can carry."""
     return (0.5 * mean.square().sum(-1) * batch.weight).sum(1)
 
 
 def shared_variation(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
-    """‖Cov(first, second)‖² of slices (n, B, D) and (n, B, E), estimated without bias.
+    """Return ‖Cov(first, second)‖² of slices (n, B, D) and (n, B, E), estimated without bias.
 
     The squared norm of a batch's cross-covariance is above zero even for independent slices and
     would charge them for their mere size; what a sample contributes with itself is left out
@@ -177,11 +175,11 @@ def shared_variation(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
 
 
 def joint_loss(outputs: Outputs, batch: Batch) -> Tensor:
-    """Cross-entropy of the joint prediction: the objective of every monolithic rival."""
+    """Return the cross-entropy of the joint prediction: the objective of every monolithic rival."""
     return cross_entropy(outputs.logits, batch)
 
 
 def modality_loss(outputs: Outputs, batch: Batch) -> Tensor:
-    """The sum of each modality's own cross-entropy."""
+    """Return the sum of each modality's own cross-entropy."""
     losses = [cross_entropy(logits, batch) for logits in outputs.modality_logits.values()]
     return torch.stack(losses).sum(0)

@@ -1,4 +1,5 @@
-"""The PARSE network: feature fission into slices, a head per slice, the sum of their logits.
+"""The PARSE network: feature fission into slices, a head per slice, the sum of their logits; and
+the same with a learned weight per slice and sample.
 
 Paper: "PID-Guided Partial Alignment for Multimodal Decentralized Federated Learning", Shi, Wang,
 Cao, Li, Liu, arXiv 2601.10012 (2026).
@@ -6,23 +7,25 @@ Cao, Li, Liu, arXiv 2601.10012 (2026).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec, key, pairs
 from parse_dfl.branches import ANY
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.fusion import fusion_operator
+from parse_dfl.networks.fusion import check_fusion, fusion_operator
 from parse_dfl.networks.layers import Linear
-from parse_dfl.networks.network import Network, Outputs
-from parse_dfl.networks.network_spec import NetworkSpec, slice_widths
+from parse_dfl.networks.network import Network, NetworkSpec, Outputs, slice_widths
 
 
 class Backbone(nn.Module):
-    """The trunk of one modality with its redundant and unique projections."""
+    """The encoder (the trunk) of one modality with its redundant and unique projections."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, trunk: nn.Module, hidden: int, redundant: int, unique: int) -> None:
         super().__init__()
@@ -31,7 +34,7 @@ class Backbone(nn.Module):
         self.project = Linear(hidden, redundant + unique) if redundant + unique else None
 
     def forward(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``(…, B, *shape)`` to the features, r and u."""
+        """Turn ``(…, B, *shape)`` into the features, r and u."""
         features = self.trunk(input)
         if self.project is None:
             empty = features[..., :0]
@@ -43,7 +46,7 @@ class Backbone(nn.Module):
 class Synergy(nn.Module):
     """The pair's synergistic projections, fusion operator and head."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, hidden: int, width: int, classes: int, fusion: str) -> None:
         super().__init__()
@@ -53,7 +56,7 @@ class Synergy(nn.Module):
         self.head = Linear(width, classes)
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features of both modalities, each ``(…, B, hidden)``, to (s_a, s_b, s, logits)."""
+        """Turn both modalities' features, ``(…, B, hidden)``, into (s_a, s_b, s, logits)."""
         sides = self.first(first), self.second(second)
         fused = self.fuse(*sides)
         return *sides, fused, self.head(fused)
@@ -62,7 +65,7 @@ class Synergy(nn.Module):
 class ParseNetwork(Network):
     """An agent's PARSE network (arXiv 2601.10012).
 
-    Components, and so branches: ``m/backbone`` (trunk, r and u projections), ``m/unique`` (head
+    Components, and so branches: ``m/backbone`` (encoder, r and u projections), ``m/unique`` (head
     g_U^m), ``any/redundant`` (head g_R), ``a+b/synergy`` (s projections, fusion, head g_S^ab).
     A slice of width zero has no head.
     """
@@ -70,6 +73,7 @@ class ParseNetwork(Network):
     def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
         super().__init__()
         config = network_spec.config
+        check_fusion(config.fusion)
         redundant, unique, synergistic = slice_widths(config.latent, config.split)
         self.modalities = agent.modalities
         for modality in agent.modalities:
@@ -77,7 +81,7 @@ class ParseNetwork(Network):
                 modality,
                 "backbone",
                 lambda modality=modality: Backbone(  # type: ignore[misc]
-                    network_spec.trunk(agent, modality), config.hidden, redundant, unique
+                    network_spec.encoder(agent, modality), config.hidden, redundant, unique
                 ),
             )
             if unique:
@@ -99,11 +103,11 @@ class ParseNetwork(Network):
             )
 
     def _backbones(self, first: str, second: str) -> str:
-        """Synergy projections read features: they are shared between equal backbones only."""
+        """Name what the synergy projections read: they are shared by equal backbones only."""
         return " ".join(str(self.branches[f"{name}/backbone"]) for name in (first, second))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
-        """ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab over the modalities given (spec, equation 3).
+        """Predict ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab over the modalities given.
 
         Raises:
             ConfigError: there is only a synergistic slice, and no pair of modalities for it.
@@ -136,7 +140,7 @@ class ParseNetwork(Network):
         return Outputs(logits, alone, slices, slice_logits, sides)
 
     def _joint(self, present: list[str], slices: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The logits of the redundant slice, averaged over modalities, and of each unique one."""
+        """Return the logits of the redundant slices' mean, and of each unique slice."""
         by_slice: dict[str, Tensor] = {}
         if self.has(ANY, "redundant"):
             shared = _total([slices[f"redundant.{name}"] for name in present])
@@ -155,7 +159,7 @@ class ParseNetwork(Network):
         slice_logits: Mapping[str, Tensor],
         joint: Tensor,
     ) -> dict[str, Tensor]:
-        """g_R(r_m) + g_U^m(u_m): what each modality says without the others."""
+        """Return g_R(r_m) + g_U^m(u_m): what each modality says without the others."""
         if len(self.modalities) == 1:
             return dict.fromkeys(present, joint)
         alone = {}
@@ -170,8 +174,81 @@ class ParseNetwork(Network):
         return alone
 
 
+class Gate(nn.Module):
+    """The weights of ``slices`` slices, by two numbers each: how far a slice may be trusted.
+
+    The weight of a slice's logits ℓ_e is w_e · exp(a_e + b_e · (c_e − ½)), where c_e = 1 − H/log C
+    is how sure the slice is of this sample (H: entropy of its softmax) and a_e, b_e are learned.
+    a_e is the slice's reliability as a whole, b_e how far its own confidence may be trusted; two
+    numbers cannot memorise samples.
+    """
+
+    supports_agent_axis = True
+
+    def __init__(self, slices: int) -> None:
+        super().__init__()
+        self.trust = nn.Parameter(torch.zeros(slices, 2))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Weigh the slices' logits, ``(slices, …, B, C)``, and add them up, ``(…, B, C)``."""
+        log_share = logits.log_softmax(-1)
+        entropy = -(log_share.exp() * log_share).sum(-1, keepdim=True)
+        sure = 1 - entropy / math.log(logits.shape[-1])
+        trust = self.trust.movedim(-2, 0).unsqueeze(-2)  # (slices, …, 1, 2)
+        weight = (trust[..., :1] + trust[..., 1:] * (sure - 0.5)).exp()
+        return (weight * logits).sum(0)
+
+
+class GatedParseNetwork(ParseNetwork):
+    """PARSE's network whose joint prediction weighs the slices.
+
+    Agents with several modalities have further components ``m/gate`` and ``a+b/gate``, branches
+    like any others.  ``logits`` is the weighted sum; no gradient flows from it into the slices,
+    whose own sum is the plain joint prediction.  Where all gates' numbers are 0 it is PARSE's, but
+    that the redundant head reads each modality by itself and not their mean.
+    """
+
+    def __init__(self, network_spec: NetworkSpec, agent: AgentSpec) -> None:
+        super().__init__(network_spec, agent)
+        if len(agent.modalities) < 2:
+            return
+        for name in agent.modalities:
+            slices = self.has(ANY, "redundant") + self.has(name, "unique")
+            if slices:
+                self.add(name, "gate", lambda slices=slices: Gate(slices))  # type: ignore[misc]
+        for first, second in self.pairs:
+            self.add(f"{first}+{second}", "gate", lambda: Gate(1))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
+        """Predict as PARSE, with the weighted sum in the place of the plain one."""
+        outputs = super().forward(inputs)
+        if len(self.modalities) < 2:
+            return outputs
+        present = [name for name in self.modalities if name in inputs]
+        parts = [self._modality(name, len(present), outputs) for name in present]
+        for pair in (f"{first}+{second}" for first, second in self.pairs):
+            if (name := f"synergistic.{pair}") in outputs.slice_logits:
+                logits = outputs.slice_logits[name].detach().unsqueeze(0)
+                parts.append(self.part(pair, "gate")(logits))
+        return replace(outputs, logits=torch.stack(parts).sum(0))
+
+    def _modality(self, name: str, modalities: int, outputs: Outputs) -> Tensor:
+        """Return what a modality's redundant and unique slices say, weighted.
+
+        The redundant head speaks once in PARSE, so its share is split among the modalities.
+        """
+        logits = []
+        if self.has(ANY, "redundant"):
+            redundant = self.part(ANY, "redundant")(outputs.slices[f"redundant.{name}"])
+            logits.append(redundant / modalities)
+        if self.has(name, "unique"):
+            logits.append(outputs.slice_logits[f"unique.{name}"])
+        gated: Tensor = self.part(name, "gate")(torch.stack(logits).detach())
+        return gated
+
+
 def _head(width: int, classes: int) -> nn.Module:
-    """A slice's head: rectified first, as deep as the rivals' heads."""
+    """Build a slice's head: rectified first, as deep as the rivals' heads."""
     return nn.Sequential(nn.ReLU(), Linear(width, classes))
 
 

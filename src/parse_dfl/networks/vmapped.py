@@ -20,28 +20,28 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks import layers
-from parse_dfl.networks.counter_rng import current_draws, use_rng
+from parse_dfl.networks.counter_rng import current_rng, use_rng
 
 _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.Identity)
-_ROW_LAYERS = tuple(
+_BATCHED_LAYERS = tuple(
     getattr(layers, name)
     for name in (
         "Linear", "Conv1d", "Conv2d", "Conv3d", "GroupNorm", "LayerNorm", "Dropout",
         "ChannelsFirst", "GlobalPool", "FlattenSample",
     )
 )  # fmt: skip
-_ROW_TWINS: dict[type[nn.Module], type[nn.Module]] = {
+_BATCHED_TWINS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: layers.Linear,
     nn.Conv1d: layers.Conv1d,
     nn.Conv2d: layers.Conv2d,
     nn.Conv3d: layers.Conv3d,
     nn.LayerNorm: layers.LayerNorm,
 }
-"""Layers of ``torch.nn`` whose row layer computes the same from the same attributes."""
+"""Layers of ``torch.nn`` whose batched layer computes the same from the same attributes."""
 
 
-def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
-    """The module itself, or a wrapper of it, that accepts weights and inputs with a row axis.
+def batched(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
+    """Return the module itself, or a wrapper of it, that takes weights and inputs with a row axis.
 
     A module without any trainable parameter cannot tell from its weights whether its input has
     rows: ``sample_axes``, the number of axes of one sample, tells it.
@@ -51,8 +51,8 @@ def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
             would be neither averaged nor repeatable; use GroupNorm.
     """
     _refuse_batch_norm(module)
-    _adopt_row_layers(module)
-    if _is_rowwise(module):
+    _adopt_batched_layers(module)
+    if _supports_agent_axis(module):
         return module
     if _uses_torch_dropout(module):
         warnings.warn(
@@ -63,13 +63,13 @@ def lift(module: nn.Module, *, sample_axes: int | None = None) -> nn.Module:
     return VmappedModule(module, sample_axes)
 
 
-def _adopt_row_layers(module: nn.Module) -> None:
+def _adopt_batched_layers(module: nn.Module) -> None:
     """Let the plain layers of a sequence work on rows; a subclass may do anything and stays."""
     if type(module) is nn.Sequential:
         for part in module:
-            _adopt_row_layers(part)
-    elif type(module) in _ROW_TWINS and _has_a_twin(module):
-        module.__class__ = _ROW_TWINS[type(module)]
+            _adopt_batched_layers(part)
+    elif type(module) in _BATCHED_TWINS and _has_a_twin(module):
+        module.__class__ = _BATCHED_TWINS[type(module)]
 
 
 def _has_a_twin(module: nn.Module) -> bool:
@@ -91,18 +91,20 @@ def _refuse_batch_norm(module: nn.Module) -> None:
             )
 
 
-def _is_rowwise(module: nn.Module) -> bool:
+def _supports_agent_axis(module: nn.Module) -> bool:
     if isinstance(module, nn.Sequential):
-        return all(_is_rowwise(part) for part in module)
-    if isinstance(module, _ROW_LAYERS):  # frozen in part, its weights would differ in their axes
+        return all(_supports_agent_axis(part) for part in module)
+    if isinstance(
+        module, _BATCHED_LAYERS
+    ):  # frozen in part, its weights would differ in their axes
         return len({value.requires_grad for value in module.parameters()}) < 2
-    return getattr(module, "rowwise", False) or isinstance(module, _ELEMENTWISE)
+    return getattr(module, "supports_agent_axis", False) or isinstance(module, _ELEMENTWISE)
 
 
 class VmappedModule(nn.Module):
     """Any module, mapped over rows: its parameters carry a row axis when its inputs do."""
 
-    rowwise = True
+    supports_agent_axis = True
 
     def __init__(self, module: nn.Module, sample_axes: int | None = None) -> None:
         super().__init__()
@@ -119,13 +121,13 @@ class VmappedModule(nn.Module):
         stacked = {name: value for name, value in values.items() if value.dim() > self._axes[name]}
         if not stacked:
             return self._shared(inputs)
-        draws = current_draws()
-        keys = None if draws is None else draws.keys()
+        rng = current_rng()
+        keys = None if rng is None else rng.keys()
         with self._seeded(keys):
             return self._over_rows(stacked, keys, inputs)
 
     def _shared(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """One set of weights for all rows: they are one large batch."""
+        """Apply one set of weights to all rows: they are one large batch."""
         if self._sample_axes is None or inputs[0].dim() <= self._sample_axes + 1:
             return self.module(*inputs)
         output: Tensor = self.module(*[value.flatten(0, 1) for value in inputs])
@@ -158,7 +160,7 @@ class VmappedModule(nn.Module):
         return self._looped(stacked, keys, inputs)
 
     def _call(self, values: Mapping[str, Tensor], key: Tensor | None, *inputs: Tensor) -> Tensor:
-        """One row; what it draws depends on its own key alone."""
+        """Apply to one row; what it draws depends on its own key alone."""
         with nullcontext() if key is None else use_rng(key.unsqueeze(0)):
             output: Tensor = functional_call(self.module, dict(values), inputs)
         return output

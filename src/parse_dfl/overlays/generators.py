@@ -10,7 +10,7 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.branches import stable_hash
+from parse_dfl.branches import splitmix, stable_hash
 from parse_dfl.errors import OverlayError
 from parse_dfl.overlays.graph import NO_PAIRS, OverlayWarning, Pairs, is_connected, ranking
 
@@ -208,15 +208,8 @@ def _linked_by_hash(hashes: NDArray[np.uint64], probability: float) -> Pairs:
     """The pairs whose common hash, as a number in [0, 1), is below ``probability``."""
     rows = [NO_PAIRS]
     for place in range(len(hashes) - 1):  # row by row: all n² at once would not fit in memory
-        mixed = _mixed(hashes[place + 1 :] ^ _mixed(hashes[place : place + 1]))
+        mixed = splitmix(hashes[place + 1 :] ^ splitmix(hashes[place : place + 1]))
         chance = (mixed >> np.uint64(11)) * 2.0**-53
         others = np.flatnonzero(chance < probability) + place + 1
         rows.append(np.stack([np.full_like(others, place), others], axis=1))
     return np.concatenate(rows)
-
-
-def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): any bit changes all."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))

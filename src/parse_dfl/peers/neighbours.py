@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.config import OverlayConfig
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
 from parse_dfl.methods.base import Stage
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.announcement import PeerInfo
@@ -20,7 +20,7 @@ from parse_dfl.peers.announcement import PeerInfo
 
 @dataclass(frozen=True)
 class Owners:
-    """A branch and the living that own it (:class:`~parse_dfl.engine.mixing_cache.Owned`)."""
+    """A branch and the living that own it (:class:`~parse_dfl.engine.neighbourhood.Owned`)."""
 
     branch: Branch
     agents: Sequence[AgentSpec]

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from parse_dfl.branches import Branch
-from parse_dfl.engine.divergence import parameters_are_finite
+from parse_dfl.engine.evaluation import parameters_are_finite
+from parse_dfl.engine.optimizer import shares_second
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.overlays.topologies import Topology
@@ -80,7 +81,7 @@ class Node:
             overlay=settings.overlay,
             settings=settings.peer,
             topology=topology,
-            share_second=trainer.training.share_moments == "second",
+            share_second=shares_second(trainer.training),
         )
         self._lockstep = RoundSync(
             trainer,

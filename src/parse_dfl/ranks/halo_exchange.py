@@ -1,6 +1,4 @@
-"""Halo exchange: which rows must cross between ranks, and sending them.
-
-What of a branch's mixing concerns one rank: its own rows, and the neighbours' that it needs.
+"""The gossip channel between ranks: which rows must cross, and sending them.
 
 Rows are *global*, numbered as in one process, or *local*: a rank's own rows and its halo, the
 neighbours' rows on other ranks, in the order of the global ones.  That order is also the order of
@@ -9,8 +7,9 @@ every sum, so that many ranks add up the same numbers in the same way as one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -18,6 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.engine.gossip import Link, MixingOf, Task
+from parse_dfl.engine.neighbourhood import Neighbourhood, Owners
+from parse_dfl.engine.state import BranchState
+from parse_dfl.methods.base import EDGE, Sent
 from parse_dfl.overlays.mixing_matrix import (
     LEAST_STRIP_COLUMNS,
     STRIP_ENTRIES,
@@ -28,26 +33,28 @@ from parse_dfl.overlays.mixing_matrix import (
 )
 from parse_dfl.ranks.group import Ranks
 
+Index = NDArray[np.int64]
+
 ALIGNED_BYTES = 16
 """Every block of a message starts at a multiple of this, so that any dtype can be read in place."""
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """Rows of one tensor: which ones each rank gets, and how many of the like come from it."""
+class RowTransfer:
+    """Rows of one tensor that cross: which ones each rank gets, and how many come from it."""
 
     value: Tensor  # shape=(rows, *tail)
-    sent: Mapping[int, NDArray[np.int64]]
+    sent: Mapping[int, Index]
     arriving: Mapping[int, int]
 
     def block_bytes(self, rows: int) -> int:
-        """What so many rows need in a message."""
+        """Return what so many rows need in a message."""
         size = rows * prod(self.value.shape[1:]) * self.value.element_size()
         return -(-size // ALIGNED_BYTES) * ALIGNED_BYTES
 
 
-class Mail:
-    """What takes parcels to the other ranks and theirs back.
+class RowExchange:
+    """Sends rows to the other ranks and receives theirs.
 
     Its buffers are kept from round to round: touching so much fresh memory takes longer than to
     send what is in it.
@@ -58,50 +65,48 @@ class Mail:
         self._outgoing: dict[int, Tensor] = {}
         self._incoming: dict[int, Tensor] = {}
 
-    def swap(self, parcels: Sequence[Parcel]) -> list[dict[int, Tensor]]:
-        """Send all parcels; for each, what arrived from each rank, shape=(rows, *tail), until the
-        next call.
+    def run(self, transfers: Sequence[RowTransfer]) -> list[dict[int, Tensor]]:
+        """Send all; for each transfer, return what arrived from each rank, shape=(rows, *tail).
 
-        Every rank must give the same parcels in the same order, but for those that it neither
-        sends to nor awaits from anyone.
+        It stays until the next call.  Every rank must give the same transfers in the same order,
+        but for those that it neither sends to nor awaits from anyone.
         """
-        sent = [{r: len(rows) for r, rows in parcel.sent.items()} for parcel in parcels]
-        outgoing, places = _buffers(parcels, sent, self._outgoing)
-        for parcel, views in zip(parcels, places, strict=True):
-            for rank, rows in parcel.sent.items():
-                index = torch.from_numpy(rows).to(parcel.value.device)
-                torch.index_select(parcel.value, 0, index, out=views[rank])
-        awaited = [parcel.arriving for parcel in parcels]
-        incoming, arrived = _buffers(parcels, awaited, self._incoming)
+        sent = [{r: len(rows) for r, rows in transfer.sent.items()} for transfer in transfers]
+        outgoing, views = _buffers(transfers, sent, self._outgoing)
+        for transfer, view in zip(transfers, views, strict=True):
+            for rank, rows in transfer.sent.items():
+                index = torch.from_numpy(rows).to(transfer.value.device)
+                torch.index_select(transfer.value, 0, index, out=view[rank])
+        awaited = [transfer.arriving for transfer in transfers]
+        incoming, arrived = _buffers(transfers, awaited, self._incoming)
         self._ranks.exchange(outgoing, incoming)
         return arrived
 
 
 def _buffers(
-    parcels: Sequence[Parcel], counts: Sequence[Mapping[int, int]], kept: dict[int, Tensor]
+    transfers: Sequence[RowTransfer], counts: Sequence[Mapping[int, int]], kept: dict[int, Tensor]
 ) -> tuple[dict[int, Tensor], list[dict[int, Tensor]]]:
-    """A buffer a rank, and each parcel's view of it, for so many rows by parcel and rank.
+    """Return a buffer a rank, and each transfer's view of it, for so many rows by rank.
 
     The buffers are parts of those that are ``kept``, which become larger where needed.
     """
     sizes: dict[int, int] = {}
-    for parcel, rows in zip(parcels, counts, strict=True):
+    for transfer, rows in zip(transfers, counts, strict=True):
         for rank, count in rows.items():
-            sizes[rank] = sizes.get(rank, 0) + parcel.block_bytes(count)
-    device = parcels[0].value.device if parcels else torch.device("cpu")
-    buffers = {rank: _part(kept, rank, size, device) for rank, size in sizes.items()}
+            sizes[rank] = sizes.get(rank, 0) + transfer.block_bytes(count)
+    device = transfers[0].value.device if transfers else torch.device("cpu")
+    buffers = {rank: _kept_bytes(kept, rank, size, device) for rank, size in sizes.items()}
     begin = dict.fromkeys(sizes, 0)
     views: list[dict[int, Tensor]] = []
-    for parcel, rows in zip(parcels, counts, strict=True):
+    for transfer, rows in zip(transfers, counts, strict=True):
         views.append({})
         for rank, count in rows.items():
-            views[-1][rank] = _view(buffers[rank], begin[rank], parcel.value, count)
-            begin[rank] += parcel.block_bytes(count)
+            views[-1][rank] = _view(buffers[rank], begin[rank], transfer.value, count)
+            begin[rank] += transfer.block_bytes(count)
     return {rank: buffer for rank, buffer in buffers.items() if len(buffer)}, views
 
 
-def _part(kept: dict[int, Tensor], rank: int, size: int, device: torch.device) -> Tensor:
-    """So many bytes of the buffer for a rank."""
+def _kept_bytes(kept: dict[int, Tensor], rank: int, size: int, device: torch.device) -> Tensor:
     if rank not in kept or len(kept[rank]) < size:
         kept[rank] = torch.empty(size, dtype=torch.uint8, device=device)
     return kept[rank][:size]
@@ -113,19 +118,6 @@ def _view(buffer: Tensor, start: int, like: Tensor, rows: int) -> Tensor:
     return buffer[start : start + size].view(like.dtype).view(shape)
 
 
-def placed(
-    local: Tensor, blocks: Mapping[int, Tensor], places: Mapping[int, NDArray[np.int64]]
-) -> Tensor:
-    """``local`` with each rank's block at its places; in place."""
-    for rank, block in blocks.items():
-        index = torch.from_numpy(places[rank]).to(local.device)
-        local.index_copy_(0, index, block)
-    return local
-
-
-Numbers = NDArray[np.int64]
-
-
 class Halo:
     """One rank's part of a mixing over global rows.
 
@@ -135,56 +127,60 @@ class Halo:
         rank: whose part this is.
     """
 
-    def __init__(self, mixing: MixingMatrix, home: Numbers, rank: int) -> None:
+    def __init__(self, mixing: MixingMatrix, home: Index, rank: int) -> None:
         self.mixing = mixing
         source, target = mixing.source, mixing.target
-        own = home == rank
+        is_own = home == rank
         needed = np.zeros(len(home), dtype=bool)
-        needed[source[own[target]]] = True
-        needed[target[own[source]]] = True
-        self.rows = np.flatnonzero(own | needed)
+        needed[source[is_own[target]]] = True
+        needed[target[is_own[source]]] = True
+        self.rows = np.flatnonzero(is_own | needed)
         """The global number of each local row."""
-        self.own = np.flatnonzero(own[self.rows])
+        self.own = np.flatnonzero(is_own[self.rows])
         """The local numbers of this rank's rows."""
         self._local = np.full(len(home), -1)
         self._local[self.rows] = np.arange(len(self.rows))
-        self.inward_edges = np.flatnonzero(own[target])
+        self.inward_edges = np.flatnonzero(is_own[target])
         """The global edges that end in own rows."""
-        self.all_edges = np.flatnonzero(own[target] | own[source])
+        self.all_edges = np.flatnonzero(is_own[target] | is_own[source])
         """The global edges that begin or end in own rows."""
-        self.sent_rows = _by_rank(home[target], source, own[source], rank)
-        """Rank → the own rows that it needs, as places among the own ones."""
-        place = np.cumsum(own) - 1
-        self.sent_rows = {r: place[np.unique(rows)] for r, rows in self.sent_rows.items()}
+        among_own = np.cumsum(is_own) - 1
+        self.sent_rows = {
+            r: among_own[np.unique(rows)]
+            for r, rows in _by_rank(home[target], source, is_own[source], rank).items()
+        }
+        """Rank → the own rows that it needs, numbered among the own ones."""
         self.arriving_rows = {
             r: self._local[np.unique(rows)]
-            for r, rows in _by_rank(home[source], source, own[target], rank).items()
+            for r, rows in _by_rank(home[source], source, is_own[target], rank).items()
         }
         """Rank → the local rows that it sends."""
         number = np.full(len(source), -1)
         number[self.all_edges] = np.arange(len(self.all_edges))
         edges = np.arange(len(source))
         self.sent_edges = {
-            r: number[own_edges]
-            for r, own_edges in _by_rank(home[target], edges, own[source], rank).items()
+            r: number[leaving]
+            for r, leaving in _by_rank(home[target], edges, is_own[source], rank).items()
         }
-        """Rank → the edges into its rows, as places among :attr:`all_edges`."""
+        """Rank → the edges into its rows, numbered among :attr:`all_edges`."""
         self.arriving_edges = {
-            r: number[theirs]
-            for r, theirs in _by_rank(home[source], edges, own[target], rank).items()
+            r: number[entering]
+            for r, entering in _by_rank(home[source], edges, is_own[target], rank).items()
         }
-        """Rank → the edges out of its rows, as places among :attr:`all_edges`."""
+        """Rank → the edges out of its rows, numbered among :attr:`all_edges`."""
         self._csr_cache: dict[tuple[torch.device, torch.dtype], CsrRows] = {}
 
+    @cached_property
     def inward(self) -> MixingMatrix:
         """The mixing over local rows; rows of the halo receive nothing."""
         return self._over(self.inward_edges)
 
+    @cached_property
     def both_ways(self) -> MixingMatrix:
         """The mixing over local rows and all edges of own ones, for rules that send over edges."""
         return self._over(self.all_edges)
 
-    def _over(self, edges: Numbers) -> MixingMatrix:
+    def _over(self, edges: Index) -> MixingMatrix:
         mixing = self.mixing
         return MixingMatrix.of(
             self._local[mixing.source[edges]],
@@ -193,21 +189,20 @@ class Halo:
             size=len(self.rows),
         )
 
-    def mix_in_place(self, matrix: Tensor, arrived: Mapping[int, Tensor]) -> None:
-        """Replace own rows, shape=(own, P), by what W makes of them and of what arrived, rank by
-        rank: :meth:`MixingMatrix.apply_in_place` where some rows are elsewhere."""
+    def column_blocks(self, own: Tensor, arrived: Mapping[int, Tensor]) -> list[Task]:
+        """Return tasks that replace ``own`` rows, shape=(own, P), by what W makes of them and of
+        what arrived from each rank: :meth:`MixingMatrix.column_blocks` with rows elsewhere."""
         if not len(self.inward_edges):
-            return
-        bags = self._csr_rows(matrix)
+            return []
+        csr_rows = self._csr_rows(own)
         width = max(LEAST_STRIP_COLUMNS, STRIP_ENTRIES // max(1, len(self.rows)))
-        blocks = [arrived[rank] for rank in sorted(self.arriving_rows)]
-        strips = [rows.split(width, 1) for rows in [matrix, *blocks]]
-        for strip, *others in zip(*strips, strict=True):
-            strip.copy_(csr_product(torch.cat([strip, *others]) if others else strip, bags))
+        blocks = [own, *(arrived[rank] for rank in sorted(self.arriving_rows))]
+        strips = zip(*(rows.split(width, 1) for rows in blocks), strict=True)
+        return [partial(_mix, strip, others, csr_rows) for strip, *others in strips]
 
     def _csr_rows(self, matrix: Tensor) -> CsrRows:
-        """Each own row, then its sources by rising global number: places among own rows and
-        those that arrive, rank by rank."""
+        """Return each own row, then its sources by rising global number: numbered among own rows
+        and those that arrive, rank by rank."""
         key = (matrix.device, matrix.dtype)
         if key not in self._csr_cache:
             edges = self.inward_edges
@@ -219,19 +214,135 @@ class Halo:
             starts = np.searchsorted(target[by_row], own)
             blocks = [self.own, *(self.arriving_rows[r] for r in sorted(self.arriving_rows))]
             stacked = np.concatenate(blocks)
-            place = np.full(len(self.rows), -1)
-            place[stacked] = np.arange(len(stacked))
+            position = np.full(len(self.rows), -1)
+            position[stacked] = np.arange(len(stacked))
             self._csr_cache[key] = (
-                torch.from_numpy(place[self._local[source[by_row]]]).to(matrix.device),
+                torch.from_numpy(position[self._local[source[by_row]]]).to(matrix.device),
                 torch.from_numpy(starts).to(matrix.device),
                 weights_for(matrix, weight[by_row]),
             )
         return self._csr_cache[key]
 
 
+def _mix(own: Tensor, others: Sequence[Tensor], csr_rows: CsrRows) -> None:
+    own.copy_(csr_product(torch.cat([own, *others]) if others else own, csr_rows))
+
+
 def _by_rank(
-    other: Numbers, values: Numbers, chosen: NDArray[np.bool_], rank: int
-) -> Mapping[int, Numbers]:
-    """The chosen edges' ``values`` by the rank of their other end, this rank's own left out."""
+    other: Index, values: Index, chosen: NDArray[np.bool_], rank: int
+) -> Mapping[int, Index]:
+    """Group the chosen edges' ``values`` by the rank of their other end, without this rank."""
     crossing = np.flatnonzero(chosen & (other != rank))
     return {int(r): values[crossing[other[crossing] == r]] for r in np.unique(other[crossing])}
+
+
+class HaloLink:
+    """One branch's way to its neighbours on other ranks (:class:`~parse_dfl.engine.gossip.Link`).
+
+    A rule runs on local rows, as a peer's does: ``send`` over the edges of own rows, both ways;
+    ``receive`` over those that end in own rows, or both ways where the rule sends over edges.
+    """
+
+    def __init__(self, branch: Branch, halo: Halo, owners: Sequence[AgentSpec]) -> None:
+        self.branch = branch
+        self._halo, self._owners = halo, owners
+        self._messages: Sent = {}
+        self._arrived: dict[str, Mapping[int, Tensor]] = {}
+
+    @property
+    def outgoing(self) -> Neighbourhood:
+        """The local rows, and the edges of own ones both ways."""
+        return self._neighbourhood(self._halo.both_ways)
+
+    def send(self, messages: Sent) -> None:
+        """Keep what leaves until :meth:`HaloChannel.deliver`."""
+        self._messages = messages
+
+    def transfers(self) -> dict[str, RowTransfer]:
+        """Return what must cross, in the order of the names."""
+        return {name: self._transfer(name) for name in sorted(self._messages)}
+
+    def accept(self, name: str, arrived: Mapping[int, Tensor]) -> None:
+        """Take what has come from each rank under ``name``."""
+        self._arrived[name] = arrived
+
+    def incoming(self) -> Neighbourhood:
+        """Return the local rows, and the edges that end in own ones."""
+        over_edges = any(name.startswith(EDGE) for name in self._messages)
+        return self._neighbourhood(self._halo.both_ways if over_edges else self._halo.inward)
+
+    def received(self, name: str) -> Tensor:
+        """Return what the local rows, or all their edges, sent."""
+        halo, sent = self._halo, self._messages[name]
+        if name.startswith(EDGE):
+            return place(sent.clone(), self._arrived[name], halo.arriving_edges)
+        local = sent.new_zeros((len(halo.rows), *sent.shape[1:]))
+        local.index_copy_(0, torch.from_numpy(halo.own).to(sent.device), sent)
+        return place(local, self._arrived[name], halo.arriving_rows)
+
+    def average(self, name: str, own: Tensor) -> Iterable[Task]:
+        """Return the tasks of mixing own rows with what arrived."""
+        return self._halo.column_blocks(own, self._arrived[name])
+
+    def _transfer(self, name: str) -> RowTransfer:
+        halo, value = self._halo, self._messages[name]
+        over_edges = name.startswith(EDGE)
+        arriving = halo.arriving_edges if over_edges else halo.arriving_rows
+        counts = {rank: len(index) for rank, index in arriving.items()}
+        return RowTransfer(value, halo.sent_edges if over_edges else halo.sent_rows, counts)
+
+    def _neighbourhood(self, mixing: MixingMatrix) -> Neighbourhood:
+        halo = self._halo
+        return Neighbourhood(
+            agents=[self._owners[row] for row in halo.rows.tolist()],
+            mixing=mixing,
+            own=halo.own,
+            row_numbers=halo.rows,
+            edge_numbers=halo.all_edges,
+        )
+
+
+def place(local: Tensor, blocks: Mapping[int, Tensor], index: Mapping[int, Index]) -> Tensor:
+    """Copy each rank's block into ``local`` at its ``index``; return ``local``."""
+    for rank, block in blocks.items():
+        local.index_copy_(0, torch.from_numpy(index[rank]).to(local.device), block)
+    return local
+
+
+class HaloChannel:
+    """The way to the neighbours on other ranks; all that must cross does so at once.
+
+    Halos are kept from round to round in ``halos``, as long as the mixing is the same.
+    """
+
+    def __init__(
+        self,
+        mixing_of: MixingOf,
+        owners: Mapping[Branch, Owners],
+        make_halo: Callable[[Owners, MixingMatrix], Halo],
+        rows: RowExchange,
+    ) -> None:
+        self._mixing_of, self._owners, self._make_halo = mixing_of, owners, make_halo
+        self._rows = rows
+        self._links: list[HaloLink] = []
+
+    def link(self, rows: BranchState) -> Link | None:
+        """Return the branch's link, None where no own row has a neighbour."""
+        owners = self._owners[rows.branch]
+        halo = self._make_halo(owners, self._mixing_of(owners))
+        if not len(halo.all_edges):
+            return None
+        link = HaloLink(rows.branch, halo, owners.agents)
+        self._links.append(link)
+        return link
+
+    def deliver(self) -> None:
+        """Send and receive all branches' rows, in an order that all ranks share."""
+        transfers = [
+            (link, name, transfer)
+            for link in sorted(self._links, key=lambda link: link.branch)
+            for name, transfer in link.transfers().items()
+        ]
+        arrived = self._rows.run([transfer for _, _, transfer in transfers])
+        for (link, name, _), blocks in zip(transfers, arrived, strict=True):
+            link.accept(name, blocks)

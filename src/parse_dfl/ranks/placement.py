@@ -1,8 +1,8 @@
-"""Deal agents to ranks so that few overlay edges are cut: graph partition by branches.
+"""Which agents there are over all ranks, and the rank that trains each.
 
-Recursive bisection: the agents are ordered so that neighbours stand near each other (reverse
-Cuthill-McKee), cut where the work is halved, and exchanged over the cut while that makes it
-lighter.
+Placement is a graph partition, so that few overlay edges are cut.  Recursive bisection: the agents
+are ordered so that neighbours stand near each other (reverse Cuthill-McKee), cut where the work is
+halved, and exchanged over the cut while that makes it lighter.
 
 Source of the last step: C. M. Fiduccia, R. M. Mattheyses, "A Linear-Time Heuristic for Improving
 Network Partitions", DAC 1982; here with weights, and a heap in place of buckets.
@@ -10,22 +10,136 @@ Network Partitions", DAC 1982; here with weights, and a heap in place of buckets
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from parse_dfl.engine.mixing_cache import MixingCache
-from parse_dfl.methods.base import Method
-from parse_dfl.ranks.ownership import Name, Roster, Work, name_of
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.engine.agent_data import AgentData
+from parse_dfl.engine.layout import architecture_groups
+from parse_dfl.engine.neighbourhood import MixingCache
+from parse_dfl.engine.state import param_slices
+from parse_dfl.methods.base import Method, NetworkBuilder
+from parse_dfl.networks.network import Network, NetworkSpec
+from parse_dfl.torch_internals import OperationCounter
 
 Weights = NDArray[np.float64]
-Numbers = NDArray[np.int64]
+Index = NDArray[np.int64]
 Sides = NDArray[np.bool_]
 Graph = Any
 """A symmetric sparse matrix of scipy's, which has no types."""
+Name = tuple[int, str]
+"""An agent's seed and name: what it keeps when its modalities change."""
+
+OPERATIONS_PER_PARAMETER = 75
+"""A step passes over a parameter, its gradient and its moments five times, 20 bytes: at 31 GB/s as
+long as so many operations at 115 GFLOP/s (both measured, benchmarks/speed)."""
+PASSES = 3
+"""A forward pass, and a backward pass of twice its operations."""
+TIME_VARYING_ROUNDS = 8
+"""Rounds whose overlays are looked at where they change."""
+
+
+def name_of(agent: AgentSpec) -> Name:
+    """Return the agent's :data:`Name`."""
+    return agent.seed, agent.name
+
+
+@dataclass(frozen=True)
+class BranchOwners:
+    """A branch and all its owners, in the order of its rows in one process."""
+
+    branch: Branch
+    agents: list[AgentSpec]
+    width: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a sample costs an agent in training and evaluation: operations of a forward pass; and
+    its parameters, which every step passes over."""
+
+    forward: int
+    parameters: int
+
+
+class Ownership:
+    """All agents of all ranks, stack by stack, and the owners of every branch, without any rows."""
+
+    def __init__(
+        self,
+        agent_data: Sequence[AgentData],
+        build_network: NetworkBuilder,
+        network_spec: NetworkSpec,
+    ) -> None:
+        self.agents: list[AgentSpec] = []
+        self.work: dict[AgentSpec, Work] = {}
+        self.branches: dict[Branch, BranchOwners] = {}
+        for group in architecture_groups(agent_data):
+            agents = [own.agent for own in group]
+            network = build_network(network_spec, agents[0])
+            self.agents += agents
+            for label, branch in network.branches.items():
+                empty = BranchOwners(branch, [], _width(network, label))
+                self.branches.setdefault(branch, empty).agents.extend(agents)
+            self.work |= dict.fromkeys(agents, _count_work(network, network_spec, agents[0]))
+
+
+def _width(network: Network, label: str) -> int:
+    return sum(columns.width for columns in param_slices(network.parts[label]))
+
+
+def _count_work(network: Network, network_spec: NetworkSpec, agent: AgentSpec) -> Work:
+    inputs = {name: torch.zeros(1, *network_spec.samples[name].shape) for name in agent.modalities}
+    with torch.no_grad(), OperationCounter() as counter:
+        network.eval()(inputs)
+    parameters = sum(_width(network, label) for label in network.branches)
+    return Work(forward=counter.total, parameters=parameters)
+
+
+def place_agents(
+    ownership: Ownership, method: Method, mixing_cache: MixingCache, *, batch_size: int, ranks: int
+) -> dict[Name, int]:
+    """Return the rank of every agent: equal work for all, and few bytes between them.
+
+    An agent stays where it is when its modalities change, so that no state ever moves.
+    """
+    work = np.array([_operations(ownership.work[a], batch_size) for a in ownership.agents])
+    pairs, weight = _links(ownership, method, mixing_cache)
+    part = partition_graph(work, pairs, weight, ranks)
+    return {name_of(agent): int(rank) for agent, rank in zip(ownership.agents, part, strict=True)}
+
+
+def _operations(work: Work, batch_size: int) -> float:
+    """Return the operations of one local step."""
+    return PASSES * batch_size * work.forward + OPERATIONS_PER_PARAMETER * work.parameters + 1.0
+
+
+def _links(
+    ownership: Ownership, method: Method, mixing_cache: MixingCache
+) -> tuple[Index, Weights]:
+    """Return pairs of agents that exchange anything, shape=(E, 2), and how many numbers a round."""
+    rounds = range(1, TIME_VARYING_ROUNDS + 1 if mixing_cache.topology.time_varying else 2)
+    position = {agent: index for index, agent in enumerate(ownership.agents)}
+    pairs, weights = [np.empty((0, 2), dtype=np.int64)], [np.empty(0)]
+    for stage in method.stages:
+        for branch, owners in ownership.branches.items():
+            row = np.array([position[agent] for agent in owners.agents])
+            numbers = stage.exchange(branch).numbers_sent(owners.width) * stage.share / len(rounds)
+            for round in rounds:
+                mixing = mixing_cache.mixing(owners, stage, round)
+                ends = np.stack([mixing.source, mixing.target], axis=1)
+                pairs.append(row[ends])
+                weights.append(np.full(len(ends), float(numbers)))
+    return np.concatenate(pairs), np.concatenate(weights)
+
 
 MOST_PASSES = 10
 LEAST_GAIN = 1e-9
@@ -34,8 +148,8 @@ CROWDED = 64
 """With more links a vertex than this, every cut is about as heavy as every other."""
 
 
-def deal(work: Weights, pairs: Numbers, weight: Weights, parts: int) -> Numbers:
-    """The part of each of n vertices, shape=(n,).
+def partition_graph(work: Weights, pairs: Index, weight: Weights, parts: int) -> Index:
+    """Return the part of each of n vertices, shape=(n,).
 
     Args:
         work: what each vertex costs, shape=(n,), all above 0.
@@ -49,13 +163,13 @@ def deal(work: Weights, pairs: Numbers, weight: Weights, parts: int) -> Numbers:
     return part
 
 
-def cut_weight(part: Numbers, pairs: Numbers, weight: Weights) -> float:
-    """What all links between different parts weigh."""
+def cut_weight(part: Index, pairs: Index, weight: Weights) -> float:
+    """Return what all links between different parts weigh."""
     return float(weight[part[pairs[:, 0]] != part[pairs[:, 1]]].sum())
 
 
-def _graph(size: int, pairs: Numbers, weight: Weights) -> Graph:
-    """The symmetric sparse matrix of all links, without loops."""
+def _graph(size: int, pairs: Index, weight: Weights) -> Graph:
+    """Return the symmetric sparse matrix of all links, without loops."""
     from scipy.sparse import coo_array
 
     apart = pairs[:, 0] != pairs[:, 1]
@@ -65,39 +179,39 @@ def _graph(size: int, pairs: Numbers, weight: Weights) -> Graph:
 
 
 def _split(
-    nodes: Numbers, work: Weights, graph: Graph, part: Numbers, *, first: int, parts: int
+    nodes: Index, work: Weights, graph: Graph, part: Index, *, first: int, parts: int
 ) -> None:
     part[nodes] = first
     if parts == 1:
         return
     near = parts // 2
-    own = graph[nodes][:, nodes].tocsr()
-    far = _bisect(own, work[nodes], near / parts, (near, parts - near))
+    within = graph[nodes][:, nodes].tocsr()
+    far = _bisect(within, work[nodes], near / parts, (near, parts - near))
     _split(nodes[~far], work, graph, part, first=first, parts=near)
     _split(nodes[far], work, graph, part, first=first + near, parts=parts - near)
 
 
 def _bisect(graph: Graph, work: Weights, share: float, least: tuple[int, int]) -> Sides:
-    """Which vertices belong to the second side, shape=(n,); the first gets ``share`` of the
-    work, and each at least so many vertices."""
+    """Choose the vertices of the second side, shape=(n,); the first gets ``share`` of the work, and
+    each at least so many vertices."""
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
     size = len(work)
     orders = [np.arange(size), np.asarray(reverse_cuthill_mckee(graph, symmetric_mode=True))]
-    found = []
+    cuts = []
     for order in orders:
         far = _halved(order, work, share, least)
         if graph.nnz <= CROWDED * size:
             far = _Refinement(graph, work, far, least).run()
-        found.append((_crossing(graph, far), far))
-    return min(found, key=lambda each: each[0])[1]
+        cuts.append((_crossing(graph, far), far))
+    return min(cuts, key=lambda cut: cut[0])[1]
 
 
-def _halved(order: Numbers, work: Weights, share: float, least: tuple[int, int]) -> Sides:
+def _halved(order: Index, work: Weights, share: float, least: tuple[int, int]) -> Sides:
     reached = np.cumsum(work[order])
-    place = int(np.argmin(np.abs(reached - share * reached[-1]))) + 1
+    middle = int(np.argmin(np.abs(reached - share * reached[-1]))) + 1
     far = np.ones(len(work), dtype=bool)
-    far[order[: min(max(place, least[0]), len(work) - least[1])]] = False
+    far[order[: min(max(middle, least[0]), len(work) - least[1])]] = False
     return far
 
 
@@ -123,7 +237,7 @@ class _Refinement:
         self._fewest, self._most = least[1], len(work) - least[0]  # vertices of the second side
 
     def run(self) -> Sides:
-        """The second side when no pass gains any more."""
+        """Return the second side when no pass gains any more."""
         for _ in range(MOST_PASSES):
             if not self._pass():
                 break
@@ -134,7 +248,7 @@ class _Refinement:
         return sum(w if self._far[other] != side else -w for other, w in self._links[vertex])
 
     def _pass(self) -> bool:
-        """Move all vertices once; whether the cut became lighter."""
+        """Move all vertices once; return whether the cut became lighter."""
         far, size = self._far, len(self._far)
         gain = [self._gain(vertex) for vertex in range(size)]
         heaps: dict[bool, list[tuple[float, int]]] = {
@@ -175,7 +289,7 @@ class _Refinement:
         locked: list[bool],
         surplus: float,
     ) -> int | None:
-        """The free vertex that gains most among those that keep the balance; None if none."""
+        """Return the free vertex that gains most and keeps the balance; None if there is none."""
         tops = []
         for side, heap in heaps.items():
             while heap and (locked[heap[0][1]] or -heap[0][0] != gain[heap[0][1]]):
@@ -186,46 +300,3 @@ class _Refinement:
                 if abs(after) <= self._slack:
                     tops.append((heap[0], side))
         return min(tops)[0][1] if tops else None
-
-
-OPERATIONS_PER_PARAMETER = 75
-"""A step passes over a parameter, its gradient and its moments five times, 20 bytes: at 31 GB/s as
-long as so many operations at 115 GFLOP/s (both measured, benchmarks/speed)."""
-PASSES = 3
-"""A forward pass, and a backward pass of twice its operations."""
-TIME_VARYING_ROUNDS = 8
-"""Rounds whose overlays are looked at where they change."""
-
-
-def homes(
-    roster: Roster, method: Method, book: MixingCache, *, batch_size: int, ranks: int
-) -> dict[Name, int]:
-    """The rank of every agent: equal work for all, and few bytes between them.
-
-    An agent stays where it is when its modalities change, so that no state ever moves.
-    """
-    work = np.array([_operations(roster.work[agent], batch_size) for agent in roster.agents])
-    pairs, weight = _links(roster, method, book)
-    part = deal(work, pairs, weight, ranks)
-    return {name_of(agent): int(rank) for agent, rank in zip(roster.agents, part, strict=True)}
-
-
-def _operations(work: Work, batch_size: int) -> float:
-    """Of one local step."""
-    return PASSES * batch_size * work.forward + OPERATIONS_PER_PARAMETER * work.parameters + 1.0
-
-
-def _links(roster: Roster, method: Method, book: MixingCache) -> tuple[Numbers, Weights]:
-    """Pairs of agents that exchange anything, shape=(E, 2), and how many numbers a round."""
-    rounds = range(1, TIME_VARYING_ROUNDS + 1 if book.topology.time_varying else 2)
-    pairs, weights = [np.empty((0, 2), dtype=np.int64)], [np.empty(0)]
-    for number, stage in enumerate(method.stages):
-        for branch, owners in roster.branches.items():
-            place = np.array([roster.place[name_of(agent)] for agent in owners.agents])
-            numbers = stage.exchange(branch).numbers_sent(owners.width) * stage.share / len(rounds)
-            for round in rounds:
-                mixing = book.mixing(owners, stage, number, round)
-                ends = np.stack([mixing.source, mixing.target], axis=1)
-                pairs.append(place[ends])
-                weights.append(np.full(len(ends), float(numbers)))
-    return np.concatenate(pairs), np.concatenate(weights)

@@ -30,7 +30,7 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
         OutputError: the folder cannot be written to.
     """
     ranks, simulator = trial.ranks, trial.simulator
-    if ranks.leads:
+    if ranks.is_main:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -39,17 +39,17 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
         content = agent_file(
             stack,
             row,
-            method=simulator.method.name,
-            network_spec=simulator.network_spec,
-            label_names=simulator.data.source.label_names,
+            method=simulator.trainer.method.name,
+            network_spec=simulator.trainer.network_spec,
+            label_names=simulator.trainer.data.source.label_names,
         )
-        if ranks.leads:
+        if ranks.is_main:
             write_atomically(_place(folder, stack.agents[row]), content)
         else:
             ranks.send(content, to=0)
-    if ranks.leads:
-        for agent in simulator.agents:
-            home = simulator.homes.get((agent.seed, agent.name), 0)
+    if ranks.is_main:
+        for agent in simulator.backend.agents:
+            home = simulator.backend.homes.get((agent.seed, agent.name), 0)
             if agent.seed == seed and home != ranks.rank:
                 write_atomically(_place(folder, agent), ranks.receive(home))
 
@@ -66,17 +66,19 @@ def save_slices(trial: Trial, seed: int, folder: Path) -> None:
     """
     ranks, simulator = trial.ranks, trial.simulator
     first: dict[str, AgentSpec] = {}
-    for agent in simulator.agents:
+    for agent in simulator.backend.agents:
         if agent.seed == seed:
             first.setdefault(agent.group, agent)
-    source, samples = simulator.data.source, trial.evaluation_samples
+    source, samples = simulator.trainer.data.source, trial.evaluation_samples
     names = source.label_names
     arrays: dict[str, NDArray[np.float32]] = {}
     for stack, row in _rows(trial, seed):
         if first[stack.agents[row].group] == stack.agents[row]:
-            alone = trained_agent(stack, row, simulator.method, simulator.network_spec, names)
+            alone = trained_agent(
+                stack, row, simulator.trainer.method, simulator.trainer.network_spec, names
+            )
             arrays |= slices_of(alone, source, samples)
-    if not ranks.leads:
+    if not ranks.is_main:
         ranks.send(save(arrays), to=0)
         return
     for rank in range(1, ranks.size):

@@ -18,8 +18,7 @@ from parse_dfl.divergence import sentence
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.methods.base import Method
-from parse_dfl.runs.folder import read_json, write_json
-from parse_dfl.runs.lock import locked
+from parse_dfl.runs.folder import locked, read_json, write_json
 from parse_dfl.runs.resuming import CONFIG
 from parse_dfl.runs.setup import method_of
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup

@@ -51,12 +51,12 @@ def compare(
     base = None if out is None else Path(out)
     ranks = launched_ranks()
     with ExitStack() as held:
-        with ranks.agreeing():
+        with ranks.raise_together():
             shared = SharedSetup(config, own)
-            if base is not None and ranks.leads:
+            if base is not None and ranks.is_main:
                 held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
                 claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
-        if ranks.leads:
+        if ranks.is_main:
             shared.tell_notes(listener)
         groups = shared.groups_of_equal_work(seeds)
         summaries: dict[str, list[Summary]] = {}
@@ -64,7 +64,7 @@ def compare(
             entry = _Entry(single, ingredients, base / name if base else None, shared, listener)
             by_seed = {seed: kept for group in groups for seed, kept in entry.run(group).items()}
             summaries[name] = [by_seed[seed] for seed in seeds]
-            if base is not None and ranks.leads:
+            if base is not None and ranks.is_main:
                 write_json(base / COMPARISON, comparison(config, summaries))
     return comparison(config, summaries)
 
@@ -117,11 +117,11 @@ class _Entry:
         ranks = launched_ranks()
         if self.folder is None:
             return Session(self._trial(seeds), {}, None, self.listener).run()
-        while left := ranks.tell(_left(seeds, self.folder)):
+        while left := ranks.broadcast(_left(seeds, self.folder)):
             self._run_together(left, self.folder)
         paths = [self.folder / f"seed-{seed}" / "summary.json" for seed in seeds]
-        kept = [read_json(path) for path in paths] if ranks.leads else None
-        return dict(zip(seeds, ranks.tell(kept), strict=True))
+        kept = [read_json(path) for path in paths] if ranks.is_main else None
+        return dict(zip(seeds, ranks.broadcast(kept), strict=True))
 
     def _trial(self, seeds: Sequence[int]) -> Trial:
         return build_trial(self.config, seeds, self.own, launched_ranks(), self.shared)
@@ -131,9 +131,9 @@ class _Entry:
         ranks = launched_ranks()
         folders = {seed: folder / f"seed-{seed}" for seed in seeds}
         with ExitStack() as held:
-            with ranks.agreeing():
+            with ranks.raise_together():
                 trial = self._trial(seeds)
-                for seed, path in folders.items() if ranks.leads else ():
+                for seed, path in folders.items() if ranks.is_main else ():
                     held.enter_context(output_folder(path, overwrite=False, resume=is_ours(path)))
                     write_json(path / CONFIG, to_dict(replace(self.config, seed=seed)))
             session = Session(trial, folders, folder / CHECKPOINT, self.listener)
@@ -156,7 +156,7 @@ def _stopped_at(checkpoint: Path) -> list[int]:
 
 
 def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
-    """``comparison.json`` (contract, *Files*); values are in the order of the seeds."""
+    """Return ``comparison.json``; values are in the order of the seeds."""
     return {
         "data": next(iter(summaries.values()))[0]["data"],
         "config": to_dict(config),

@@ -33,7 +33,7 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class PeerSpec:
-    """What a worker is told to be.
+    """One peer, as the launcher describes it to a worker.
 
     ``certificates`` is the agent's folder of them, empty: insecure.  ``folder`` gets its
     checkpoints (in ``peers/NAME``) and its file (in ``agents``), empty: nothing is kept.
@@ -133,7 +133,7 @@ class Launcher:
     def _start_fork_server(self) -> None:
         ours, theirs = socket.socketpair()
         number = theirs.fileno()
-        command = [sys.executable, "-m", "parse_dfl.runs.fork_server", str(number)]
+        command = [sys.executable, "-m", "parse_dfl.runs.worker", str(number)]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._fork_server = subprocess.Popen(  # noqa: S603 - a command of our own
             [*command, str(os.getpid())],

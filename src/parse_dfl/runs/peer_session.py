@@ -7,18 +7,16 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from parse_dfl.agents import AgentSpec
+from parse_dfl.agents import AgentSpec, apply_change
 from parse_dfl.branches import Branch
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache
-from parse_dfl.engine.trainer import apply_event
+from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.neighbours import Owners
 from parse_dfl.runs.artifacts import write_slices
-from parse_dfl.runs.callbacks import Listener
+from parse_dfl.runs.callbacks import Listener, interrupt_after_round
 from parse_dfl.runs.folder import read_json, write_json
-from parse_dfl.runs.interrupt import interrupt_after_round
 from parse_dfl.runs.launcher import Launcher, Message
 from parse_dfl.runs.recorder import Recorder, Summary
 from parse_dfl.runs.results import AgentScore, overlays_of
@@ -41,6 +39,7 @@ class PeerSession:
         self._recorder = Recorder(setup, folders, listener, [self._seed])
         self._counted = 0
         self._reports: dict[int, dict[str, Message]] = {}
+        self._first: dict[str, int] = {}  # the first round that each peer runs from now on
         self._latest = dict.fromkeys(self._sizes, 0)
         self._done: dict[str, Message] = {}
         self._held: dict[str, int] | None = None
@@ -91,13 +90,16 @@ class PeerSession:
                 self._listener.note(f"{name}: {message['text']}")
             case "round":
                 self._latest[name] = message["round"]
+                self._first.setdefault(name, message["round"])
                 self._reports.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
             case "held":
-                assert self._held is not None, "it was told to"
+                assert self._held is not None, "a peer holds only when it is told to"
                 self._held[name] = message["round"]
             case "done":
                 self._done[name] = message
+                self._first.setdefault(name, message["round"] + 1)
+                self._count_whole_rounds()
             case "failed":
                 raise PeerError(f"peer {name} failed: {message['text']}")
             case "ended" if name not in self._done:
@@ -113,16 +115,27 @@ class PeerSession:
             self._held = {}
 
     def _count_whole_rounds(self) -> None:
-        """Record the rounds that every peer has reported, in their order."""
-        while len(self._reports.get(self._counted + 1, ())) == len(self._sizes):
+        """Record the rounds that every peer has reported, in their order.
+
+        After a crash some peers' checkpoints are of later rounds than others' are: what these had
+        reported is lost, and nobody waits for it.
+        """
+        while self._is_whole(self._counted + 1):
             self._counted += 1
-            reports = self._reports.pop(self._counted)
+            reports = self._reports.pop(self._counted, {})
             scores: list[AgentScore] = []
-            if all(report["scores"] for report in reports.values()):
+            if len(reports) == len(self._sizes) and all(r["scores"] for r in reports.values()):
                 scores = self._agent_scores({n: report["scores"] for n, report in reports.items()})
-            self._recorder.round(self._counted, payload_of(reports), scores)
+            if reports:
+                self._recorder.round(self._counted, payload_of(reports), scores)
             if self._counted % self._setup.config.checkpoint_every == 0:
                 self._save_progress()
+
+    def _is_whole(self, round: int) -> bool:
+        reports = self._reports.get(round, {})
+        return round <= self._setup.config.training.rounds and all(
+            name in reports or round < self._first.get(name, 0) for name in self._sizes
+        )
 
     def _save_progress(self) -> None:
         if self._folder:
@@ -140,7 +153,7 @@ class PeerSession:
         agents = {part.agent.name: part.agent for part in self._setup.agent_data}
         for event in self._setup.events:
             if event.round <= self._counted:
-                agents[event.agent] = apply_event(agents[event.agent], event)
+                agents[event.agent] = apply_change(agents[event.agent], event)
         return agents
 
     def _finish(self) -> Summary:

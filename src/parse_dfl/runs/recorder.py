@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.runs.divergence import DivergenceLog, note_of
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.runs.results import (
     AgentScore,
     Facts,
-    PayloadTotals,
     group_means,
     metric_rows,
     summary,
@@ -24,6 +22,84 @@ from parse_dfl.runs.setup import RunSetup
 
 METRICS = "metrics.jsonl"
 Summary = dict[str, Any]
+
+
+class PayloadTotals:
+    """Adds up the payload of every round."""
+
+    def __init__(self) -> None:
+        self._totals = {"rounds": 0, "bytes": 0, "per_link": 0.0, "largest": 0}
+
+    def add(self, payload: Payload) -> None:
+        """Count one round."""
+        self._totals["rounds"] += 1
+        self._totals["bytes"] += payload.total_bytes
+        self._totals["per_link"] += payload.mean_bytes
+        self._totals["largest"] = max(self._totals["largest"], payload.largest_bytes)
+
+    def add_once(self, payload: Payload) -> None:
+        """Count what was sent before the first round, spread over all rounds."""
+        self._totals["bytes"] += payload.total_bytes
+        self._totals["per_link"] += payload.mean_bytes
+
+    def summary(self, federations: int = 1) -> dict[str, Any]:
+        """Return means over the rounds, for one of so many federations side by side."""
+        rounds = max(1, self._totals["rounds"])
+        return {
+            "payload_bytes_per_round": self._totals["bytes"] / rounds / federations,
+            "payload_bytes_per_link": {
+                "mean": self._totals["per_link"] / rounds,
+                "max": self._totals["largest"],
+            },
+        }
+
+    def state(self) -> dict[str, float]:
+        """Return it for a checkpoint."""
+        return dict(self._totals)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._totals.update(state)
+
+
+Name = tuple[int, str]
+"""An agent's seed and name."""
+
+
+class DivergenceLog:
+    """Since which evaluated round each agent that has diverged has been so.
+
+    Agents that recover, say because their neighbours' parameters outweigh their own, are
+    forgotten: what counts is how a run ends.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[Name, int] = {}
+
+    def update(self, round: int, scores: Iterable[AgentScore]) -> list[str]:
+        """Take an evaluation in; return the names of agents that had not diverged before."""
+        new = []
+        for score in scores:
+            name = (score.agent.seed, score.agent.name)
+            if not score.diverged:
+                self._since.pop(name, None)
+            elif name not in self._since:
+                self._since[name] = round
+                new.append(score.agent.name)
+        return new
+
+    def of(self, seed: int) -> dict[str, Any] | None:
+        """Return ``diverged`` of a seed's summary: the first round it was seen in, the agents."""
+        rounds = {name: round for (its, name), round in self._since.items() if its == seed}
+        return {"round": min(rounds.values()), "agents": sorted(rounds)} if rounds else None
+
+    def state(self) -> list[list[Any]]:
+        """Return it for a checkpoint."""
+        return [[seed, name, round] for (seed, name), round in self._since.items()]
+
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._since = {(seed, name): round for seed, name, round in state}
 
 
 class Recorder:
@@ -80,8 +156,11 @@ class Recorder:
     def _record(self, round: int, scores: Sequence[AgentScore]) -> dict[str, float]:
         """Write a line per group and seed; return the accuracy of every group."""
         if new := self._divergence.update(round, scores):
-            method, lr = self._setup.method.name, self._setup.lr
-            self._listener.note(note_of(new, len(scores), method=method, round=round, lr=lr))
+            self._listener.note(
+                f"{self._setup.method.name}: {len(new)} of {len(scores)} agents ({new[0]} first) "
+                f"have diverged by round {round}: parameters or loss are not finite, or grow "
+                f"beyond use; try a lower --lr than {self._setup.lr:g}"
+            )
         for seed, folder in self._folders.items():
             append_jsonl(folder / METRICS, metric_rows(round, seed, _of_seed(scores, seed)))
         return {group: means["accuracy"] for group, means in group_means(scores).items()}

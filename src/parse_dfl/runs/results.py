@@ -13,73 +13,11 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
-from parse_dfl.engine.gossip import Payload
-from parse_dfl.engine.mixing_cache import MixingCache, OverlayKey, Owned
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.setup import Trial
-
-
-class PayloadTotals:
-    """Adds up the payload of every round."""
-
-    def __init__(self) -> None:
-        self._totals = {"rounds": 0, "bytes": 0, "per_link": 0.0, "largest": 0}
-
-    def add(self, payload: Payload) -> None:
-        """Count one round."""
-        self._totals["rounds"] += 1
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-        self._totals["largest"] = max(self._totals["largest"], payload.largest_bytes)
-
-    def add_once(self, payload: Payload) -> None:
-        """Count what was sent before the first round; it spreads over all rounds."""
-        self._totals["bytes"] += payload.total_bytes
-        self._totals["per_link"] += payload.mean_bytes
-
-    def summary(self, federations: int = 1) -> dict[str, Any]:
-        """Means over the rounds, for one of so many federations side by side."""
-        rounds = max(1, self._totals["rounds"])
-        return {
-            "payload_bytes_per_round": self._totals["bytes"] / rounds / federations,
-            "payload_bytes_per_link": {
-                "mean": self._totals["per_link"] / rounds,
-                "max": self._totals["largest"],
-            },
-        }
-
-    def state(self) -> dict[str, float]:
-        """For a checkpoint."""
-        return dict(self._totals)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
-        self._totals.update(state)
-
-
-class PayloadMeter:
-    """The payload of a simulator's rounds; what cannot have changed is not computed again."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        self._layout = simulator.layout
-        self._by_stage: dict[int, Payload] = {}  # of this layout
-
-    def of_round(self) -> Payload:
-        """Return what the round sent that has just run."""
-        simulator = self._simulator
-        if simulator.varies:
-            return simulator.payload()
-        if simulator.layout is not self._layout:
-            self._layout = simulator.layout
-            self._by_stage.clear()
-        stage = simulator.stage_number
-        if stage not in self._by_stage:
-            self._by_stage[stage] = simulator.payload()
-        return self._by_stage[stage]
-
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 DIVERGED = "diverged"
@@ -122,12 +60,12 @@ def of_all_ranks(trial: Trial, own: list[AgentScore]) -> list[AgentScore]:
         return own
     told = [[s.agent.seed, s.agent.name, s.samples, s.values] for s in own]
     rows = trial.ranks.gather(told)
-    if not trial.ranks.leads:
+    if not trial.ranks.is_main:
         return own
     found = {(seed, name): rest for part in rows for seed, name, *rest in part}
     return [
         AgentScore(agent, samples, trial.weights.get(agent, 1), values)
-        for agent in simulator.agents
+        for agent in simulator.backend.agents
         for samples, values in [found[agent.seed, agent.name]]
     ]
 
@@ -169,7 +107,7 @@ class Facts:
 
     ``parameters`` are those of one agent, by group; ``overlays`` those of the last round;
     ``proposal`` is the split that was proposed, where one was asked for; ``diverged`` the agents
-    that have, and since when (:class:`~parse_dfl.runs.divergence.DivergenceLog`).
+    that have, and since when (:class:`~parse_dfl.runs.recorder.DivergenceLog`).
     """
 
     method: str
@@ -189,10 +127,10 @@ class Facts:
 def parameters_by_group(simulator: Simulator) -> dict[str, int]:
     """Count the parameters of one agent of each group."""
     owned: dict[AgentSpec, int] = {}
-    for owners in simulator.owners.values():
+    for owners in simulator.backend.owners.values():
         for agent in owners.agents:
             owned[agent] = owned.get(agent, 0) + owners.width
-    return {agent.group: owned[agent] for agent in simulator.agents}
+    return {agent.group: owned[agent] for agent in simulator.backend.agents}
 
 
 def summary(
@@ -260,7 +198,10 @@ def overlays_of_seeds(trial: Trial) -> dict[int, list[dict[str, Any]]]:
     """Return the last round's overlays of each seed, each label and member set once."""
     simulator = trial.simulator
     drawn = overlays_of(
-        simulator.book, simulator.owners.values(), simulator.stage, max(1, simulator.round)
+        simulator.mixing_cache,
+        simulator.backend.owners.values(),
+        simulator.stage,
+        max(1, simulator.round),
     )
     return {
         seed: [overlay for key, overlay in drawn.items() if key.seed == seed]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.config import RunConfig, from_dict, to_dict, with_values
 from parse_dfl.errors import ConfigError
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
 from parse_dfl.runs.launcher import Launcher
@@ -50,13 +50,13 @@ def run(
     ranks = launched_ranks()
     own = own or NOTHING_OWN
     with ExitStack() as held:
-        with ranks.agreeing():
+        with ranks.raise_together():
             shared = SharedSetup(config, own)
             trial = build_trial(config, [config.seed], own, ranks, shared)
-            if folder is not None and ranks.leads:
+            if folder is not None and ranks.is_main:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 claim(folder, config)
-        if ranks.leads:
+        if ranks.is_main:
             shared.tell_notes(listener)
         folders = {config.seed: folder} if folder else {}
         session = Session(trial, folders, folder / CHECKPOINT if folder else None, listener)
@@ -130,9 +130,9 @@ def resume_run(
 
     directory = Path(directory)
     ranks = launched_ranks()
-    with ranks.agreeing():
-        left = _left_behind(directory) if ranks.leads else None
-    summary, kept = ranks.tell(left)
+    with ranks.raise_together():
+        left = _left_behind(directory) if ranks.is_main else None
+    summary, kept = ranks.broadcast(left)
     if summary is not None:
         return dict(summary)
     config = with_values(from_dict(kept), changes or {})
@@ -140,7 +140,7 @@ def resume_run(
 
 
 def _left_behind(directory: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The summary of a run, if it is finished, and else its configuration."""
+    """Return the summary of a run, if it is finished, and else its configuration."""
     if (directory / "summary.json").is_file():
         return read_json(directory / "summary.json"), {}
     return None, to_dict(kept_run(directory).config)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from parse_dfl.analysis.gradient_conflict import HELD_OUT_SAMPLES, measure_conflict
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
-from parse_dfl.engine.early_stopping import BestRows
+from parse_dfl.engine.evaluation import BestRows
+from parse_dfl.engine.gossip import Payload
+from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs.artifacts import save_agents, save_slices
-from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.interrupt import interrupt_after_round
+from parse_dfl.runs.callbacks import SILENT, Listener, interrupt_after_round
+from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
 from parse_dfl.runs.recorder import Recorder, Summary
-from parse_dfl.runs.recorders import ConflictRecorder
 from parse_dfl.runs.results import (
     AgentScore,
-    PayloadMeter,
     agent_scores,
     of_all_ranks,
     overlays_of_seeds,
@@ -30,6 +33,9 @@ from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import Trial
 
 CHECKPOINT = "checkpoint.safetensors"
+CONFLICT = "conflict.jsonl"
+HELD_OUT_SEED = 0
+"""The held-out samples are the same for all runs on one data set."""
 
 
 class Session:
@@ -45,11 +51,11 @@ class Session:
     ) -> None:
         self.trial, self._ranks, self._folders = trial, trial.ranks, folders
         self._simulator = trial.simulator
-        self._listener = listener if trial.ranks.leads else SILENT
+        self._listener = listener if trial.ranks.is_main else SILENT
         self._checkpoint = checkpoint
         self._saved = 0
-        self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.homes}")
-        written = folders if trial.ranks.leads else {}
+        self._ranks.check_same(f"{self._fingerprint()} {trial.simulator.backend.homes}")
+        written = folders if trial.ranks.is_main else {}
         self._recorder = Recorder(trial.setup, written, self._listener, trial.seeds)
         self._recorder.sent_before(trial.agreement)
         self._payload = PayloadMeter(trial.simulator)
@@ -60,7 +66,7 @@ class Session:
         self._some = torch.from_numpy(trial.setup.some_evaluation_samples)
 
     def _early_stopping(self) -> BestRows | None:
-        if not self._simulator.method.centralised:
+        if not self._simulator.trainer.method.centralised:
             return None
         validation = torch.from_numpy(self.trial.setup.split.validation)
         return BestRows(self._simulator, validation, list(self.trial.seeds))
@@ -75,7 +81,7 @@ class Session:
             RankError: another rank was lost; the message says which round is safe.
         """
         try:
-            with self._ranks.parting():
+            with self._ranks.report_failure():
                 self._run_rounds()
                 summaries = self._finish()
                 self._listener.finish()
@@ -130,24 +136,24 @@ class Session:
         self._recorder.finish(scores)
         peak = max(self._ranks.gather(peak_memory_bytes()), default=0)
         diverged = [seed for seed in self.trial.seeds if self._recorder.diverged(seed)]
-        diverged = self._ranks.tell(diverged)
+        diverged = self._ranks.broadcast(diverged)
         for seed, folder in self._folders.items():
             save_agents(self.trial, seed, folder / "agents")
             if seed not in diverged:
                 save_slices(self.trial, seed, folder)
         summaries = {}
-        if self._ranks.leads:
+        if self._ranks.is_main:
             summaries = self._recorder.summaries(
                 parameters=parameters_by_group(self._simulator),
                 overlays=overlays_of_seeds(self.trial),
-                clock=vars(self._simulator.clock),
+                clock=vars(self._simulator.trainer.clock),
                 peak_memory_bytes=peak,
                 ranks=self._ranks.size,
                 threads=torch.get_num_threads(),
             )
             if self._checkpoint:
                 self._checkpoint.unlink(missing_ok=True)
-        return dict(self._ranks.tell(list(summaries.items())))
+        return dict(self._ranks.broadcast(list(summaries.items())))
 
     def _save(self) -> None:
         """Write a checkpoint; a full disk stops the checkpoint, not the training."""
@@ -157,7 +163,7 @@ class Session:
         tensors = simulator.tensors()
         tensors |= self._best.tensors() if self._best else {}
         self._saved = simulator.round
-        if not self._ranks.leads:
+        if not self._ranks.is_main:
             return
         header = {
             "format": FORMAT,
@@ -165,7 +171,7 @@ class Session:
             "experiment": self._fingerprint(),
             "seeds": list(self.trial.seeds),
             "threads": torch.get_num_threads(),
-            "clock": vars(simulator.clock),
+            "clock": vars(simulator.trainer.clock),
             **self._recorder.state(),
         }
         try:
@@ -185,10 +191,10 @@ class Session:
         """
         tensors: Mapping[str, Tensor] = {}
         header = None
-        with self._ranks.agreeing():
-            if self._ranks.leads and self._checkpoint and self._checkpoint.exists():
+        with self._ranks.raise_together():
+            if self._ranks.is_main and self._checkpoint and self._checkpoint.exists():
                 tensors, header = self._read(self._checkpoint)
-        if header := self._ranks.tell(header):
+        if header := self._ranks.broadcast(header):
             self._note_threads(header)
             self._restore(tensors, header)
         self._recorder.keep_until(self._saved)
@@ -209,8 +215,8 @@ class Session:
         before, now = header.get("threads"), torch.get_num_threads()
         if before is not None and before != now:
             self._listener.note(
-                f"{self._simulator.method.name}: goes on with {now} threads after {before}; "
-                "for the same numbers as without a stop, to the last bit, add "
+                f"{self._simulator.trainer.method.name}: goes on with {now} threads after "
+                f"{before}; for the same numbers as without a stop, to the last bit, add "
                 f"--threads {before}"
             )
 
@@ -220,6 +226,54 @@ class Session:
         self._simulator.restore(state, header["round"])
         if self._best:
             self._best.restore(best)
-        vars(self._simulator.clock).update(header["clock"])
+        vars(self._simulator.trainer.clock).update(header["clock"])
         self._recorder.restore(header)
         self._saved = self._simulator.round
+
+
+class PayloadMeter:
+    """The payload of a simulator's rounds; what cannot have changed is not computed again."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._layout = simulator.layout
+        self._by_stage: dict[int, Payload] = {}  # of this layout
+
+    def of_round(self) -> Payload:
+        """Return what the round sent that has just run."""
+        simulator = self._simulator
+        if simulator.varies:
+            return simulator.payload()
+        if simulator.layout is not self._layout:
+            self._layout = simulator.layout
+            self._by_stage.clear()
+        stage = simulator.stage.number
+        if stage not in self._by_stage:
+            self._by_stage[stage] = simulator.payload()
+        return self._by_stage[stage]
+
+
+class ConflictRecorder:
+    """Writes the gradient conflict of every evaluated round to ``conflict.jsonl``.
+
+    The common samples are validation's: of the training part, but no agent's.
+    """
+
+    def __init__(self, trial: Trial, folders: dict[int, Path]) -> None:
+        self._trial, self._folders = trial, folders
+        drawn = np.random.default_rng(HELD_OUT_SEED).permutation(trial.setup.split.validation)
+        samples = torch.from_numpy(np.sort(drawn[:HELD_OUT_SAMPLES]))
+        self._samples = samples.to(trial.simulator.trainer.data.device)
+
+    def record(self, round: int) -> None:
+        """Measure at the simulator's present parameters, and add the lines of ``round``."""
+        for seed, conflicts in measure_conflict(self._trial.simulator, self._samples).items():
+            if seed in self._folders:
+                head: dict[str, Any] = {"round": round, "seed": seed}
+                rows = [head | asdict(conflict) for conflict in conflicts]
+                append_jsonl(self._folders[seed] / CONFLICT, rows)
+
+    def keep_until(self, round: int) -> None:
+        """Drop what a resumed run will write again."""
+        for folder in self._folders.values():
+            rewrite_jsonl(folder / CONFLICT, lambda row: row["round"] <= round)

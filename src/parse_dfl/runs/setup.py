@@ -1,4 +1,4 @@
-"""From a configuration to what an engine runs: method and network, a simulator, a trainer."""
+"""Build what an engine runs from a configuration: method and network, simulator, trainer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from parse_dfl.data.splits import Split
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.gossip_standardisation import agree
-from parse_dfl.engine.simulator import Simulator
+from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Method, nothing
 from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.networks.network_spec import NetworkSpec
+from parse_dfl.networks.network import NetworkSpec
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import ALONE, Ranks
-from parse_dfl.ranks.simulator import ShardedSimulator, check_method
+from parse_dfl.ranks.simulator import build_rank_simulator, check_method
 from parse_dfl.runs.auto_split import Proposal
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup, steps_of
 
@@ -144,7 +144,7 @@ def build_trainer(setup: RunSetup, tensors: TensorData, agent: str) -> Trainer:
         robust_method(setup.method, setup.config.overlay.robust),
         setup.network_spec,
         training=replace(training, local_steps=steps_of(training, setup.agent_data)),
-        events=[event for event in setup.events if event.agent == agent],
+        changes=[event for event in setup.events if event.agent == agent],
     )
 
 
@@ -192,7 +192,7 @@ def build_trial(
     shared = shared or SharedSetup(config, own)
     setup = prepare(config, seeds, own, shared)
     agent_data, weights, agreement = _standardised(setup, seeds, shared)
-    build = Simulator if ranks.size == 1 else partial(ShardedSimulator, ranks=ranks)
+    build = build_simulator if ranks.size == 1 else partial(build_rank_simulator, ranks=ranks)
     simulator = build(
         shared.tensors,
         agent_data,
@@ -201,7 +201,7 @@ def build_trial(
         training=config.training,
         overlay=config.overlay,
         topology=setup.topology,
-        events=setup.events,
+        changes=setup.events,
         compiled=config.compile,
     )
     return Trial(setup, tuple(seeds), simulator, weights, agreement, ranks)

@@ -1,4 +1,4 @@
-"""What no method changes: data, split, agents and their samples, overlays, changes."""
+"""Set up what no method changes: data, split, agents and their samples, overlays, changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from parse_dfl.agents import AgentMix, ModalityChange
+from parse_dfl.agents import AgentMix, ModalityChange, check_changes
 from parse_dfl.byzantine import check_attackers
 from parse_dfl.config import AUTO, RunConfig, TrainingConfig
 from parse_dfl.data.catalog import load
@@ -21,12 +21,11 @@ from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData, TensorData, standardisers
 from parse_dfl.engine.sampler import local_steps
-from parse_dfl.engine.trainer import check_events
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.launch import launch
+from parse_dfl.process import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
 from parse_dfl.safe_names import as_given
@@ -89,7 +88,7 @@ class SharedSetup:
         """The changes of agents' modalities, each of which can happen."""
         events = list(self.config.events)
         rounds = self.config.training.rounds
-        check_events(events, self.mix.agents(), self.mix.modalities, rounds)
+        check_changes(events, self.mix.agents(), self.mix.modalities, rounds)
         return events
 
     @cached_property

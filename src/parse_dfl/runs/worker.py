@@ -1,25 +1,104 @@
-"""What one process of a fleet does: be an agent, tell how it goes, leave what it has learnt."""
+"""Peers as processes: a server that is forked into one for every order of the launcher's.
+
+Run as ``python -m parse_dfl.runs.worker SOCKET PARENT``.  The server imports and loads everything
+once; the peers share its memory.  It has one thread and opens no session, so that a fork of it is
+whole.  Whoever started it can die as it likes: the kernel then ends it, and its peers with it.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import torch
+
+from parse_dfl.config import from_dict
 from parse_dfl.engine.agent_data import TensorData
 from parse_dfl.engine.trainer import Trainer
+from parse_dfl.errors import ParseDflError
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import RoundReport
-from parse_dfl.runs.launcher import Channel, PeerSpec
-from parse_dfl.runs.node_setup import Site, build_node, final_scores, save_trained
+from parse_dfl.runs.callbacks import STOPS
+from parse_dfl.runs.launcher import READ_BYTES, Channel, PeerSpec
+from parse_dfl.runs.node import Site, build_node, final_scores, save_trained
 from parse_dfl.runs.results import peak_memory_bytes
-from parse_dfl.runs.setup import RunSetup, build_trainer
+from parse_dfl.runs.setup import RunSetup, build_trainer, prepare
+from parse_dfl.runs.shared_setup import SharedSetup
+
+PR_SET_PDEATHSIG = 1
 
 
-class _Teller:
-    """Reports over the channel."""
+def serve(argv: list[str]) -> None:
+    """Fork a peer for every order of the launcher's, until it closes the socket."""
+    number, parent = map(int, argv)
+    die_with(parent)
+    for stop in STOPS:  # a scheduler may send one to every process; the launcher handles it
+        signal.signal(stop, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    torch.set_num_threads(1)
+    control = socket.socket(fileno=number)
+    config = from_dict(json.loads(control.recv(READ_BYTES)))
+    try:
+        shared = SharedSetup(config)
+        setup = prepare(config, [config.seed], shared=shared)
+        tensors = shared.tensors
+    except ParseDflError as error:
+        control.sendall(json.dumps({"error": str(error)}).encode())
+        return
+    control.sendall(b"{}")
+    _serve(control, setup, tensors)
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent process ends, however it does (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
+
+
+def _serve(control: socket.socket, setup: RunSetup, tensors: TensorData) -> None:
+    while True:
+        order, descriptors, _, _ = socket.recv_fds(control, READ_BYTES, 1)
+        if not order:
+            return
+        server, pid = os.getpid(), os.fork()
+        if not pid:
+            control.close()
+            die_with(server)
+            _work(setup, tensors, json.loads(order), descriptors[0])
+        os.close(descriptors[0])
+        control.sendall(json.dumps({"pid": pid}).encode())
+
+
+def _work(setup: RunSetup, tensors: TensorData, order: dict[str, Any], descriptor: int) -> None:
+    """Live as a peer; never returns."""
+    channel = Channel(socket.socket(fileno=descriptor))
+    status = 0
+    try:
+        spec = PeerSpec(**{**order, "connect": tuple(order["connect"])})
+        live(setup, tensors, spec, channel)
+    except ParseDflError as error:
+        channel.tell({"kind": "failed", "text": str(error)})
+        status = 2
+    except BaseException:  # noqa: BLE001 - the process ends here, and somebody must hear why
+        channel.tell({"kind": "failed", "text": traceback.format_exc()})
+        status = 1
+    os._exit(status)
+
+
+class _ChannelReporter:
+    """Reports a peer's rounds over the channel."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -62,7 +141,7 @@ def live(setup: RunSetup, tensors: TensorData, spec: PeerSpec, channel: Channel)
         folder=_state_folder(spec),
         ends_diverged=False,
     )
-    node = build_node(setup, trainer, identity, site, reporter=_Teller(channel), stop=stop)
+    node = build_node(setup, trainer, identity, site, reporter=_ChannelReporter(channel), stop=stop)
     node.run(stop)
     outcome = _outcome(setup, trainer, spec)
     channel.tell({"kind": "done", "validator": node.guard_report(), **outcome})
@@ -106,3 +185,7 @@ def _outcome(setup: RunSetup, trainer: Trainer, spec: PeerSpec) -> Mapping[str, 
         if spec.folder:
             save_trained(setup, trainer, Path(spec.folder) / "agents" / f"{spec.agent}.safetensors")
     return {**outcome, "clock": vars(trainer.clock)}
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from parse_dfl.agents import Kind
 from parse_dfl.data.standardise import fit
+from parse_dfl.torch_internals import fused_adamw
 
 Array = NDArray[np.float32]
 
@@ -95,7 +95,7 @@ class Descent:
         gradients = torch.autograd.grad(loss, self._parameters)
         progress = float(self._done[0]) / self._steps
         with torch.no_grad():
-            adamw(
+            fused_adamw(
                 self._parameters,
                 list(gradients),
                 self._first,

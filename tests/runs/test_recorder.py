@@ -1,4 +1,4 @@
-"""A run whose agents diverge says so wherever its numbers stand, and in its exit status."""
+"""Payload is counted; a run whose agents diverge says so wherever its numbers stand."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import torch
 
 from parse_dfl.cli import main
 from parse_dfl.engine.agent_io import load_agent
-from parse_dfl.engine.divergence import diverged as diverged_agents
-from parse_dfl.engine.divergence import parameters_are_finite
+from parse_dfl.engine.evaluation import diverged as diverged_agents
+from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.errors import CheckpointError
 from parse_dfl.report.page import write_report
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json, read_jsonl
+from parse_dfl.runs.recorder import PayloadTotals
 from parse_dfl.runs.run import resume_run, run
 from parse_dfl.runs.setup import build_trial
+from tests.small import federation, run_rounds
 
 SMALL = [
     "--agents", "top=2,bottom=2,bottom+top=2", "--samples-per-agent", "16", "--latent", "9",
@@ -162,3 +164,28 @@ def test_a_moment_that_overflows_freezes_its_agent_and_is_seen(small, value):
     stack.rows[label].params[stack.blocks[label]][0, 0] = value
     assert diverged_agents(stack, torch.zeros(2)).tolist() == [True, True]
     assert not parameters_are_finite(stack)
+
+
+def totals(payloads):
+    counted = PayloadTotals()
+    for payload in payloads:
+        counted.add(payload)
+    return counted
+
+
+def test_federations_side_by_side_are_counted_for_one():
+    one, two = federation(), federation(seeds=(0, 1))
+    alone, shared = (
+        totals([run_rounds(simulator, 1).payload()]).summary(count)
+        for count, simulator in ((1, one), (2, two))
+    )
+    assert shared["payload_bytes_per_round"] == alone["payload_bytes_per_round"]
+    assert shared["payload_bytes_per_link"]["max"] >= alone["payload_bytes_per_link"]["max"]
+
+
+def test_the_count_goes_through_a_checkpoint():
+    payload = run_rounds(federation(), 1).payload()
+    whole, resumed = totals([payload, payload]), PayloadTotals()
+    resumed.restore(totals([payload]).state())
+    resumed.add(payload)
+    assert resumed.summary() == whole.summary()

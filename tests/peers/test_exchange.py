@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from parse_dfl.overlays.graph import Edges
 from parse_dfl.overlays.mixing_matrix import metropolis
-from parse_dfl.peers.local_mixing import End, average, local_mixing
+from parse_dfl.peers.exchange import End, average_in_place, local_mixing
 
 ENDS = st.builds(
     End,
@@ -58,5 +58,5 @@ def test_the_average_in_place_is_the_first_row_of_the_product(both_ways, ends):
     mixing = local_mixing(End(degree=5, samples=1), ends, both_ways=both_ways)
     expected = torch.from_numpy(mixing.dense()) @ rows
     own = rows[:1].clone()
-    average(own, list(rows[1:]), mixing)
+    average_in_place(own, list(rows[1:]), mixing)
     torch.testing.assert_close(own, expected[:1])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from parse_dfl.analysis.gradient_conflict import measure_conflict
 from parse_dfl.config import NetworkConfig
-from parse_dfl.engine.gradient_conflict import measure_conflict
 from tests.engine.plain_loop import PlainAgent
 from tests.small import federation, rows_of, run_rounds
 
@@ -22,7 +22,7 @@ def conflicts(simulator):
 
 def plain_gradient(simulator, agent, common, *, held_out=False):
     """An agent's gradient by branch, from a network of its own at the common parameters."""
-    shard = next(s for s in simulator._shards if s.agent.name == agent)
+    shard = next(s for s in simulator.trainer.agent_data if s.agent.name == agent)
     plain = PlainAgent(shard, simulator)
     parameters = {}
     for label, part in plain.network.parts.items():
@@ -38,11 +38,11 @@ def plain_gradient(simulator, agent, common, *, held_out=False):
         stack = next(c for c in simulator.layout.stacks if shard.agent in c.agents)
         index = stack.agents.index(shard.agent)
         inputs = {
-            name: (simulator.data.modalities[name][HELD_OUT] - stack.data.mean[name][index])
+            name: (simulator.trainer.data.modalities[name][HELD_OUT] - stack.data.mean[name][index])
             / stack.data.scale[name][index]
             for name in shard.agent.modalities
         }
-        label = simulator.data.label[HELD_OUT]
+        label = simulator.trainer.data.label[HELD_OUT]
         counts = torch.bincount(label, minlength=3).double() + 0.5
         prior = (counts / counts.sum()).log()
     loss = functional.cross_entropy(plain.network(inputs).logits + prior, label)

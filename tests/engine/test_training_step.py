@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch._inductor.exc import InvalidCxxCompiler
 
+from parse_dfl import torch_internals
 from parse_dfl.config import NetworkConfig
-from parse_dfl.engine import compiled
 from parse_dfl.errors import ConfigError
 from tests.small import federation, run_rounds
 
@@ -28,7 +28,7 @@ needs_compiler = pytest.mark.skipif(
 @pytest.fixture
 def as_written_down(monkeypatch):
     """Replay what was written down instead of compiling it, which takes seconds."""
-    monkeypatch.setattr(compiled, "by_inductor", lambda graph, _: graph)
+    monkeypatch.setattr(torch_internals, "by_inductor", lambda graph, _: graph)
 
 
 def state_after(rounds, **options):
@@ -52,7 +52,7 @@ def test_the_step_as_written_down_is_the_step(method):
 @pytest.mark.parametrize("local_steps", [1, 6])
 def test_parts_side_by_side_are_the_steps(local_steps):
     made = federation(agents="a=2,b=3,a+b=7", compiled=True)
-    assert [len(stack.chunks.parts()) for stack in made.layout.stacks] == [1, 1, 2]
+    assert [len(stack.parts) for stack in made.layout.stacks] == [1, 1, 2]
     assert_compiling_changes_nothing(
         agents="a=2,b=3,a+b=7", sizes=(12, 9), local_steps=local_steps, absence=0.3
     )
@@ -128,7 +128,7 @@ def test_without_a_compiler_the_option_is_refused(monkeypatch):
     def broken(*_):
         raise InvalidCxxCompiler
 
-    monkeypatch.setattr(compiled, "by_inductor", broken)
+    monkeypatch.setattr(torch_internals, "by_inductor", broken)
     with pytest.raises(
         ConfigError, match=r"--compile: .*No working C\+\+ compiler found.*; it needs"
     ):
@@ -139,7 +139,7 @@ def test_what_the_compiler_fails_on_runs_as_it_is_and_says_so(monkeypatch):
     def failing(*_):
         raise RuntimeError("C++ compile error\nfurther")
 
-    monkeypatch.setattr(compiled, "by_inductor", failing)
+    monkeypatch.setattr(torch_internals, "by_inductor", failing)
     with pytest.warns(UserWarning, match=r"a agents .* runs as it is \(C\+\+ compile error\)"):
         made = state_after(2, compiled=True, agents="a=3")
     plain = state_after(2, agents="a=3")
@@ -157,12 +157,12 @@ def test_a_compiler_that_cannot_write_is_refused(monkeypatch, error):
     def failing(*_):
         raise error
 
-    monkeypatch.setattr(compiled, "by_inductor", failing)
+    monkeypatch.setattr(torch_internals, "by_inductor", failing)
     with pytest.raises(ConfigError, match=r"--compile: .*No space left .*TORCHINDUCTOR_CACHE_DIR"):
         state_after(1, compiled=True, agents="a=3")
 
 
 def test_a_torch_that_is_too_old_is_told(monkeypatch):
-    monkeypatch.setattr(compiled, "OLDEST", "99")
+    monkeypatch.setattr(torch_internals, "OLDEST_COMPILER", "99")
     with pytest.raises(ConfigError, match=r"--compile needs torch 99 or newer, not "):
         state_after(1, compiled=True, agents="a=3")

@@ -74,7 +74,7 @@ def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[C
     same: dict[int, Gradients] = {}
     for stack in simulator.layout.stacks:
         for seed, rows in _measured_rows(stack).items():
-            index = torch.tensor(rows, device=simulator.data.device)
+            index = torch.tensor(rows, device=simulator.trainer.data.device)
             point = {name: common[part.branch][stack.blocks[name]][index]
                      for name, part in stack.rows.items()}  # fmt: skip
             objective, agents = simulator.stage.objective, [stack.agents[row] for row in rows]
@@ -98,7 +98,7 @@ def _common_theta(simulator: Simulator) -> dict[Branch, Tensor]:
     found = {}
     for branch, rows in simulator.layout.branches.items():
         theta = rows.params.clone()
-        for members in simulator.book.overlays(rows, simulator.stage).values():
+        for members in simulator.mixing_cache.overlays(rows, simulator.stage).values():
             theta[members] = theta[members].mean(0)
         found[branch] = theta
     return found
@@ -130,7 +130,7 @@ def _same_batch(
 
     The label prior is that of the samples: one and the same for all.
     """
-    data, number = simulator.data, len(rows)
+    data, number = simulator.trainer.data, len(rows)
     inputs = {}
     for name in stack.data.inputs:
         values = data.modalities[name][samples].unsqueeze(0)
@@ -138,7 +138,7 @@ def _same_batch(
         inputs[name] = torch.cat(own)
     label = data.label[samples]
     counts = torch.bincount(label, minlength=data.classes).to(data.dtype).unsqueeze(0)
-    prior = simulator.training.prior_correction * log_prior(counts)
+    prior = simulator.trainer.training.prior_correction * log_prior(counts)
     weight = torch.full((number, len(samples)), 1 / len(samples)).to(data.device, data.dtype)
     numbers = torch.arange(len(samples), device=data.device).expand(number, -1)
     return inputs, Batch(label.expand(number, -1), weight, prior.expand(number, -1), numbers)
