@@ -273,6 +273,15 @@ def test_notes_go_to_callbacks_and_to_the_log(federation, quick, caplog):
     assert {record.name for record in caplog.records} == {"parse_dfl.runs"}
 
 
+def test_early_stopping_keeps_what_did_best_on_validation_samples(digits, quick):
+    federation = Federation(digits, {"top": 2}, samples_per_agent=16, evaluate_on="validation")
+    settings = {**quick, "eval_every": 1, "eval_samples": 9999, "lr": 2.0, "optimizer": "sgd"}
+    last = federation.fit("local", **settings)
+    kept = federation.fit("local", keep_best=True, **settings)
+    assert kept.accuracy == pytest.approx(last.curves.groupby("round")["accuracy"].mean().max())
+    assert kept.accuracy > last.accuracy
+
+
 class Unplugged(Exception):
     """Nothing of the package catches this."""
 

@@ -273,6 +273,12 @@ def test_everything_is_checked_when_it_is_built_and_stands():
         DataConfig("digits")
 
 
+@pytest.mark.parametrize("others", [{"engine": "peers"}, {"events": ["2:a-0:+b"]}])
+def test_the_best_is_kept_only_where_one_process_knows_all_agents(others):
+    with pytest.raises(ConfigError, match="leave out --keep-best"):
+        RunConfig(training=TrainingConfig(keep_best=True), **others)
+
+
 def test_objects_and_texts_say_the_same():
     objects = RunConfig(
         agents={"acc": 2, "gyro+acc": 1},

@@ -129,6 +129,12 @@ class RunConfig(Settings):
             raise ConfigError("attackers exist in simulations only; use --engine simulate")
         if self.data.standardise == "agreed":
             self._check_agreement()
+        if self.training.keep_best and (self.engine != "simulate" or self.events):
+            raise ConfigError(
+                "which parameters did best is known only where all agents are in one process, and "
+                "keep their modalities; leave out --keep-best, or use --engine simulate without "
+                "--event"
+            )
         if self._is_robust and self.training.share_moments != "none":
             raise ConfigError(
                 f"robust {str(self.overlay.robust)!r} guards parameters, not moments, which "

@@ -197,6 +197,12 @@ class TrainingConfig(Settings):
     dtype: str = setting(
         "float32", "--dtype NAME", "", choices=("float32", "float64", "bfloat16"), shared=True
     )
+    keep_best: bool = setting(
+        False,
+        "--keep-best",
+        "early stopping: end with the parameters of the evaluation at which all agents together "
+        "did best on validation samples",
+    )
     mixed_precision: bool = setting(
         False, "--mixed-precision", "forward passes in bfloat16; pays on CUDA"
     )

@@ -66,7 +66,8 @@ class Session:
         self._some = torch.from_numpy(trial.setup.some_evaluation_samples)
 
     def _early_stopping(self) -> BestRows | None:
-        if not self._simulator.trainer.method.centralised:
+        trainer = self._simulator.trainer
+        if not (trainer.method.centralised or trainer.training.keep_best):
             return None
         validation = torch.from_numpy(self.trial.setup.split.validation)
         return BestRows(self._simulator, validation, list(self.trial.seeds))

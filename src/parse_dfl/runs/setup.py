@@ -233,6 +233,11 @@ def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:
     if ranks.size == 1:
         return
     check_method(method, ranks)
+    if config.training.keep_best:
+        raise ConfigError(
+            f"--keep-best compares what all agents do, which {ranks.size} ranks cannot; run it in "
+            "one process, without torchrun"
+        )
     if config.record:
         raise ConfigError(
             f"--record {','.join(config.record)} compares agents of different ranks, which "
