@@ -10,8 +10,7 @@ from typing import ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.safe_names import name_key
-from parse_dfl.settings import TextForm
-from parse_dfl.text import whole
+from parse_dfl.text import TextForm, whole
 
 
 class Kind(StrEnum):

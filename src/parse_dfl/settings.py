@@ -8,7 +8,7 @@ made by :func:`setting`::
 
 Every value is read and checked when an object is built, whether it comes from the command line, a
 file or a program; nothing is checked anywhere else.  A value with a text form of its own, such as
-a topology, is a :class:`TextForm`, and may be given as an object or as its text.
+a topology, is a :class:`~parse_dfl.text.TextForm`, and may be given as an object or as its text.
 
 Types are those of the annotations: ``int``, ``float``, ``str``, ``bool``, a :class:`TextForm`, a
 class of settings, ``X | None``, ``tuple[X, ...]``, ``tuple[X, X, X]`` and ``Mapping[str, X]``.  No
@@ -20,7 +20,6 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import (
     MISSING,
@@ -35,57 +34,16 @@ from dataclasses import (
 from functools import cache
 from inspect import Parameter
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from parse_dfl.errors import ConfigError, nearest, unknown
+from parse_dfl.text import TextForm
 
 Hint = Any
 """A type annotation; typing has no name for all of them."""
 
 SHOWN_LIMIT = 1e6
 """A bound beyond it is named only where a value lies beyond it."""
-
-
-class TextForm(ABC):
-    """A value with a text form: ``str()`` writes it, :meth:`from_string` reads it."""
-
-    example: ClassVar[str] = ""
-    """An expression that makes one, for messages."""
-
-    @classmethod
-    @abstractmethod
-    def from_string(cls, text: str) -> Self:
-        """Read the text form.
-
-        Raises:
-            ConfigError: the text cannot be read; the message shows one that can.
-        """
-
-    @abstractmethod
-    def __str__(self) -> str: ...
-
-    @classmethod
-    def from_object(cls, value: object) -> Self | None:  # noqa: ARG003
-        """Return what another object stands for, such as a mapping; None: nothing."""
-        return None
-
-    @classmethod
-    def of(cls, value: object, name: str = "") -> Self:
-        """Return ``value`` itself, or what its text stands for; ``name`` is the setting's.
-
-        Raises:
-            ConfigError: it is neither such an object nor its text.
-        """
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str):
-            return cls.from_string(value)
-        made = cls.from_object(value)
-        if made is None:
-            raise ConfigError(
-                f"{name or cls.__name__} must be {in_words(cls)} or its text, not {value!r}"
-            )
-        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,12 +364,6 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(entry) for entry in value]
     return value
-
-
-def number_text(value: float) -> str:
-    """Return the shortest text that reads back as ``value``: ``1``, ``0.3``."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(float(value))
 
 
 def _number(value: float) -> str:

@@ -21,8 +21,8 @@ from parse_dfl.config import (
 )
 from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.process import command
-from parse_dfl.settings import Hint, Setting, number_text, to_plain
-from parse_dfl.text import LARGEST, real, whole
+from parse_dfl.settings import Hint, Setting, to_plain
+from parse_dfl.text import LARGEST, number_text, real, whole
 
 Execute = Callable[[argparse.Namespace], None]
 Commands = Any

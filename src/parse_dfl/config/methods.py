@@ -18,8 +18,8 @@ from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, nearest, unknown
-from parse_dfl.settings import Settings, TextForm, number_text, setting
-from parse_dfl.text import LARGEST_REAL, real
+from parse_dfl.settings import Settings, setting
+from parse_dfl.text import LARGEST_REAL, TextForm, number_text, real
 
 SHARING_RULES: Mapping[str, str] = {
     "local": "local",

@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.settings import Settings, TextForm, number_text, setting, settings_of
-from parse_dfl.text import real, whole
+from parse_dfl.settings import Settings, setting, settings_of
+from parse_dfl.text import TextForm, number_text, real, whole
 
 
 class TopologyRule(TextForm, Settings):
@@ -30,7 +30,7 @@ class TopologyRule(TextForm, Settings):
         """
         name, _, rest = text.strip().partition(":")
         if name not in TOPOLOGY_RULES:
-            raise unknown("topology", name, TOPOLOGY_RULES)
+            raise unknown("topology", name, set(TOPOLOGY_RULES) - {OwnTopology.keyword})
         kind = TOPOLOGY_RULES[name]
         if kind in (GraphFile, OwnTopology):
             values: list[Any] = [rest]
