@@ -11,13 +11,13 @@ from parse_dfl import (
     Aggregation,
     Batch,
     Branch,
+    BranchView,
     Federation,
+    Messages,
     Method,
     MixingMatrix,
     Outputs,
     ParseNetwork,
-    Rows,
-    Sent,
     Stage,
     compare,
     cross_entropy,
@@ -45,11 +45,11 @@ class HalfPrecision(Aggregation):
         """What crosses a link, counted in numbers of 32 bits."""
         return (columns + 1) // 2
 
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:
         """What leaves each row: tensors with a row per owner of the branch."""
         return {"rounded": rows.params.bfloat16().to(rows.params.dtype)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> torch.Tensor:
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> torch.Tensor:
         """The new parameters; each agent keeps the digits that it did not send."""
         return rows.params + mixing.apply(sent["rounded"]) - sent["rounded"]
 

@@ -11,6 +11,11 @@ tune_process()  # before torch is loaded: tests run side by side, and would wait
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from tests.skips import (  # noqa: E402, F401 - hooks
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
+
 settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

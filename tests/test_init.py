@@ -15,8 +15,8 @@ PUBLIC = {
     "Dropout", "ErdosRenyi", "Aggregation", "Exponential", "Federation", "IID", "IdentityError",
     "Method", "MixingMatrix", "ModalityChange", "OnePeerExponential", "OutputError", "Outputs",
     "OverlayError", "ParseDflError", "ParseNetwork", "PeerError", "RandomMatching", "RankError",
-    "RecordError", "Regular", "Result", "Ring", "Rows", "SampleShape", "ScaleFree", "Sent",
-    "SmallWorld", "Stage", "Study", "Topology", "TrainedAgent", "UnknownNameError",
+    "RecordError", "Regular", "Result", "Ring", "SampleShape", "ScaleFree", "Messages",
+    "BranchView", "SmallWorld", "Stage", "Study", "Topology", "TrainedAgent", "UnknownNameError",
     "__version__", "compare", "cross_entropy", "estimate_pid", "load_agent", "load_dataset",
     "modality_loss", "partial_alignment", "probe", "tune_process", "write_report",
 }  # fmt: skip

@@ -17,7 +17,7 @@ from parse_dfl.config import TopologyRule
 from parse_dfl.config.topology import Regular, Ring
 from parse_dfl.errors import ConfigError
 from parse_dfl.settings import Settings, setting, settings_of, to_plain
-from parse_dfl.text import number_text
+from parse_dfl.text_form import number_text
 
 
 class Inner(Settings):

@@ -1,4 +1,4 @@
-"""What torch does not document does what it is used for, in the versions that it was seen in."""
+"""What torch does not document does what it is used for, in the versions that it was tried in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parse_dfl.torch_internals import (
     trace,
 )
 
-SEEN_IN = ("2.8", "2.9", "2.10", "2.11", "2.12", "2.13")
+SEEN_IN = ("2.13",)
 PRIVATE = ("torch._", "torch.fx", "torch.utils._", "torch.utils.flop_counter")
 FUNCTIONAL = ("torch.optim.adam.", "torch.optim.adamw.", "torch.optim.sgd.")
 

@@ -1,9 +1,8 @@
 """How fast branches are exchanged, against the bare transport between the same processes.
 
 Peers send so many bytes to each other and wait for the others', again and again: in turns of some
-rounds through the exchange (schema, signature, validator, mixing) and as plain bytes,
-between the same
-neighbours, over the same sessions.
+rounds through the exchange (schema, signature, validator, mixing) and as plain bytes, between the
+same neighbours, over the same sessions.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ from benchmarks.peers.settings import LARGE, experiment
 from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.identity import Identity
-from parse_dfl.peers.node import Node
+from parse_dfl.peers.node import Node, NodeSettings
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport, largest_message_bytes
 from parse_dfl.runs.setup import prepare
@@ -40,6 +38,9 @@ class Silent:
     """Hears nothing."""
 
     def round(self, report: Any) -> None:
+        """Nothing."""
+
+    def agreed(self, payload_bytes: Any) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:

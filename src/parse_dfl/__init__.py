@@ -44,7 +44,14 @@ if TYPE_CHECKING:
         RecordError,
         UnknownNameError,
     )
-    from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage, partial_alignment
+    from parse_dfl.methods.base import (
+        Aggregation,
+        BranchView,
+        Messages,
+        Method,
+        Stage,
+        partial_alignment,
+    )
     from parse_dfl.networks.encoders import SampleShape
     from parse_dfl.networks.layers import Dropout
     from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss
@@ -53,7 +60,7 @@ if TYPE_CHECKING:
     from parse_dfl.overlays.mixing_matrix import MixingMatrix
     from parse_dfl.overlays.topologies import Topology
     from parse_dfl.process import tune_process
-    from parse_dfl.report.page import write_report
+    from parse_dfl.runs.reporting import write_report
 
 __version__ = "0.1.0"
 
@@ -95,10 +102,10 @@ _HOMES = {
     "Regular": "config.topology",
     "Result": "api.result",
     "Ring": "config.topology",
-    "Rows": "methods.base",
+    "BranchView": "methods.base",
     "SampleShape": "networks.encoders",
     "ScaleFree": "config.topology",
-    "Sent": "methods.base",
+    "Messages": "methods.base",
     "SmallWorld": "config.topology",
     "Stage": "methods.base",
     "Study": "api.study",
@@ -114,7 +121,7 @@ _HOMES = {
     "partial_alignment": "methods.base",
     "probe": "api.result",
     "tune_process": "process",
-    "write_report": "report.page",
+    "write_report": "runs.reporting",
 }
 _NAMES = {"estimate_pid": "estimate"}
 """Where a public name differs from the one at home."""
@@ -126,6 +133,7 @@ __all__ = [
     "Attacker",
     "Batch",
     "Branch",
+    "BranchView",
     "BySubject",
     "Callback",
     "CheckpointError",
@@ -141,6 +149,7 @@ __all__ = [
     "Exponential",
     "Federation",
     "IdentityError",
+    "Messages",
     "Method",
     "MixingMatrix",
     "ModalityChange",
@@ -157,10 +166,8 @@ __all__ = [
     "Regular",
     "Result",
     "Ring",
-    "Rows",
     "SampleShape",
     "ScaleFree",
-    "Sent",
     "SmallWorld",
     "Stage",
     "Study",

@@ -9,8 +9,8 @@ from itertools import combinations
 from typing import ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.safe_names import name_key
-from parse_dfl.text import TextForm, whole
+from parse_dfl.text import name_key, whole
+from parse_dfl.text_form import TextForm
 
 
 class Kind(StrEnum):
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 ModalitySet = tuple[str, ...]
-"""Sorted, distinct keys of modality names (:mod:`parse_dfl.safe_names`), as ``("acc", "gyro")``."""
+"""Sorted, distinct keys of modality names (:mod:`parse_dfl.text`), as ``("acc", "gyro")``."""
 
 
 def modality_set(names: str | Iterable[str]) -> ModalitySet:

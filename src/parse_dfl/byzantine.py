@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Self
 from parse_dfl.agents import agent_key
 from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.settings import Settings, setting
-from parse_dfl.text import LARGEST_REAL, TextForm, number_text, real
+from parse_dfl.text import LARGEST_REAL, real
+from parse_dfl.text_form import TextForm, number_text
 
 ATTACKS: Mapping[str, float] = {"random": 1.0, "sign-flip": 1.0, "scale": 10.0}
 """Attack → its usual strength."""

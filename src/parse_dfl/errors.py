@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 
 class ParseDflError(Exception):

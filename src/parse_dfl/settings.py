@@ -8,7 +8,7 @@ made by :func:`setting`::
 
 Every value is read and checked when an object is built, whether it comes from the command line, a
 file or a program; nothing is checked anywhere else.  A value with a text form of its own, such as
-a topology, is a :class:`~parse_dfl.text.TextForm`, and may be given as an object or as its text.
+a topology, is a :class:`~parse_dfl.text_form.TextForm`: it may be given as an object or as text.
 
 Types are those of the annotations: ``int``, ``float``, ``str``, ``bool``, a :class:`TextForm`, a
 class of settings, ``X | None``, ``tuple[X, ...]``, ``tuple[X, X, X]`` and ``Mapping[str, X]``.  No
@@ -37,7 +37,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from parse_dfl.errors import ConfigError, nearest, unknown
-from parse_dfl.text import TextForm
+from parse_dfl.text_form import TextForm
 
 Hint = Any
 """A type annotation; typing has no name for all of them."""

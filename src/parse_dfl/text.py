@@ -1,4 +1,4 @@
-"""Text: numbers read by one rule, objects with a text form, and outputs that lack its signs.
+"""Text in and out: names and their keys, numbers by one rule, outputs that lack a sign.
 
 Python's ``int`` and ``float`` also take ``1_000``, digits of other scripts, ``nan`` and numbers of
 any size, and ``str.isdigit`` says yes to ``²``; none of that should reach a computation.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from abc import ABC, abstractmethod
-from typing import ClassVar, Self
-
-from parse_dfl.errors import ConfigError
+import unicodedata
 
 LARGEST = 2**63 - 1
 """The largest whole number that arrays and seeds hold."""
@@ -46,55 +43,6 @@ def real(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def number_text(value: float) -> str:
-    """Return the shortest text that reads back as ``value``: ``1``, ``0.3``."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(float(value))
-
-
-class TextForm(ABC):
-    """A value with a text form: ``str()`` writes it, :meth:`from_string` reads it."""
-
-    example: ClassVar[str] = ""
-    """An expression that makes one, for messages."""
-
-    @classmethod
-    @abstractmethod
-    def from_string(cls, text: str) -> Self:
-        """Read the text form.
-
-        Raises:
-            ConfigError: the text cannot be read; the message shows one that can.
-        """
-
-    @abstractmethod
-    def __str__(self) -> str: ...
-
-    @classmethod
-    def from_object(cls, value: object) -> Self | None:  # noqa: ARG003
-        """Return what another object stands for, such as a mapping; None: nothing."""
-        return None
-
-    @classmethod
-    def of(cls, value: object, name: str = "") -> Self:
-        """Return ``value`` itself, or what its text stands for; ``name`` is the setting's.
-
-        Raises:
-            ConfigError: it is neither such an object nor its text.
-        """
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str):
-            return cls.from_string(value)
-        made = cls.from_object(value)
-        if made is None:
-            raise ConfigError(
-                f"{name or cls.__name__} must be an object such as {cls.example} or its text, "
-                f"not {value!r}"
-            )
-        return made
-
-
 ASCII = str.maketrans(
     {
         "±": "+-",
@@ -126,7 +74,7 @@ ASCII = str.maketrans(
 
 
 def can_show(text: str, encoding: str | None) -> bool:
-    """Whether ``encoding`` has every character of ``text``; None, of a text in memory, has all."""
+    """Return whether ``encoding`` has all of ``text``; None, of a text in memory, has."""
     try:
         text.encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -148,3 +96,72 @@ def showable(text: str, encoding: str | None = None) -> str:
             character = likeness.encode("ascii", "backslashreplace").decode("ascii")
         pieces.append(character)
     return "".join(pieces)
+
+
+SEPARATORS = "+=,"
+"""What joins names in texts such as ``acc=5,acc+gyro=5``; no name may hold it."""
+
+LONGEST_KEY = 100
+"""Letters of a key: file names hold 255 bytes, and a set's key is several of these."""
+
+_PLAIN = "[A-Za-z0-9_]"
+_ESCAPE = re.compile(r"-u([1-9a-f][0-9a-f]{1,5})-")
+_KEY = re.compile(rf"(?:{_PLAIN}|{_ESCAPE.pattern})+")
+
+
+def name_key(name: str) -> str:
+    """Return the key of a modality's name; spaces around it do not count, nor how accents are
+    composed.
+
+    A modality may be called anything that a person writes (``left wrist``, ``puls.ohr``,
+    ``Füße``).  Inside, names are parts of branch keys, of file names and of sets joined by ``+``.
+    So every letter other than A-Z, a-z, 0-9 and ``_`` is written as its number: ``left wrist`` has
+    the key ``left-u20-wrist``.  Names of these letters alone are their own keys.  The mapping can
+    be undone, and different names have different keys: ``-`` begins nothing but such a number.
+    A key is its own key, so that what stands in a file may be given back.
+
+    Raises:
+        ValueError: the name is empty, or holds a separator or what cannot be shown; it says what.
+    """
+    plain = unicodedata.normalize("NFC", name.strip())
+    if not plain:
+        raise ValueError("a name must hold a letter at least")
+    for separator in SEPARATORS:
+        if separator in plain:
+            raise ValueError(f"{separator!r} cannot be part of a name: it joins names; rename it")
+    if not plain.isprintable():
+        raise ValueError("a name holds letters that can be shown only; rename it")
+    key = plain if _is_key(plain) else "".join(map(_escaped, plain))
+    if len(key) > LONGEST_KEY:
+        raise ValueError(
+            f"its key has {len(key)} letters, at most {LONGEST_KEY} can be used (other letters "
+            "than A-Z, a-z, 0-9 and _ take 5 to 9 each); give a shorter name"
+        )
+    return key
+
+
+def as_given(text: str) -> str:
+    """Return ``text`` with every key of a name in it as a person wrote the name."""
+    return _ESCAPE.sub(_letter, text)
+
+
+def _escaped(letter: str) -> str:
+    return letter if re.match(_PLAIN, letter) else f"-u{ord(letter):x}-"
+
+
+def _is_key(text: str) -> bool:
+    """Return whether ``text`` is what :func:`name_key` writes for some name."""
+    numbers = [int(escape[1], 16) for escape in _ESCAPE.finditer(text)]
+    return bool(_KEY.fullmatch(text)) and all(_can_be_escaped(number) for number in numbers)
+
+
+def _can_be_escaped(number: int) -> bool:
+    if number > 0x10FFFF:
+        return False
+    letter = chr(number)
+    return letter.isprintable() and letter not in SEPARATORS and not re.match(_PLAIN, letter)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    number = int(escape[1], 16)
+    return chr(number) if _can_be_escaped(number) else escape[0]

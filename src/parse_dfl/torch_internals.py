@@ -1,6 +1,6 @@
 """Everything of torch that is not its documented interface, in one place.
 
-Seen in torch 2.8 to 2.13; ``tests/test_torch_internals.py`` names the versions and tries each.
+Written for torch 2.13; ``tests/test_torch_internals.py`` names the versions that all was tried in.
 What may move with a release is imported or called here and nowhere else.
 """
 

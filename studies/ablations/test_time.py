@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parse_dfl.config import RunConfig
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.evaluation import evaluate
+from parse_dfl.io import to_plain
 from parse_dfl.networks.network import Outputs
-from parse_dfl.runs.compare import comparison
+from parse_dfl.records import ComparisonRecord, GroupStatistics, LinkBytes, MethodRecord
+from parse_dfl.report.statistics import seed_values
 from parse_dfl.runs.results import agent_scores, group_means, weighted_mean
-from parse_dfl.runs.setup import build_trial
+from parse_dfl.runs.setup import Trial, build_trial
 
 Prediction = Callable[[Outputs], Tensor]
 
@@ -43,33 +45,40 @@ def left_out(config: RunConfig, seeds: Sequence[int], parts: Sequence[str]) -> d
     samples = torch.from_numpy(trial.evaluation_samples)
     predictions: dict[str, Prediction] = {config.method: simulator.stage.predict}
     predictions |= {f"{config.method} without {part}": prediction_without(part) for part in parts}
-    summaries = {
-        name: _summaries(trial, seeds, samples, predict) for name, predict in predictions.items()
-    }
-    return comparison(config, summaries)
+    record = ComparisonRecord(
+        data=simulator.trainer.data.source.name,
+        config=to_dict(config),
+        seeds=tuple(seeds),
+        methods={
+            name: _record(trial, seeds, samples, predict) for name, predict in predictions.items()
+        },
+    )
+    return dict(to_plain(record))
 
 
-def _summaries(
-    trial: Any, seeds: Sequence[int], samples: Tensor, predict: Prediction
-) -> list[dict[str, Any]]:
+def _record(
+    trial: Trial, seeds: Sequence[int], samples: Tensor, predict: Prediction
+) -> MethodRecord:
     simulator = trial.simulator
     scored = [
         (stack, evaluate(stack, simulator.trainer.data, samples, predict))
         for stack in simulator.layout.stacks
     ]
     scores = agent_scores(trial, scored)
-    summaries = []
-    for seed in seeds:
-        own = [score for score in scores if score.agent.seed == seed]
-        summaries.append(
-            {
-                "data": simulator.trainer.data.source.name,
-                "seed": seed,
-                "groups": group_means(own),
-                "mean_accuracy": weighted_mean(own, "accuracy"),
-                "payload_bytes_per_link": {"mean": 0.0, "max": 0},
-                "wall_seconds": 0.0,
-                "lr": simulator.trainer.lr,
-            }
-        )
-    return summaries
+    by_seed = [[score for score in scores if score.agent.seed == seed] for seed in seeds]
+    means = [group_means(own) for own in by_seed]
+    return MethodRecord(
+        groups={
+            group: GroupStatistics(
+                **{
+                    score: seed_values([groups[group][score] for groups in means])
+                    for score in ("accuracy", "macro_f1", "local_accuracy")
+                }
+            )
+            for group in means[0]
+        },
+        mean_accuracy=seed_values([weighted_mean(own, "accuracy") for own in by_seed]),
+        payload_bytes_per_link=LinkBytes(mean=0.0, max=0),
+        seconds=0.0,
+        lr=simulator.trainer.lr,
+    )

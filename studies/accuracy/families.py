@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from parse_dfl.report.cells import KINDS, MEAN, Duel, duels_with_best, standings_of
-from parse_dfl.report.statistics import OURS
-from parse_dfl.report.statistics_file import statistics_of
+from parse_dfl.report.cells import KINDS, cells_of
+from parse_dfl.report.load import MEAN
+from parse_dfl.report.pairwise import PairwiseTest, pairwise_with_best
+from parse_dfl.report.statistics_file import Family, statistics_of
+from parse_dfl.runs.reporting import ROLES
 from studies.accuracy.collection import collection_of
 from studies.accuracy.recipe import Matrix
 from studies.accuracy.tables import points
@@ -22,24 +23,24 @@ def families_table(matrix: Matrix, results: Path) -> str:
     collection = collection_of(matrix, results)
     if not collection.comparisons:
         return "No cell is complete yet."
-    families = statistics_of(collection)["summary"]
-    ranked = sorted(families[MEAN]["mean_rank"], key=families[MEAN]["mean_rank"].__getitem__)
-    gaps = [name for name in matrix.methods if name in families[MEAN]["gap_closed"]]
+    families = statistics_of(collection).summary
+    ranked = sorted(families[MEAN].mean_rank, key=families[MEAN].mean_rank.__getitem__)
+    gaps = [name for name in matrix.methods if name in families[MEAN].gap_closed]
     rows = [
-        ("cells", lambda family: str(family["cells"])),
+        ("cells", lambda family: str(family.cells)),
         (f"mean rank of {', '.join(ranked)}", lambda family: _ranks(family, ranked)),
         (
-            f"{OURS} − best rival of each cell, mean, points",
-            lambda family: f"{100 * family['mean_difference']:+.1f}",
+            f"{ROLES.subject} − best rival of each cell, mean, points",
+            lambda family: f"{100 * family.mean_difference:+.1f}",
         ),
         (
             "wins / ties / losses after Holm's correction",
-            lambda family: _tally(family["against_best_rival"]),
+            lambda family: _tally(family.against_best_rival),
         ),
-        ("before it", lambda family: _tally(family["against_best_rival_uncorrected"])),
+        ("before it", lambda family: _tally(family.against_best_rival_uncorrected)),
         (
             "cells where any rival is significantly ahead",
-            lambda family: str(len(family["behind_any_rival"])),
+            lambda family: str(len(family.behind_any_rival)),
         ),
         *(
             (f"gap closed, mean: {name}", lambda family, name=name: _gap(family, name))
@@ -47,7 +48,7 @@ def families_table(matrix: Matrix, results: Path) -> str:
             if name not in ("local", "oracle")
         ),
     ]
-    kinds = [kind for kind in KINDS if families[kind]["cells"]]
+    kinds = [kind for kind in KINDS if families[kind].cells]
     lines = [
         "| | " + " | ".join(HEADINGS[kind] for kind in kinds) + " |",
         "|---" * (len(kinds) + 1) + "|",
@@ -56,30 +57,30 @@ def families_table(matrix: Matrix, results: Path) -> str:
             for told, shown in rows
         ),
     ]
-    behind = _behind(duels_with_best(standings_of(collection)))
+    behind = _behind(pairwise_with_best(cells_of(collection)))
     return "\n".join([*lines, "", behind])
 
 
-def _ranks(family: Mapping[str, Any], names: Sequence[str]) -> str:
-    return ", ".join(f"{family['mean_rank'][name]:.2f}" for name in names)
+def _ranks(family: Family, names: Sequence[str]) -> str:
+    return ", ".join(f"{family.mean_rank[name]:.2f}" for name in names)
 
 
 def _tally(counts: Mapping[str, int]) -> str:
     return " / ".join(str(counts[outcome]) for outcome in OUTCOMES)
 
 
-def _gap(family: Mapping[str, Any], name: str) -> str:
-    found = family["gap_closed"].get(name)
-    return "–" if found is None else f"{found['mean']:.2f}"
+def _gap(family: Family, name: str) -> str:
+    gap = family.gap_closed.get(name)
+    return "–" if gap is None else f"{gap.mean:.2f}"
 
 
-def _behind(duels: Sequence[Duel]) -> str:
+def _behind(tests: Sequence[PairwiseTest]) -> str:
     """Where the best rival's mean is higher, the largest difference first."""
-    own = sorted((d for d in duels if d.difference.mean < 0), key=lambda d: d.difference.mean)
+    own = sorted((d for d in tests if d.difference.mean < 0), key=lambda d: d.difference.mean)
     told = [
-        f"{duel.standing.comparison}, {duel.standing.scope}: {duel.rival}, "
-        f"{points(duel.difference)} ({duel.outcome})"
-        for duel in own
+        f"{test.cell.comparison}, {test.cell.scope}: {test.rival}, "
+        f"{points(test.difference)} ({test.outcome})"
+        for test in own
     ]
     listed = "; ".join(told) or "nowhere"
-    return f"A rival's mean is higher in {len(own)} of {len(duels)} cells and groups: {listed}."
+    return f"A rival's mean is higher in {len(own)} of {len(tests)} cells and groups: {listed}."

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from parse_dfl.report.figures.differences import differences
-from parse_dfl.report.figures.payload import payload
-from parse_dfl.report.pictures import save_picture
-from parse_dfl.report.records import Comparison, MethodResult
+from parse_dfl.report.figures.collection import differences
+from parse_dfl.report.figures.comparison import payload
+from parse_dfl.report.load import Comparison, MethodResult
+from parse_dfl.report.style import save_picture
 from studies.accuracy.collection import collection_of
 from studies.accuracy.recipe import TopologySpec
 
@@ -48,6 +48,7 @@ def mean_over(cells: Sequence[Comparison]) -> Comparison:
             method: _mean([cell.methods[method] for cell in cells], seeds)
             for method in cells[0].methods
         },
+        roles=cells[0].roles,
     )
 
 

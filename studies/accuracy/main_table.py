@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from parse_dfl.errors import ConfigError
-from parse_dfl.report.cells import Duel, duels_with_best, tally
-from parse_dfl.report.rankings import mean_ranks
-from parse_dfl.report.statistics import OURS, competes
+from parse_dfl.report.cells import first_ranks
+from parse_dfl.report.pairwise import PairwiseTest, pairwise_with_best, tally
+from parse_dfl.runs.reporting import ROLES
 from studies.accuracy.recipe import Cell, Matrix, TopologySpec
-from studies.accuracy.tables import points, share, shown, standing_of, told
+from studies.accuracy.tables import SUBJECT, points, share, shown, standing_of, told
 
 README = Path(__file__).parents[2] / "README.md"
 MARK = "<!-- main table: {} -->"
-TOLD_GAPS = (OURS, "harmony", "dsgd-hybrid")
+TOLD_GAPS = (SUBJECT, "harmony", "dsgd-hybrid")
 
 
 def write_main_table(recipe: TopologySpec, name: str, results: Path, page: Path = README) -> str:
@@ -38,55 +38,55 @@ def write_main_table(recipe: TopologySpec, name: str, results: Path, page: Path 
 def main_table(matrix: Matrix, results: Path) -> str:
     """A row a cell: each method, PARSE's lead over the best rival, and the gap that it closes."""
     standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
-    competing = set(filter(competes, matrix.methods))
+    competing = set(filter(ROLES.competes, matrix.methods))
     whole = [one for one in standings.values() if competing <= one.values.keys()]
     if not whole:
         raise ConfigError("no cell of the matrix is complete; python -m studies.accuracy run")
-    duels = {duel.standing.comparison: duel for duel in duels_with_best(whole)}
+    tests = {test.cell.comparison: test for test in pairwise_with_best(whole)}
     header = ["data", "agents", "partition", *matrix.methods, "parse − best rival", "gap closed"]
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     for cell, standing in standings.items():
         values = [shown(standing.values.get(m, ()), len(matrix.seeds)) for m in matrix.methods]
-        duel = duels.get(standing.comparison)
-        ends = ["missing", "missing"] if duel is None else _ends(duel)
+        test = tests.get(standing.comparison)
+        ends = ["missing", "missing"] if test is None else _ends(test)
         lines.append(f"| {told(cell)} | " + " | ".join([*values, *ends]) + " |")
     summed = _summary(
-        {cell: duels[one.comparison] for cell, one in standings.items() if one.comparison in duels}
+        {cell: tests[one.comparison] for cell, one in standings.items() if one.comparison in tests}
     )
     return "\n".join([*lines, "", summed])
 
 
-def _ends(duel: Duel) -> list[str]:
-    return [points(duel.difference), share(duel.standing.gap_closed(OURS))]
+def _ends(test: PairwiseTest) -> list[str]:
+    return [points(test.difference), share(test.cell.gap_closed(SUBJECT))]
 
 
-def _summary(duels: Mapping[Cell, Duel]) -> str:
-    found = list(duels.values())
-    ahead = sum(duel.difference.mean > 0 for duel in found)
-    lead = 100 * np.mean([duel.difference.mean for duel in found])
+def _summary(tests: Mapping[Cell, PairwiseTest]) -> str:
+    found = list(tests.values())
+    ahead = sum(test.difference.mean > 0 for test in found)
+    lead = 100 * np.mean([test.difference.mean for test in found])
     counts = tally(found)
-    ranks = mean_ranks([duel.standing for duel in found])
-    best = min((name for name in ranks if name != OURS), key=ranks.__getitem__)
+    ranks = first_ranks([test.cell for test in found])
+    best = min((name for name in ranks if name != SUBJECT), key=ranks.__getitem__)
     gaps = [
         f"{partition}: " + ", ".join(_gap(name, own) for name in TOLD_GAPS)
-        for partition, own in _by_partition(duels).items()
+        for partition, own in _by_partition(tests).items()
     ]
     return (
-        f"{OURS} has the highest mean of all rivals in {ahead} of {len(found)} cells, "
+        f"{SUBJECT} has the highest mean of all rivals in {ahead} of {len(found)} cells, "
         f"{lead:+.1f} points against the best rival of each on average; after Holm's correction "
         f"these are {counts['win']} wins, {counts['tie']} ties and {counts['loss']} losses. Mean "
-        f"ranks: {OURS} {ranks[OURS]:.2f}, {best} {ranks[best]:.2f}. Gap between local and "
+        f"ranks: {SUBJECT} {ranks[SUBJECT]:.2f}, {best} {ranks[best]:.2f}. Gap between local and "
         f"centralised training that is closed, on average, {'; '.join(gaps)}."
     )
 
 
-def _gap(name: str, duels: Sequence[Duel]) -> str:
-    closed = [gap for duel in duels if (gap := duel.standing.gap_closed(name)) is not None]
+def _gap(name: str, tests: Sequence[PairwiseTest]) -> str:
+    closed = [gap for test in tests if (gap := test.cell.gap_closed(name)) is not None]
     return f"{name} {share(float(np.mean(closed)))}"
 
 
-def _by_partition(duels: Mapping[Cell, Duel]) -> dict[str, list[Duel]]:
-    groups: dict[str, list[Duel]] = {}
-    for cell, duel in duels.items():
-        groups.setdefault(cell.partition, []).append(duel)
+def _by_partition(tests: Mapping[Cell, PairwiseTest]) -> dict[str, list[PairwiseTest]]:
+    groups: dict[str, list[PairwiseTest]] = {}
+    for cell, test in tests.items():
+        groups.setdefault(cell.partition, []).append(test)
     return groups

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.runs.compare import statistics
+from parse_dfl.io import to_plain
+from parse_dfl.report.statistics import seed_values
 from studies.accuracy.recipe import Cell, Unit
 from studies.provenance import read_result, write_result
 
@@ -63,7 +64,7 @@ def merged(first: Entry, second: Entry) -> Entry:
 
     def both(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
         values = [*a["values"], *b["values"]]
-        return statistics([values[place] for place in places])
+        return dict(to_plain(seed_values([values[place] for place in places])))
 
     groups = {
         group: {score: both(own[score], second["groups"][group][score]) for score in own}

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from parse_dfl.report.cells import MEAN, Duel, Standing, duels_with_best, tally
-from parse_dfl.report.rankings import mean_ranks
-from parse_dfl.report.statistics import OURS, Interval, competes, interval, paired_difference
+from parse_dfl.report.cells import Cell as MethodCell
+from parse_dfl.report.cells import first_ranks
+from parse_dfl.report.load import MEAN
+from parse_dfl.report.pairwise import PairwiseTest, pairwise_with_best, tally
+from parse_dfl.report.statistics import Interval, interval, paired_difference
+from parse_dfl.runs.reporting import ROLES
 from studies.accuracy.recipe import Cell, Matrix
 from studies.accuracy.results import entry_of, read_cell
 
-VARIANT = "parse-adaptive"
+SUBJECT, VARIANT = "parse", "parse-adaptive"
 
 
-def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
+def standing_of(matrix: Matrix, results: Path, cell: Cell) -> MethodCell:
     """What each method of the matrix reached on a cell, for the seeds of the matrix."""
     found = read_cell(results, cell)
     values: dict[str, tuple[float, ...]] = {}
@@ -33,8 +36,13 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> Standing:
             by_seed = dict(zip(entry["seeds"], entry["mean_accuracy"]["values"], strict=True))
             seeds[method] = tuple(seed for seed in matrix.seeds if seed in by_seed)
             values[method] = tuple(by_seed[seed] for seed in seeds[method])
-    return Standing(
-        comparison=cell.folder, scope=MEAN, values=values, seeds=seeds, diverged=tuple(lost)
+    return MethodCell(
+        comparison=cell.folder,
+        scope=MEAN,
+        values=values,
+        seeds=seeds,
+        diverged=tuple(lost),
+        roles=ROLES,
     )
 
 
@@ -72,9 +80,9 @@ def shown(values: Sequence[float], seeds: int) -> str:
 def difference_table(matrix: Matrix, results: Path) -> str:
     """PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
     standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
-    competing = set(filter(competes, matrix.methods))
+    competing = set(filter(ROLES.competes, matrix.methods))
     whole = [standing for standing in standings.values() if competing <= standing.values.keys()]
-    duels = {duel.standing.comparison: duel for duel in duels_with_best(whole)}
+    tests = {test.cell.comparison: test for test in pairwise_with_best(whole)}
     has_variant = VARIANT in matrix.methods
     header = ["data", "agents", "partition", "best rival", "parse − rival", "p (Holm)"]
     header += ["parse-adaptive − rival"] if has_variant else []
@@ -88,66 +96,66 @@ def difference_table(matrix: Matrix, results: Path) -> str:
         "|---" * len(header) + "|",
     ]
     for cell, standing in standings.items():
-        duel = duels.get(standing.comparison)
-        cells = ["missing"] if duel is None else _duel_cells(duel, has_variant=has_variant)
+        test = tests.get(standing.comparison)
+        cells = ["missing"] if test is None else _test_cells(test, has_variant=has_variant)
         lines.append(f"| {told(cell)} | " + " | ".join(cells) + " |")
     for partition in dict.fromkeys(cell.dealt for cell in matrix.cells):
         own = [
-            duels[standing.comparison]
+            tests[standing.comparison]
             for cell, standing in standings.items()
-            if cell.dealt == partition and standing.comparison in duels
+            if cell.dealt == partition and standing.comparison in tests
         ]
         if own:
             cells = _mean_cells(own, has_variant=has_variant)
             lines.append(f"| **mean** |  | {partition} |  | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _sum_up(list(duels.values()))])
+    return "\n".join([*lines, "", _sum_up(list(tests.values()))])
 
 
-def _duel_cells(duel: Duel, *, has_variant: bool) -> list[str]:
+def _test_cells(test: PairwiseTest, *, has_variant: bool) -> list[str]:
     """What stands in the row of a cell after its name."""
-    standing = duel.standing
-    variant = _variant_difference(duel) if has_variant else None
-    closed = [OURS, VARIANT, duel.rival] if has_variant else [OURS, duel.rival]
+    standing = test.cell
+    variant = _variant_difference(test) if has_variant else None
+    closed = [SUBJECT, VARIANT, test.rival] if has_variant else [SUBJECT, test.rival]
     return [
-        duel.rival,
-        points(duel.difference),
-        "–" if duel.p_holm is None else f"{duel.p_holm:.3f}",
+        test.rival,
+        points(test.difference),
+        "–" if test.p_holm is None else f"{test.p_holm:.3f}",
         *([points(variant)] if has_variant else []),
         *(share(standing.gap_closed(name)) for name in closed),
     ]
 
 
-def _variant_difference(duel: Duel) -> Interval | None:
-    if VARIANT not in duel.standing.values:
+def _variant_difference(test: PairwiseTest) -> Interval | None:
+    if VARIANT not in test.cell.values:
         return None
-    return paired_difference(*duel.standing.paired(VARIANT, duel.rival))
+    return paired_difference(*test.cell.paired(VARIANT, test.rival))
 
 
-def _mean_cells(duels: Sequence[Duel], *, has_variant: bool) -> list[str]:
+def _mean_cells(tests: Sequence[PairwiseTest], *, has_variant: bool) -> list[str]:
     """Means over cells, of the same columns but for the rival's name."""
-    variants = [found.mean for duel in duels if (found := _variant_difference(duel))]
+    variants = [found.mean for test in tests if (found := _variant_difference(test))]
     closed: Mapping[str, list[float | None]] = {
-        OURS: [duel.standing.gap_closed(OURS) for duel in duels],
-        VARIANT: [duel.standing.gap_closed(VARIANT) for duel in duels],
-        "rival": [duel.standing.gap_closed(duel.rival) for duel in duels],
+        SUBJECT: [test.cell.gap_closed(SUBJECT) for test in tests],
+        VARIANT: [test.cell.gap_closed(VARIANT) for test in tests],
+        "rival": [test.cell.gap_closed(test.rival) for test in tests],
     }
     kept = [gaps for name, gaps in closed.items() if has_variant or name != VARIANT]
     return [
-        f"{100 * np.mean([duel.difference.mean for duel in duels]):+.1f}",
+        f"{100 * np.mean([test.difference.mean for test in tests]):+.1f}",
         "",
         *([f"{100 * np.mean(variants):+.1f}" if variants else "–"] if has_variant else []),
         *(_mean_share(gaps) for gaps in kept),
     ]
 
 
-def _sum_up(duels: Sequence[Duel]) -> str:
-    if not duels:
+def _sum_up(tests: Sequence[PairwiseTest]) -> str:
+    if not tests:
         return "No cell has PARSE and a rival."
-    counts, raw = tally(duels), tally(duels, corrected=False)
-    ranks = mean_ranks([duel.standing for duel in duels])
+    counts, raw = tally(tests), tally(tests, corrected=False)
+    ranks = first_ranks([test.cell for test in tests])
     listed = ", ".join(f"{name} {rank:.2f}" for name, rank in sorted(ranks.items(), key=_by_rank))
     return (
-        f"Over {len(duels)} cells parse wins {counts['win']}, ties {counts['tie']}, loses "
+        f"Over {len(tests)} cells parse wins {counts['win']}, ties {counts['tie']}, loses "
         f"{counts['loss']} against the best rival of each after the correction (before it "
         f"{raw['win']}, {raw['tie']}, {raw['loss']}). Mean ranks: {listed}."
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from parse_dfl.report.conflicts import ALL_BRANCHES, EQUAL, SAMPLES, UNI_MULTI, ConflictLine
-from parse_dfl.report.figures.conflict import draw_conflict
-from parse_dfl.report.pictures import save_picture
+from parse_dfl.records import ConflictLine
+from parse_dfl.report.figures.measurements import draw_conflict
+from parse_dfl.report.style import save_picture
+from parse_dfl.report.tables.measurements import ALL_BRANCHES, EQUAL, SAMPLES, UNI_MULTI
+from parse_dfl.runs.reporting import ROLES
 from studies.conflict.recipe import METHODS, PARTITIONS, RESULTS, SETS, folder_of
 from studies.provenance import read_result
 
@@ -102,7 +104,7 @@ def draw() -> list[Path]:
     files = []
     for partition in PARTITIONS:
         own = [result for (_, dealt), result in read_results().items() if dealt == partition]
-        picture = draw_conflict({method: list(_lines(own, method)) for method in METHODS})
+        picture = draw_conflict({m: list(_lines(own, m)) for m in METHODS}, ROLES)
         if picture:
             saved = save_picture(picture, FIGURES)
             saved.png.unlink()  # the page of documents needs one of the two

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.report.pictures import save_picture
-from parse_dfl.report.style import Picture, canvas, house_style, look
+from parse_dfl.report.style import Picture, canvas, house_style, look, save_picture
+from parse_dfl.runs.reporting import ROLES
 from studies.provenance import read_result
 
 RESULTS = Path(__file__).with_name("results")
@@ -43,7 +43,9 @@ def picture(real: Sequence[dict[str, Any]], synthetic: Sequence[dict[str, Any]])
     for price, x, one in zip(prices, accuracies, priced, strict=True):
         highest = max(leak(one, kind) for kind in KINDS)
         panel.annotate(f"{price:g}", (x, highest), xytext=(0, 6), textcoords="offset points")
-    panel.axvline(accuracy(real, "parse"), label="plain PARSE", color=look("parse").color, ls=":")
+    panel.axvline(
+        accuracy(real, "parse"), label="plain PARSE", color=look("parse", ROLES).color, ls=":"
+    )
     panel.set_xlabel("mean accuracy on real sets, %")
     panel.set_ylabel("best reading of another's bit, %")
     panel.legend()

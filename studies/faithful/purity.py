@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from parse_dfl import load_agent
-from parse_dfl.analysis.probing.agent_outputs import view
-from parse_dfl.analysis.probing.parts import audit_parts
-from parse_dfl.analysis.probing.probes import read
-from parse_dfl.analysis.probing.purity import is_label_bit, purity
+from parse_dfl.analysis.probing.agent_outputs import AgentOutputs
+from parse_dfl.analysis.probing.context import choose_samples
+from parse_dfl.analysis.probing.probes import is_label_bit, purity, read
 from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.compare import compare
@@ -70,11 +69,11 @@ def measure(
 def _read(config: RunConfig, folder: Path, data: Any, seed: int) -> dict[str, Any]:
     shared = SharedSetup(config, Own(data=data))
     used = np.unique(np.concatenate([part.indices for part in shared.agent_data(seed)]))
-    chosen = audit_parts(data, shared.split, used, evaluate_on=config.data.evaluate_on, seed=0)
+    chosen = choose_samples(data, shared.split, used, evaluate_on=config.data.evaluate_on, seed=0)
     bits = {name: value for name, value in data.factors.items() if is_label_bit(name)}
-    readers = dict(_representations(folder / f"seed-{seed}", config.method, data, chosen.samples))
-    targets = {name: value[chosen.samples] for name, value in bits.items()}
-    accuracy = read(readers, targets, chosen.places, steps=PROBE_STEPS).accuracy
+    readers = dict(_representations(folder / f"seed-{seed}", config.method, data, chosen.all))
+    targets = {name: value[chosen.all] for name, value in bits.items()}
+    accuracy = read(readers, targets, chosen.ranges, steps=PROBE_STEPS).accuracy
     return {name: {bit: round(v, 4) for bit, v in own.items()} for name, own in accuracy.items()}
 
 
@@ -88,9 +87,9 @@ def _representations(
         agent = load_agent(
             folder / "agents" / f"{group}-0.safetensors", method=build_method(method)
         )
-        seen = view(agent, data, samples)
-        for noiseless in (False, True) if seen.is_noisy else (False,):
-            told = seen.representations(noiseless=noiseless)
+        outputs = AgentOutputs.of(agent, data, samples)
+        for noiseless in (False, True) if outputs.is_noisy else (False,):
+            told = outputs.representations(noiseless=noiseless)
             mark = "noiseless/" if noiseless else ""
             yield from ((f"{group}/{mark}{name}", told[name]) for name in READ if name in told)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from parse_dfl.analysis.pid import estimate
-from parse_dfl.analysis.pid.exact import solve
+from parse_dfl.analysis.pid.discrete import solve
 from parse_dfl.data.built_in import SyntheticConfig, synthetic
 from studies.provenance import provenance, today, write_result
 

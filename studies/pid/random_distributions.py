@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.exact import solve
+from parse_dfl.analysis.pid.discrete import solve
 from studies.pid.cone import solve_union
 from studies.pid.dit_solver import union_by_dit
 from studies.provenance import provenance, today, write_result
@@ -74,9 +74,9 @@ def compare(joint: NDArray[np.float64]) -> dict[str, Any]:
     dit = union_by_dit(joint)
     after_dit = time.perf_counter()
     return {
-        "to_clarabel": ours.alignment.bits - cone.bits,
-        "gap": ours.alignment.gap_bits,
-        "dit_excess": dit - ours.alignment.bits,
+        "to_clarabel": ours.union.bits - cone.bits,
+        "gap": ours.union.gap_bits,
+        "dit_excess": dit - ours.union.bits,
         "ours_seconds": after_ours - start,
         "clarabel_seconds": after_cone - after_ours,
         "dit_seconds": after_dit - after_cone,

@@ -29,9 +29,11 @@ def engine(stand_in, tmp_path, monkeypatch):
         return directory / "report.html"
 
     stand_in("parse_dfl.runs.compare", compare=compare)
-    stand_in("parse_dfl.report.reading", read_comparison=Read)
-    stand_in("parse_dfl.report.terminal", comparison_table=lambda read: f"table of {read}")
-    stand_in("parse_dfl.report.page", write_report=write_report)
+    stand_in("parse_dfl.report.load", read_comparison=lambda folder, roles: Read(folder))
+    stand_in("parse_dfl.report.cells", diverged_sentences=list)
+    stand_in("parse_dfl.report.tables.results", comparison_table=lambda read: f"table of {read}")
+    stand_in("parse_dfl.report.terminal", TerminalTable=str)
+    stand_in("parse_dfl.runs.reporting", ROLES=None, write_report=write_report)
     return calls
 
 

@@ -62,7 +62,6 @@ def test_an_unknown_set_is_one_line(catalog, capsys):
 
 
 def test_the_real_digits_are_described(capsys):
-    pytest.importorskip("parse_dfl.data.splits", reason="the data room is not built yet")
     assert main(["data", "digits"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "bottom vector 32" in shown

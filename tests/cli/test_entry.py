@@ -96,10 +96,10 @@ def test_an_unknown_option_offers_the_nearest(capsys):
 def test_the_lines_of_a_message_become_one(capsys, monkeypatch, stand_in):
     from parse_dfl.errors import DataError
 
-    def refuse(_):
+    def refuse(_, **options):
         raise DataError("two\n  lines")
 
-    stand_in("parse_dfl.report.page", write_report=refuse)
+    stand_in("parse_dfl.runs.reporting", write_report=refuse)
     assert main(["report", "x"]) == 2
     assert capsys.readouterr().err == "parse-dfl: two lines\n"
 
@@ -109,29 +109,29 @@ def test_the_lines_of_a_message_become_one(capsys, monkeypatch, stand_in):
     [(KeyboardInterrupt(), "interrupted"), (Interrupted("go on"), "interrupted; go on")],
 )
 def test_ctrl_c_is_130(stop, line, capsys, stand_in):
-    def interrupted(_):
+    def interrupted(_, **options):
         raise stop
 
-    stand_in("parse_dfl.report.page", write_report=interrupted)
+    stand_in("parse_dfl.runs.reporting", write_report=interrupted)
     assert main(["report", "x"]) == 130
     assert capsys.readouterr().err == f"parse-dfl: {line}\n"
 
 
 @pytest.mark.filterwarnings("always")
 def test_a_warning_is_one_line_once(capsys, stand_in):
-    def warn(directory):
+    def warn(directory, **options):
         for _ in range(2):
             warnings.warn("ring is\n too small", UserWarning, stacklevel=1)
         return directory / "report.html"
 
-    stand_in("parse_dfl.report.page", write_report=warn)
+    stand_in("parse_dfl.runs.reporting", write_report=warn)
     assert main(["report", "x"]) == 0
     assert capsys.readouterr() == ("x/report.html\n", "warning: ring is too small\n")
 
 
 def test_the_accuracies_to_reach_are_handed_on(capsys, stand_in):
     seen = []
-    stand_in("parse_dfl.report.page", write_report=lambda folder, **more: seen.append(more))
+    stand_in("parse_dfl.runs.reporting", write_report=lambda folder, **more: seen.append(more))
     assert main(["report", "x", "--reach", "0.5,0.75"]) == 0
     assert seen == [{"levels": [0.5, 0.75]}]
     assert main(["report", "x", "--reach", "80"]) == 2

@@ -21,7 +21,7 @@ from parse_dfl.peers.status import RoundReport
 from parse_dfl.runs.folder import locked
 from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.runs.run import check_engine
-from parse_dfl.safe_names import name_key
+from parse_dfl.text import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
 

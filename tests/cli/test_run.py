@@ -28,8 +28,9 @@ def engine(stand_in, tmp_path, monkeypatch):
 
     summary = SimpleNamespace(name="x", diverged=None)
     stand_in("parse_dfl.runs.run", run=run, resume_run=resume_run)
-    stand_in("parse_dfl.report.reading", read_run=lambda out: SimpleNamespace(summary=summary))
-    stand_in("parse_dfl.report.terminal", run_table=lambda summary: f"table of {summary.name}")
+    stand_in("parse_dfl.report.load", read_run=lambda out: SimpleNamespace(summary=summary))
+    stand_in("parse_dfl.report.tables.results", run_table=lambda run: f"table of {run.name}")
+    stand_in("parse_dfl.report.terminal", TerminalTable=str)
     return calls
 
 

@@ -247,7 +247,6 @@ def test_moments_are_not_guarded_against_liars():
 @pytest.mark.parametrize(
     ("others", "message"),
     [
-        ({"engine": "peers"}, "peers do not agree on a standardisation yet"),
         ({"overlay.attackers": ["acc-0:scale:10"]}, "nothing guards what agents agree"),
         ({"overlay.robust": "clipping"}, "nothing guards what agents agree"),
     ],

@@ -75,7 +75,9 @@ class PlainAgent:
         positions = torch.from_numpy(sampler.positions(round, steps)[:, 0])
         self.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * like.trainer.method.stages[stage].rate(group["branch"], self.spec)
+            group["lr"] = lr * like.trainer.method.stages[stage].lr_scale(
+                group["branch"], self.spec
+            )
         for step in range(steps):
             chosen = positions[step]
             key = torch.tensor([agent_key(self.spec, "draws")])

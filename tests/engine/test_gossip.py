@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from parse_dfl.byzantine import Attacker
-from parse_dfl.engine.gossip import Payload, attack
+from parse_dfl.engine.gossip import Gossip, InProcessChannel, Payload, attack
 from tests.small import federation, rows_of, run_rounds
 
 HONEST = torch.tensor([3.0, -4.0], dtype=torch.float64)
@@ -122,3 +122,35 @@ def test_absent_agents_send_nothing():
     simulator = run_rounds(federation(absence=0.5, agents="a=6"), 1)
     full = federation(agents="a=6").payload()
     assert simulator.payload().total_bytes < full.total_bytes
+
+
+class Lossy(InProcessChannel):
+    """A channel on which nothing arrives of the branches of one component."""
+
+    def __init__(self, mixing_of, lost):
+        super().__init__(mixing_of)
+        self.lost, self.delivered = lost, 0
+
+    def link(self, rows):
+        link = super().link(rows)
+        if rows.branch.component == self.lost:
+            link.incoming = lambda: None
+        return link
+
+    def deliver(self):
+        self.delivered += 1
+
+
+@pytest.mark.parametrize("method", ["dsgd-hybrid", "gradient-surgery"])
+def test_only_rows_of_which_something_arrived_are_replaced(method):
+    simulator = federation(method, agents="a=4", lr=0.1)
+    simulator.trainer.begin_round()
+    simulator.trainer.train(set())
+    before = rows_of(simulator)
+    channel = Lossy(simulator._mixing_of(1, set()), lost="head")
+    Gossip(share_second=False).step(simulator.layout.branches, simulator.stage, channel, round=1)
+    assert channel.delivered == 1
+    for (_, _, branch), same in {
+        key: torch.equal(row, before[key]) for key, row in rows_of(simulator).items()
+    }.items():
+        assert same == ("/head" in branch)

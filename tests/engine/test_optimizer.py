@@ -107,7 +107,7 @@ AGENTS = AgentMix.from_string("a+b=5").agents(0)
 def method_with(rate):
     """PARSE whose agents keep all to themselves, so that each depends on its own rate alone."""
     plain = parse_method(ParseOptions(), sharing=nothing)
-    return replace(plain, stages=(replace(plain.stages[0], rate=rate),))
+    return replace(plain, stages=(replace(plain.stages[0], lr_scale=rate),))
 
 
 def by_agent(branch, agent):

@@ -43,8 +43,8 @@ def test_what_receives_otherwise_does_not_count_as_averaging():
     assert not Keep().averages
 
 
-def stage(share=1.0, **more):
-    return Stage(objective=joint_loss, sharing=nothing, share=share, **more)
+def stage(fraction=1.0, **more):
+    return Stage(objective=joint_loss, sharing=nothing, fraction=fraction, **more)
 
 
 def method(*shares):
@@ -79,7 +79,7 @@ def test_a_stage_averages_and_learns_at_the_full_rate_unless_it_says_otherwise()
     rule, branch = Average(), Branch("a", "head", "0")
     assert stage().exchange(branch) is AVERAGE
     assert stage(exchanges={"head": rule}).exchange(branch) is rule
-    assert stage().rate(branch, agent("a")) == 1.0
+    assert stage().lr_scale(branch, agent("a")) == 1.0
 
 
 METHODS = [

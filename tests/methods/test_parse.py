@@ -1,17 +1,38 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from parse_dfl.config.methods import ParseOptions
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import ParseAdaptive, ParseOptions
+from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import trained_agent
+from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import hybrid
-from parse_dfl.methods.parse import parse_method, parse_objective
+from parse_dfl.methods.parse import (
+    gated,
+    oracle,
+    parse_adaptive,
+    parse_method,
+    parse_objective,
+    ungated,
+)
 from parse_dfl.networks.layers import Dropout
-from parse_dfl.networks.losses import Batch, cross_entropy, modality_loss, supervised_contrastive
-from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
+from parse_dfl.networks.losses import (
+    Batch,
+    cross_entropy,
+    joint_loss,
+    modality_loss,
+    supervised_contrastive,
+)
+from parse_dfl.networks.parse import GatedOutputs, GatedParseNetwork, ParseNetwork, weigh
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
+from tests.networks.test_parse import BOTH, gated_inputs
+from tests.small import federation, rows_of, run_rounds, small_data, small_network_spec
 
 ROWS, BATCH = 2, 5
 
@@ -127,3 +148,210 @@ def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method
             source = simulator.trainer.data.source
             said = alone.predict({m: source.modalities[m][:20] for m in alone.spec.modalities})
             assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))
+
+
+def test_slices_learn_from_the_sum_and_gates_from_what_they_weigh():
+    generator = torch.Generator().manual_seed(0)
+    one, other, first, second = torch.randn(4, 1, 8, 3, generator=generator)
+    outputs = GatedOutputs(
+        logits=first + second,
+        modality_logits={"a": one, "b": other},
+        slice_logits={"unique.a": one, "unique.b": other},
+        weighted={"unique.a": first, "unique.b": second},
+    )
+    number = torch.arange(8).unsqueeze(0)
+    label, weight = number % 3, torch.full((1, 8), 1 / 8)
+    prior = torch.randn(1, 3, generator=generator).log_softmax(-1)
+    batch = Batch(label, weight, prior, number)
+
+    def mean(logits, chosen):
+        shifted = logits[0] + prior
+        every = torch.nn.functional.cross_entropy(shifted, label[0], reduction="none")
+        return every[chosen].mean()
+
+    held = number[0] % 4 == 0
+    of_gates = sum(mean(logits, held) for logits in (first + second, first, second))
+    expected = mean(one + other, ~held) + of_gates
+    torch.testing.assert_close(gated(joint_loss, 4)(outputs, batch)[0], expected)
+    everything = torch.ones(8, dtype=torch.bool)
+    torch.testing.assert_close(
+        ungated(joint_loss)(outputs, batch)[0], mean(one + other, everything)
+    )
+
+
+def gates(simulator):
+    return {k: v for k, v in rows_of(simulator).items() if "/gate/" in k[2]}
+
+
+def test_gates_stand_while_slices_learn_from_all_samples():
+    simulator = run_rounds(federation("parse"), 3)
+    halfway, everything = gates(simulator), rows_of(simulator)
+    assert all(row.abs().sum() > 0 for row in halfway.values())
+    run_rounds(simulator, 3)
+    averaged = {key: row.mean() for key, row in halfway.items()}
+    for branch in {key[2] for key in halfway}:  # exchanged still, and so the same on average
+        before = [averaged[key] for key in halfway if key[2] == branch]
+        after = [row.mean() for key, row in gates(simulator).items() if key[2] == branch]
+        torch.testing.assert_close(torch.stack(after).mean(), torch.stack(before).mean())
+    moved = rows_of(simulator)
+    assert all(not torch.equal(moved[k], everything[k]) for k in everything if "/gate/" not in k[2])
+
+
+def test_the_schedule_goes_on_through_both_parts():
+    method = parse_method(ParseOptions())
+    assert method.stage_bounds(10) == [(1, 5), (6, 10)]
+    assert [method.schedule_bounds(stage, 10) for stage in (0, 1)] == [(1, 10)] * 2
+    assert method.stage_bounds(1)[method.stage_at(1, 1)] == (1, 1)
+    assert run_rounds(federation("parse", rounds=1), 1).round == 1
+
+
+def clear_and_weak():
+    """One modality that shows the class, and one that hints at it, in many numbers."""
+    rng = np.random.default_rng(0)
+    label = np.arange(900) % 3
+    angle = 2 * np.pi * label / 3
+    clear = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(size=(900, 2))
+    weak = 0.05 * rng.normal(size=(3, 200))[label] + rng.normal(size=(900, 200))
+    return from_mapping("clear and weak", {"a": clear, "b": weak}, label)
+
+
+def accuracies(**options):
+    """Of each group on :func:`clear_and_weak`, with seeds side by side."""
+    simulator = federation(
+        parse_method(ParseOptions(**options)),
+        agents="a=3,b=3,a+b=3",
+        seeds=(0, 1),
+        data=clear_and_weak(),
+        sizes=(48,),
+        network=NetworkConfig(latent=48, hidden=32),
+        rounds=40,
+        batch_size=16,
+        lr=0.01,
+    )
+    scores = run_rounds(simulator, 40).evaluate(torch.arange(900))
+    return {stack.agents[0].group: float(found.accuracy.mean()) for stack, found in scores}
+
+
+def test_who_has_a_weak_modality_as_well_does_no_worse():
+    summed, weighted = accuracies(hold_out=0), accuracies()
+    assert summed["a+b"] < summed["a"] - 0.01  # the fault that the weights are there for
+    assert weighted["a+b"] > weighted["a"] - 0.01
+
+
+def test_a_weak_slice_is_doubted_though_the_clear_one_answers_every_held_out_sample():
+    """What the joint prediction teaches fades as it becomes sure; a slice's own error does not."""
+    label = torch.arange(8).unsqueeze(0) % 2
+    batch = Batch(label, torch.full((1, 8), 1 / 8), torch.zeros(1, 2), 4 * torch.arange(8)[None])
+    sign = (1 - 2.0 * label).unsqueeze(-1) * torch.tensor([1.0, -1.0])
+    clear, weak = 20 * sign, 4 * sign
+    weak[:, :4] *= -1  # sure of itself, and right in half of the samples
+    trust = torch.zeros(2, 1, 2, requires_grad=True)
+    weighted = weigh(torch.stack([clear, weak]), trust)
+    outputs = GatedOutputs(
+        logits=weighted.sum(0),
+        modality_logits={"a": clear, "b": weak},
+        slice_logits={"unique.a": clear, "unique.b": weak},
+        weighted=dict(zip(("unique.a", "unique.b"), weighted, strict=True)),
+    )
+    gated(joint_loss, 4)(outputs, batch).sum().backward()
+    assert trust.grad[1, 0, 0] > 1  # a step of descent lowers the weak slice's reliability
+    trust.grad = None
+    joint_loss(
+        replace(outputs, logits=weigh(torch.stack([clear, weak]), trust).sum(0)), batch
+    ).sum().backward()
+    assert trust.grad.abs().max() < 1e-4
+
+
+def test_without_held_out_samples_it_is_the_plain_sum():
+    method = parse_method(ParseOptions(hold_out=0))
+    assert len(method.stages) == 1
+    assert method.network is not GatedParseNetwork
+    assert parse_method(ParseOptions(gate_share=1.0)).stages[0].fraction == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"hold_out": 1}, "hold_out must be at least 2, not 1"),
+        ({"gate_share": 1.5}, "gate_share must be at most 1 and above 0, not 1.5"),
+        ({"gate_share": 0.0}, "gate_share must be at most 1 and above 0, not 0"),
+    ],
+)
+def test_impossible_options_are_refused(options, told):
+    with pytest.raises(ConfigError, match=told):
+        ParseOptions(**options)
+
+
+GATED = 7
+
+
+def gradients(numbers):
+    """Which parts the loss of one batch reaches, its samples numbered so."""
+    network = GatedParseNetwork(small_network_spec(small_data()), BOTH).eval()
+    inputs = {name: value.unsqueeze(0) for name, value in gated_inputs().items()}
+    for parameter in network.parameters():
+        parameter.data = parameter.data.unsqueeze(0)
+    batch = Batch(
+        torch.arange(GATED).unsqueeze(0) % 3,
+        torch.full((1, GATED), 1 / GATED),
+        torch.zeros(1, 3),
+        torch.tensor([numbers]),
+    )
+    parse_adaptive(ParseAdaptive(hold_out=4)).stages[0].objective(
+        network(inputs), batch
+    ).sum().backward()
+    return {
+        name.split(".")[1]
+        for name, value in network.named_parameters()
+        if value.grad is not None and value.grad.abs().sum() > 0
+    }
+
+
+def test_slices_never_see_the_samples_that_the_gates_learn_from():
+    assert gradients([0, 4, 8, 12, 16, 20, 24]) == {"a/gate", "b/gate", "a+b/gate"}
+
+
+def test_gates_never_see_the_samples_that_slices_learn_from():
+    reached = gradients([1, 2, 3, 5, 6, 7, 9])
+    assert not any(part.endswith("gate") for part in reached)
+    assert {"a/backbone", "b/backbone", "any/redundant", "a+b/synergy"} <= reached
+
+
+def test_gates_are_shared_and_only_among_agents_of_several_modalities():
+    simulator = run_rounds(federation("parse-adaptive"), 3)
+    owners = {agent for _, agent, branch in rows_of(simulator) if branch.startswith("a/gate")}
+    assert owners == {"a+b-0", "a+b-1", "a+b-2"}
+    rows = next(r for b, r in simulator.layout.branches.items() if b.label == "a/gate")
+    assert len(simulator.mixing_cache.mixing(rows, simulator.stage, 1).source)
+    assert rows.params.abs().sum() > 0
+
+
+def test_a_modality_that_is_noise_is_trusted_less():
+    data = small_data({"a": (6,), "b": (6,)}, samples=480)
+    data.modalities["b"][:] = torch.randn(480, 6, generator=torch.Generator().manual_seed(3))
+    trained = {"agents": "a+b=3", "data": data, "sizes": (40,), "rounds": 40, "lr": 0.02}
+    simulator = run_rounds(federation("parse-adaptive", **trained), 40)
+    trust = {
+        branch.label: rows.params[:, ::2].mean()
+        for branch, rows in simulator.layout.branches.items()
+        if branch.component == "gate"
+    }
+    assert trust["b/gate"] < trust["a/gate"] - 0.1
+
+
+def test_too_large_a_share_cannot_be_held_out():
+    with pytest.raises(ConfigError, match="option hold_out must be at least 2, not 1"):
+        parse_adaptive(ParseAdaptive(hold_out=1))
+
+
+def test_centralised_training_keeps_all_rows_of_a_branch_bit_equal():
+    simulator = tiny_simulator(
+        oracle(ParseOptions()), "a=1,b=2,a+b=1", network_spec=tiny_blueprint(dropout=0.2)
+    )
+    start = {branch: rows.params.clone() for branch, rows in simulator.layout.branches.items()}
+    for _ in range(4):
+        simulator.step()
+        for branch, rows in simulator.layout.branches.items():
+            assert torch.equal(rows.params, rows.params[:1].expand_as(rows.params))
+            assert (rows.params != start[branch]).any()
+    assert simulator.payload().total_bytes == 0

@@ -29,7 +29,7 @@ def test_every_name_builds_a_method_that_trains(name):
 
 
 def test_options_reach_their_method():
-    assert build_method("harmony", {"first_stage": 0.25}).stages[0].share == 0.25
+    assert build_method("harmony", {"first_stage": 0.25}).stages[0].fraction == 0.25
     coupling = build_method("sheaf-dmfl", {"edge_width": 3, "head_step": 1}).stages[0].exchanges
     assert coupling["head"].options.edge_width == 3
     assert coupling["head"].options.head_step == 1.0

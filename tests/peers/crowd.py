@@ -86,6 +86,15 @@ class Crowd:
         """What a peer told at its end."""
         return next((m for m in reversed(self.told[name]) if m["kind"] == "done"), None)
 
+    def agreed(self) -> dict[str, dict]:
+        """What each peer told of agreeing on the standardisation."""
+        return {
+            name: message
+            for name, messages in self.told.items()
+            for message in messages
+            if message["kind"] == "agreed"
+        }
+
     def all_done(self, names: Iterable[str] | None = None) -> Callable[[], bool]:
         """Whether all are at their end."""
         return lambda: all(self.done(name) for name in names or self.names)

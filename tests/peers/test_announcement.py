@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.branches import Branch
-from parse_dfl.peers.announcement import PeerInfo, read_info, write_info
+from parse_dfl.peers.announcement import PeerInfo, seal
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.rejection import Reason, Rejected
-from parse_dfl.peers.signed_record import seal
 
-CARD = PeerInfo(
+INFO = PeerInfo(
     name="a-0",
     seed=3,
     modalities=("a", "b"),
@@ -41,34 +40,34 @@ def identity(folder, name="a-0", federation="demo"):
 def read(text, authority, federation="demo"):
     import time
 
-    return read_info(text, federation=federation, authority=authority, now=time.time())
+    return PeerInfo.from_string(text, federation=federation, authority=authority, now=time.time())
 
 
-def test_a_card_comes_back(folder):
+def test_an_announcement_comes_back(folder):
     signer = identity(folder)
-    text = write_info(CARD, signer)
-    assert read(text, signer.authority()) == CARD
+    text = INFO.to_string(signer)
+    assert read(text, signer.authority()) == INFO
     assert not set("/*$?#") & set(text)
-    assert read(write_info(CARD, Insecure("a-0", "demo")), None) == CARD
+    assert read(INFO.to_string(Insecure("a-0", "demo")), None) == INFO
 
 
-def test_a_newcomer_is_known_by_its_card_alone(folder):
-    text, fresh = write_info(CARD, identity(folder)), identity(folder, "b-0").authority()
+def test_a_newcomer_is_known_by_its_announcement_alone(folder):
+    text, fresh = INFO.to_string(identity(folder)), identity(folder, "b-0").authority()
     assert read(text, fresh).name == "a-0"
 
 
 @pytest.mark.parametrize(
     ("forge", "reason"),
     [
-        (lambda own, other: write_info(CARD, Insecure("a-0", "demo")), Reason.FRAMING),
-        (lambda own, other: write_info(CARD, other), Reason.FEDERATION),
-        (lambda own, other: _altered(write_info(CARD, own)), Reason.SIGNATURE),
+        (lambda own, other: INFO.to_string(Insecure("a-0", "demo")), Reason.FRAMING),
+        (lambda own, other: INFO.to_string(other), Reason.FEDERATION),
+        (lambda own, other: _altered(INFO.to_string(own)), Reason.SIGNATURE),
         (lambda own, other: "%%%", Reason.FRAMING),
         (lambda own, other: "", Reason.FRAMING),
         (lambda own, other: "A" * 100_000, Reason.SIZE),
     ],
 )
-def test_a_forged_card_is_refused(folder, forge, reason):
+def test_a_forged_announcement_is_refused(folder, forge, reason):
     own, other = identity(folder), identity(folder, federation="other")
     with pytest.raises(Rejected) as refused:
         read(forge(own, other), own.authority())
@@ -88,11 +87,13 @@ def test_random_bytes_are_refused_and_nothing_else(data):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["seed", "samples", "created_ns", "modalities", "branches", "terms"]),
+        st.sampled_from(
+            ["seed", "samples", "created_ns", "modalities", "branches", "terms", "local_steps"]
+        ),
         st.none() | st.integers() | TEXTS | st.lists(TEXTS, max_size=3),
     )
 )
-def test_random_facts_are_a_card_or_refused(content):
+def test_random_facts_are_an_announcement_or_refused(content):
     text = base64.urlsafe_b64encode(
         seal("info", {"terms": {}, **content}, Insecure("a-0", "demo"))
     ).decode()

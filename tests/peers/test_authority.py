@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parse_dfl.errors import IdentityError
-from parse_dfl.peers.authority import Authority
+from parse_dfl.peers.authority import SIGNATURE_BYTES, Authority, Reason, Rejected, is_signed, sign
 from parse_dfl.peers.certificates import create_ca
-from parse_dfl.peers.rejection import Reason, Rejected
 from tests.peers.trust import DAY_S, make_agent
 
 
@@ -16,7 +18,7 @@ def agent(tmp_path):
 
 @pytest.fixture
 def now(agent):
-    return agent.certified.valid_from + DAY_S
+    return agent.verified.valid_from + DAY_S
 
 
 def refused(reason, call, *arguments):
@@ -46,13 +48,13 @@ def test_a_signature_holds_for_its_data_and_key_alone(agent, tmp_path, now):
 def test_certificates_are_known_by_fingerprint_once_they_were_shown(agent, now):
     authority = agent.authority()
     assert "no certificate was shown" in refused(
-        Reason.UNCERTIFIED, authority.known, agent.fingerprint, now
+        Reason.UNCERTIFIED, authority.verified, agent.fingerprint, now
     )
     certified = authority.check(agent.certificate, now)
-    assert authority.known(agent.fingerprint, now) is certified
+    assert authority.verified(agent.fingerprint, now) is certified
     assert authority.check(agent.certificate, now) is certified
     late = now + 20 * DAY_S
-    assert "expired on" in refused(Reason.EXPIRED, authority.known, agent.fingerprint, late)
+    assert "expired on" in refused(Reason.EXPIRED, authority.verified, agent.fingerprint, late)
 
 
 def test_expired_and_premature_certificates(agent, now):
@@ -121,3 +123,20 @@ def test_authorities_that_are_none(tmp_path, agent):
     (tmp_path / "x.pem").write_bytes(b"".join(path.read_bytes() for path in mixed))
     with pytest.raises(IdentityError, match="no authority's certificate of one federation"):
         Authority.load(tmp_path / "x.pem")
+
+
+OWN, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100))
+def test_a_signature_is_of_its_data_and_key_alone(data, other):
+    signature = sign(OWN, data)
+    assert len(signature) == SIGNATURE_BYTES
+    assert is_signed(OWN.public_key(), signature, data)
+    assert is_signed(OWN.public_key(), signature, other) is (data == other)
+    assert not is_signed(OTHER.public_key(), signature, data)
+
+
+@given(st.binary(max_size=2 * SIGNATURE_BYTES) | st.binary(min_size=64, max_size=64))
+def test_whatever_comes_instead_is_none(rubbish):
+    assert not is_signed(OWN.public_key(), rubbish, b"data")

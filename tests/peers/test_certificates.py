@@ -6,7 +6,14 @@ import pytest
 from cryptography import x509
 
 from parse_dfl.errors import ConfigError, IdentityError, OutputError
-from parse_dfl.peers.certificates import create_ca, issue, read_certificate, read_key
+from parse_dfl.peers.certificates import (
+    check_name,
+    create_ca,
+    is_address,
+    issue,
+    read_certificate,
+    read_key,
+)
 from parse_dfl.peers.identity import Identity
 from tests.peers.trust import at
 
@@ -42,13 +49,13 @@ def test_rotation_replaces_the_files_and_the_old_one_stays_valid(ca, tmp_path):
     assert second.fingerprint != first.fingerprint
     authority = second.authority()
     for identity in (first, second):
-        assert authority.check(identity.certificate, identity.certified.valid_from + 1)
+        assert authority.check(identity.certificate, identity.verified.valid_from + 1)
 
 
 def test_no_certificate_outlives_its_authority(ca, tmp_path):
     long = Identity.load(issue(ca, "acc-0", hosts=[], days=400, out=tmp_path))
     end = read_certificate(ca / "ca.pem").not_valid_after_utc.timestamp()
-    assert long.certified.valid_until == end
+    assert long.verified.valid_until == end
 
 
 def test_an_authority_is_never_overwritten(ca):
@@ -110,3 +117,28 @@ def test_a_key_of_another_kind(tmp_path):
     (tmp_path / "key.pem").write_bytes(pem)
     with pytest.raises(IdentityError, match="another kind; P-256 is used"):
         read_key(tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("name", ["acc-0", "acc+gyro-12", "_x", "7.b", "a" * 64])
+def test_good_names(name):
+    assert check_name("agent", name) == name
+
+
+@pytest.mark.parametrize("name", ["", "..", ".x", "-x", "a/b", "a b", "a*", "a" * 65, "é", "a\n"])
+def test_names_that_could_mean_something_else_are_refused(name):
+    with pytest.raises(ConfigError, match=r"cannot name the agent; use at most 64 letters"):
+        check_name("agent", name)
+
+
+@pytest.mark.parametrize(
+    ("host", "numeric"),
+    [("10.0.0.7", True), ("::1", True), ("localhost", False), ("a-b.example.org", False)],
+)
+def test_hosts(host, numeric):
+    assert is_address(host) is numeric
+
+
+@pytest.mark.parametrize("host", ["", "*.example.org", "a b", "tls/host", "host:7447", "x" * 300])
+def test_bad_hosts_are_refused(host):
+    with pytest.raises(ConfigError, match="neither an IP address nor a host name"):
+        is_address(host)

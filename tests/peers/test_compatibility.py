@@ -1,17 +1,26 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.compatibility import (
     MOST_TERM_VALUE,
     MOST_TERMS,
+    NAMES,
+    apart,
+    class_terms,
+    compatible,
     differences,
     in_a_sentence,
-    listed,
+    outvoted_by,
     read_terms,
     short,
 )
-from parse_dfl.peers.rejection import Reason, Rejected
 
 
 def test_a_difference_names_both_values_at_both_sites():
@@ -34,14 +43,56 @@ def test_a_modality_counts_where_both_own_it():
     assert differences(mine, {"sample of x": "image 1x2x2"}, me="a", them="b")
 
 
-def test_long_lists_stay_short_and_still_differ():
+def test_of_class_lists_the_first_class_that_differs_is_named():
+    names = [f"class number {number}" for number in range(100)]
+    other = [*names[:70], "another", *names[71:]]
+    found = differences(class_terms(names), class_terms(other), me="a", them="b")
+    assert found == ["class 70 of label_names is 'class number 70' at a and 'another' at b"]
+    fewer = differences(class_terms(names), class_terms(names[:99]), me="a", them="b")
+    assert fewer == ["class 99 of label_names is 'class number 99' at a and not there at b"]
+
+
+def test_very_long_class_lists_fit_and_what_does_not_travel_still_differs():
     names = [f"a class of a very long name {number}" * 9 for number in range(1000)]
     other = [*names[:-1], "another"]
-    assert len(listed(names)) == MOST_TERM_VALUE
-    assert listed(names).startswith("1000: 'a class")
-    assert listed(names) != listed(other)
-    assert listed(names[::-1]) != listed(names)
-    assert listed(["a", "b"]) != listed(["a', 'b"])
+    assert read_terms(class_terms(names)) == class_terms(names)
+    (found,) = differences(class_terms(names), class_terms(other), me="a", them="b")
+    assert found.startswith("class names (label_names) are [1000 classes, digest ")
+    assert class_terms(names[::-1]) != class_terms(names)
+    assert class_terms(["a", "b"]) != class_terms(['a", "b'])
+
+
+@given(st.dictionaries(st.sampled_from([NAMES, f"{NAMES} 1", f"{NAMES} 2"]), st.text(max_size=9)))
+def test_whatever_a_stranger_says_of_its_classes_is_a_difference(terms):
+    own = class_terms(["x", "y"])
+    assert bool(differences(own, terms, me="a", them="b")) == (terms != own)
+
+
+def info(name, **terms):
+    return PeerInfo(
+        name=name, seed=0, modalities=("a",), samples=1, branches=(), created_ns=0, terms=terms
+    )
+
+
+def outvoted(own, *others):
+    return outvoted_by(own, {other.name: other for other in others})
+
+
+def test_the_smaller_group_is_outvoted_and_of_two_equal_ones_neither():
+    a, b, odd = info("a", lr="1"), info("b", lr="1"), info("odd", lr="2")
+    assert outvoted(odd, a, b) == ["a", "b"]
+    assert not outvoted(a, b, odd)
+    assert not outvoted(a, odd)
+    assert not outvoted(odd, a)
+    assert not outvoted(a)
+
+
+def test_another_number_of_local_steps_is_said_and_no_more():
+    view = {"a": info("a"), "b": replace(info("b"), local_steps=3)}
+    assert apart(view, "a") == {
+        "b": "makes 3 local steps a round, this agent 0: set local_steps for the same at every site"
+    }
+    assert compatible(view["a"], view["b"])
 
 
 def test_what_cannot_be_shown_is_known_by_its_digest():

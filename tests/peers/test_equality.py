@@ -16,9 +16,16 @@ EIGHT = "top=2,bottom=3,bottom+top=3"
 ROUNDS = 20
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
-def test_peers_and_simulator_agree(dtype, tolerance, tmp_path):
-    settings = {"training__dtype": dtype, "agents": EIGHT, "training__rounds": ROUNDS}
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "others"),
+    [
+        ("float64", 1e-9, {}),
+        ("float32", 1e-4, {}),
+        ("float64", 1e-9, {"data__standardise": "agreed"}),
+    ],
+)
+def test_peers_and_simulator_agree(dtype, tolerance, others, tmp_path):
+    settings = {"training__dtype": dtype, "agents": EIGHT, "training__rounds": ROUNDS, **others}
     settings |= {"peer__deadline_s": 60.0, "peer__lease_s": 60.0}
     config = tiny(**settings, data__samples_per_agent="16", checkpoint_every=ROUNDS)
     trial = build_trial(config, [config.seed])
@@ -35,6 +42,8 @@ def test_peers_and_simulator_agree(dtype, tolerance, tmp_path):
         told = {n: next(m for m in peers.rounds(n) if m["round"] == round) for n in names}
         assert not any(message["missing"] for message in told.values())
         assert payload_of(told) == payloads[round - 1]
+    if others:
+        assert payload_of(peers.agreed()) == trial.agreement
     rows = {name: read_tensors(tmp_path / "peers" / name / "checkpoint.safetensors")[0]
             for name in names}  # fmt: skip
     for branch, own in simulator.layout.branches.items():

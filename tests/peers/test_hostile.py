@@ -15,11 +15,9 @@ from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.membership import Membership
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.messages import Header, encode
+from parse_dfl.peers.messages import Header, Schema, encode
 from parse_dfl.peers.round_sync import Stop
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import LinkSettings
+from parse_dfl.peers.transport import LinkSettings, Topics
 from parse_dfl.runs.launcher import Launcher
 from parse_dfl.runs.setup import build_trial, prepare
 from parse_dfl.runs.terms import terms_of

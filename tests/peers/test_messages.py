@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.messages import MAGIC, decode, encode, most_bytes
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
+from parse_dfl.peers.messages import MAGIC, Schema, decode, encode, most_bytes
 from tests.peers.trust import HEADER, NOBODY, SCHEMA, TENSORS, make_agent, message
 
 LIMIT = 100_000
@@ -71,14 +70,14 @@ def test_a_signed_message_names_its_sender_by_fingerprint(tmp_path):
     agent, other = make_agent(tmp_path), make_agent(tmp_path, "acc-1")
     arrived = decode(message(agent), limit_bytes=LIMIT)
     assert arrived.fingerprint == agent.fingerprint
-    arrived.verify(agent.certified)
+    arrived.verify(agent.verified)
     assert "acc-1 signed a message of 'acc-0'" in refused(
-        Reason.SENDER, arrived.verify, other.certified
+        Reason.SENDER, arrived.verify, other.verified
     )
     altered = bytearray(message(agent))
     altered[150] ^= 1
     with pytest.raises(Rejected):
-        decode(bytes(altered), limit_bytes=LIMIT).verify(agent.certified)
+        decode(bytes(altered), limit_bytes=LIMIT).verify(agent.verified)
 
 
 def test_framing_of_a_default_branch_is_small(tmp_path):

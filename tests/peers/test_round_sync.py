@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.config import PeerConfig
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
 from parse_dfl.peers.round_sync import (
     NewerRounds,
     RoundPacer,
@@ -101,7 +101,7 @@ class Agent:
     """A trainer that stands in a round, the rounds that it hears of, and what it notes."""
 
     def __init__(self, own: int, others: list[int], **values: object) -> None:
-        self.trainer = federation(**{"rounds": 100, **values})
+        self.trainer = federation(**{"rounds": 100, **values}).trainer
         self.trainer.skip_to(own)
         self.others, self.notes, self.now, self.asked = others, [], 0.0, 0
         self.lockstep = RoundSync(
@@ -259,9 +259,9 @@ def test_what_is_refused_for_another_reason_does_not_count(pace):
         federation="demo", own="acc-9", authority=None, rounds=round_filter(PeerConfig(pace=pace))
     )
     validator.expect(BRANCH, SCHEMA)
-    assert not validator.judge(message(schema="0" * 16), round=5, now=0.0).accepted
-    assert validator.judge(message(), round=5, now=0.0).accepted
-    again = validator.judge(message(), round=5, now=0.0)
+    assert not validator.validate(message(schema="0" * 16), round=5, now=0.0).accepted
+    assert validator.validate(message(), round=5, now=0.0).accepted
+    again = validator.validate(message(), round=5, now=0.0)
     assert again.accepted is (pace == "synchronous")
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from parse_dfl.peers.announcement import unseal
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.round_sync import RoundStats, RoundWindow
-from parse_dfl.peers.signed_record import unseal
 from parse_dfl.peers.status import ABOUT, StatusPublisher, rounds_of
 from parse_dfl.peers.validation import MessageValidator
 from tests.small import federation
@@ -31,11 +31,16 @@ def telling():
     validator = MessageValidator(
         federation="demo", own="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
     )
-    validator.judge(b"rubbish", round=1, now=0.0, sender="a-2")
+    validator.validate(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()
     identity = Insecure("a-0", "demo")
     return StatusPublisher(
-        federation(agents="a=1", rounds=9), BYTES, validator, identity, heard, lambda: {"a-0"}
+        federation(agents="a=1", rounds=9).trainer,
+        BYTES,
+        validator,
+        identity,
+        heard,
+        lambda: {"a-0"},
     ), heard
 
 
@@ -75,14 +80,14 @@ def test_an_accuracy_is_told_until_there_is_a_later_one():
     assert [report.scores for report in heard.reports] == [{"accuracy": 0.5}, None]
 
 
-def test_nobody_follows_those_that_have_diverged_or_left():
+def test_nobody_follows_those_that_have_diverged():
     statuses = {
         "a-0": {"round": 3, "diverged": False},
         "a-1": {"round": 9, "diverged": True},
         "a-2": {"round": 4},
         "a-3": {"round": 8, "diverged": False},
     }
-    assert rounds_of(statuses, {"a-0", "a-1", "a-2"}) == [3, 4]
+    assert rounds_of(statuses) == [3, 4, 8]
 
 
 def test_a_status_says_whether_the_agent_has_diverged():

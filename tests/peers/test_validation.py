@@ -5,14 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parse_dfl.peers.rejection import Reason
+from parse_dfl.peers.authority import Reason
 from parse_dfl.peers.round_sync import RoundWindow
 from parse_dfl.peers.validation import MessageValidator, RateLimits
 from tests.peers.trust import BRANCH, DAY_S, HEADER, SCHEMA, TENSORS, make_agent, message
 
 ROUND = 5
 WINDOW = RoundWindow(behind=2, ahead=3)
-MANNERS = RateLimits(
+LIMITS = RateLimits(
     messages_per_second=10,
     burst=20,
     most_strikes=4,
@@ -31,12 +31,12 @@ def agents(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def now(agents):
-    return agents[1].certified.valid_from + DAY_S
+    return agents[1].verified.valid_from + DAY_S
 
 
-def make_guard(authority=None):
+def make_validator(authority=None):
     validator = MessageValidator(
-        federation="demo", own="acc-9", authority=authority, rounds=WINDOW, manners=MANNERS
+        federation="demo", own="acc-9", authority=authority, rounds=WINDOW, limits=LIMITS
     )
     validator.expect(BRANCH, SCHEMA)
     return validator
@@ -47,14 +47,14 @@ def validator(agents, now):
     """One that was shown the certificate of acc-0."""
     authority = agents[0].authority()
     authority.check(agents[0].certificate, now)
-    return make_guard(authority)
+    return make_validator(authority)
 
 
 def test_a_good_message_is_accepted(validator, agents, now):
-    verdict = validator.judge(message(agents[0]), round=ROUND, now=now, sender="acc-0")
-    assert verdict.accepted
-    assert verdict.header == HEADER
-    assert torch.equal(verdict.tensors["theta"], TENSORS["theta"])
+    result = validator.validate(message(agents[0]), round=ROUND, now=now, sender="acc-0")
+    assert result.accepted
+    assert result.header == HEADER
+    assert torch.equal(result.tensors["theta"], TENSORS["theta"])
     assert validator.report(now) == {
         "accepted": {"acc-0": 1},
         "refused": {},
@@ -93,9 +93,9 @@ VERIFIED = {"schema", "dtype", "shape", "values"}
 
 @pytest.mark.parametrize("reason", BAD)
 def test_every_reason_is_found_and_counted(reason, validator, agents, now):
-    verdict = validator.judge(BAD[reason](*agents), round=ROUND, now=now)
-    assert (verdict.accepted, verdict.reason, verdict.tensors) == (False, Reason(reason), {})
-    assert verdict.detail
+    result = validator.validate(BAD[reason](*agents), round=ROUND, now=now)
+    assert (result.accepted, result.reason, result.tensors) == (False, Reason(reason), {})
+    assert result.detail
     name = {"sender": "acc-7", "uncertified": "acc-1"}.get(reason, "acc-0")
     name = "(unreadable)" if reason in ("size", "framing", "version") else name
     report = validator.report(now)
@@ -105,73 +105,73 @@ def test_every_reason_is_found_and_counted(reason, validator, agents, now):
 
 
 def test_another_kind_of_message(validator, agents, now):
-    verdict = validator.judge(message(agents[0], kind="gossip"), round=ROUND, now=now)
-    assert verdict.reason is Reason.BRANCH
+    result = validator.validate(message(agents[0], kind="gossip"), round=ROUND, now=now)
+    assert result.reason is Reason.BRANCH
 
 
 @pytest.mark.parametrize(("ahead", "accepted"), [(-3, False), (-2, True), (3, True), (4, False)])
 def test_the_window_of_rounds(validator, agents, now, ahead, accepted):
-    verdict = validator.judge(message(agents[0], round=ROUND + ahead), round=ROUND, now=now)
-    assert verdict.accepted is accepted
+    result = validator.validate(message(agents[0], round=ROUND + ahead), round=ROUND, now=now)
+    assert result.accepted is accepted
 
 
 def test_unsigned_messages_are_refused_where_there_is_an_authority(validator, now):
-    verdict = validator.judge(message(), round=ROUND, now=now)
-    assert verdict.reason is Reason.UNCERTIFIED
-    assert "unsigned" in verdict.detail
+    result = validator.validate(message(), round=ROUND, now=now)
+    assert result.reason is Reason.UNCERTIFIED
+    assert "unsigned" in result.detail
 
 
 def test_an_insecure_federation_takes_signed_and_unsigned(agents, now):
     for sender in (message(), message(agents[0])):
-        assert make_guard().judge(sender, round=ROUND, now=now).accepted
+        assert make_validator().validate(sender, round=ROUND, now=now).accepted
 
 
 def test_a_certificate_that_expires_meanwhile(validator, agents, now):
-    verdict = validator.judge(message(agents[0]), round=ROUND, now=now + 30 * DAY_S)
-    assert verdict.reason is Reason.EXPIRED
+    result = validator.validate(message(agents[0]), round=ROUND, now=now + 30 * DAY_S)
+    assert result.reason is Reason.EXPIRED
 
 
 @pytest.mark.parametrize("sender", ["acc-1", "acc-9"])
 def test_a_message_under_another_agents_key_of_the_network(validator, agents, now, sender):
-    verdict = validator.judge(message(agents[0]), round=ROUND, now=now, sender=sender)
-    assert verdict.reason is Reason.SENDER
+    result = validator.validate(message(agents[0]), round=ROUND, now=now, sender=sender)
+    assert result.reason is Reason.SENDER
 
 
 def test_nobody_speaks_under_ones_own_name(validator, agents, now):
-    verdict = validator.judge(message(agents[0], sender="acc-9"), round=ROUND, now=now)
-    assert verdict.reason is Reason.SENDER
+    result = validator.validate(message(agents[0], sender="acc-9"), round=ROUND, now=now)
+    assert result.reason is Reason.SENDER
 
 
 def test_branches_come_and_go(validator, agents, now):
     validator.forget(BRANCH)
     assert validator.limit_bytes == 0
-    assert validator.judge(message(agents[0]), round=ROUND, now=now).reason is Reason.SIZE
+    assert validator.validate(message(agents[0]), round=ROUND, now=now).reason is Reason.SIZE
     validator.expect(BRANCH, SCHEMA)
-    assert validator.judge(message(agents[0]), round=ROUND, now=now).accepted
+    assert validator.validate(message(agents[0]), round=ROUND, now=now).accepted
 
 
 def test_too_many_messages_at_once(validator, agents, now):
-    verdicts = [validator.judge(message(agents[0]), round=ROUND, now=now) for _ in range(21)]
-    assert [verdict.reason for verdict in verdicts] == [None] * 20 + [Reason.RATE]
+    verdicts = [validator.validate(message(agents[0]), round=ROUND, now=now) for _ in range(21)]
+    assert [result.reason for result in verdicts] == [None] * 20 + [Reason.RATE]
     later = [
-        validator.judge(message(agents[0]), round=ROUND, now=now + 0.2).reason for _ in range(3)
+        validator.validate(message(agents[0]), round=ROUND, now=now + 0.2).reason for _ in range(3)
     ]
     assert later == [None, None, Reason.RATE]
 
 
 def judge_bad(validator, agent, now, times=4):
     for _ in range(times):
-        validator.judge(message(agent, tensors=nan()), round=ROUND, now=now)
+        validator.validate(message(agent, tensors=nan()), round=ROUND, now=now)
 
 
 def test_a_sender_that_keeps_on_is_ignored_for_longer_each_time(validator, agents, now):
     judge_bad(validator, agents[0], now)
     assert validator.ignored_s("acc-0", now) == pytest.approx(8)
-    verdict = validator.judge(message(agents[0]), round=ROUND, now=now + 1)
-    assert verdict.reason is Reason.IGNORED
-    assert verdict.detail == "acc-0 is ignored for another 7 s"
+    result = validator.validate(message(agents[0]), round=ROUND, now=now + 1)
+    assert result.reason is Reason.IGNORED
+    assert result.detail == "acc-0 is ignored for another 7 s"
     assert validator.report(now + 1)["ignored_s"]["acc-0"] == pytest.approx(7)
-    assert validator.judge(message(agents[0]), round=ROUND, now=now + 9).accepted
+    assert validator.validate(message(agents[0]), round=ROUND, now=now + 9).accepted
     for passed, expected in [(30, 16), (60, 30), (100, 30)]:
         judge_bad(validator, agents[0], now + passed)
         assert validator.ignored_s("acc-0", now + passed) == pytest.approx(expected)
@@ -194,25 +194,26 @@ def test_nobody_can_have_another_ignored(validator, agents, now):
     forged = other_end(message(agents[0]))
     for bad in (forged, message(), message(agents[1]), message(agents[0], round=0)):
         for _ in range(30):
-            assert not validator.judge(bad, round=ROUND, now=now).accepted
-    assert validator.judge(message(agents[0]), round=ROUND, now=now).accepted
+            assert not validator.validate(bad, round=ROUND, now=now).accepted
+    assert validator.validate(message(agents[0]), round=ROUND, now=now).accepted
 
 
 def test_accounts_are_bounded(monkeypatch, now):
     monkeypatch.setattr("parse_dfl.peers.validation.MOST_SENDERS", 3)
-    validator = make_guard()
+    validator = make_validator()
     for number in range(9):
-        validator.judge(message(sender=f"acc-{number}"), round=ROUND, now=now)
-        validator.judge(message(sender=f"gyro-{number}", federation="x"), round=ROUND, now=now)
+        validator.validate(message(sender=f"acc-{number}"), round=ROUND, now=now)
+        validator.validate(message(sender=f"gyro-{number}", federation="x"), round=ROUND, now=now)
     report = validator.report(now)
     assert report["accepted"] == {"acc-0": 1, "acc-1": 1, "acc-2": 1, "(others)": 6}
     assert report["unverified"]["(others)"] == {"federation": 6}
 
 
 def test_a_clock_that_goes_back_gives_no_tokens(now):
-    validator = make_guard()
+    validator = make_validator()
     verdicts = [
-        validator.judge(message(), round=ROUND, now=now - second).accepted for second in range(40)
+        validator.validate(message(), round=ROUND, now=now - second).accepted
+        for second in range(40)
     ]
     assert verdicts == [True] * 20 + [False] * 20
 
@@ -225,11 +226,11 @@ def test_altered_messages_never_pass_a_signature(data, agents, now):
     altered = bytearray(message(agents[0]))
     place = data.draw(st.integers(0, len(altered) - 1))
     altered[place] ^= data.draw(st.integers(1, 255))
-    verdict = make_guard(authority).judge(bytes(altered), round=ROUND, now=now)
-    assert not verdict.accepted
+    result = make_validator(authority).validate(bytes(altered), round=ROUND, now=now)
+    assert not result.accepted
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=2000))
 def test_whatever_arrives_gives_a_verdict(data):
-    assert not make_guard().judge(data, round=ROUND, now=0.0).accepted
+    assert not make_validator().validate(data, round=ROUND, now=0.0).accepted

@@ -9,8 +9,7 @@ import torch
 
 from parse_dfl.peers import certificates
 from parse_dfl.peers.identity import Identity, Insecure
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.messages import Header, encode
+from parse_dfl.peers.messages import Header, Schema, encode
 
 DAY_S = 86400.0
 BRANCH = "acc/backbone/0123abcd"

@@ -202,7 +202,9 @@ def leaving(ranks):
     return before, threads()
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="needs Linux: it looks threads up in /proc"
+)
 def test_who_leaves_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path):
     for before, after in together(2, leaving, tmp_path):
         assert before

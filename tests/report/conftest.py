@@ -1,4 +1,4 @@
-"""Run records as the engine writes them, with invented but plausible numbers."""
+"""Run records as runs write them, with invented but plausible numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from parse_dfl.report.page import write_report
+from parse_dfl.io import to_plain
+from parse_dfl.records import (
+    COMPARISON,
+    SLICES,
+    SUMMARY,
+    AgentResult,
+    ComparisonRecord,
+    GroupResult,
+    GroupStatistics,
+    LinkBytes,
+    MethodRecord,
+    Overlay,
+    Summary,
+)
+from parse_dfl.report.collection import Record, read_folder
+from parse_dfl.report.statistics import seed_values
+from parse_dfl.runs.reporting import ROLES, write_report
 
 mpl.use("Agg")
 
@@ -31,42 +47,63 @@ ROUNDS = range(10, 101, 10)
 CONFIG = {"agents": "acc=5,gyro=5,acc+gyro=5", "overlay": {"topology": "ring"}}
 
 
+def read(folder: Path) -> Record:
+    """What a folder holds, PARSE in question."""
+    return read_folder(folder, ROLES)
+
+
 def write_run(
     folder: Path, *, method: str = "parse", seed: int = 0, data: str = "motionsense"
 ) -> Path:
     """A finished run with metrics, overlays, agents and slices."""
     folder.mkdir(parents=True)
-    finals = accuracies(method, seed)
-    write_metrics(folder, finals, seed)
-    summary = {
-        "method": method,
-        "data": data,
-        "seed": seed,
-        "rounds": 100,
-        "groups": {
-            group: {
-                "agents": 5,
-                "parameters": 21_000 + 9_000 * group.count("+"),
-                "accuracy": final,
-                "macro_f1": final - 0.01,
-                "local_accuracy": final + 0.02,
-            }
-            for group, final in finals.items()
-        },
-        "mean_accuracy": float(np.mean(list(finals.values()))),
-        "payload_bytes_per_round": 30 * METHODS[method][1],
-        "payload_bytes_per_link": {"mean": METHODS[method][1], "max": METHODS[method][1]},
-        "wall_seconds": 12.5,
-        "seconds_per_round": {"train": 0.08, "mix": 0.01, "evaluate": 0.03},
-        "peak_memory_bytes": 412_000_000,
-        "config": {**CONFIG, "data": {"data": data}, "method": method, "seed": seed},
-        "overlays": overlays(),
-        "agents": agents(finals),
-    }
-    (folder / "summary.json").write_text(json.dumps(summary))
+    write_metrics(folder, accuracies(method, seed), seed)
+    (folder / SUMMARY).write_text(json.dumps(to_plain(summary(method, seed, data))))
     if method == "parse":
         write_slices(folder)
     return folder
+
+
+def summary(method: str, seed: int, data: str) -> Summary:
+    finals, payload = accuracies(method, seed), METHODS[method][1]
+    return Summary(
+        method=method,
+        data=data,
+        seed=seed,
+        rounds=100,
+        groups={
+            group: GroupResult(
+                agents=5, parameters=21_000 + 9_000 * group.count("+"), **scores(final)
+            )
+            for group, final in finals.items()
+        },
+        mean_accuracy=float(np.mean(list(finals.values()))),
+        diverged=None,
+        payload_bytes_per_round=30 * payload,
+        payload_bytes_per_link=LinkBytes(mean=payload, max=payload),
+        wall_seconds=12.5,
+        seconds_per_round={"train": 0.08, "mix": 0.01, "evaluate": 0.03},
+        seeds_side_by_side=1,
+        ranks=1,
+        threads=1,
+        peak_memory_bytes=412_000_000,
+        lr=0.01,
+        proposed_split=None,
+        evaluated_on="test",
+        evaluated_samples=500,
+        agents=agents(finals),
+        overlays=overlays(),
+        config={**CONFIG, "data": {"data": data}, "method": method, "seed": seed},
+    )
+
+
+def scores(accuracy: float) -> dict[str, float]:
+    return {
+        "accuracy": accuracy,
+        "macro_f1": accuracy - 0.01,
+        "local_accuracy": accuracy + 0.02,
+        "loss": 1 - accuracy,
+    }
 
 
 def write_comparison(
@@ -80,27 +117,34 @@ def write_comparison(
     for method in methods:
         for seed in range(seeds):
             write_run(folder / method / f"seed-{seed}", method=method, seed=seed, data=data)
-    record = {
-        "data": data,
-        "config": {**CONFIG, "data": {"data": data}},
-        "methods": {method: method_record(method, seeds) for method in methods},
-    }
-    (folder / "comparison.json").write_text(json.dumps(record))
+    record = ComparisonRecord(
+        data=data,
+        config={**CONFIG, "data": {"data": data}},
+        seeds=tuple(range(seeds)),
+        methods={method: method_record(method, seeds) for method in methods},
+    )
+    (folder / COMPARISON).write_text(json.dumps(to_plain(record)))
     return folder
 
 
-def method_record(method: str, seeds: int) -> dict[str, object]:
+def method_record(method: str, seeds: int) -> MethodRecord:
     by_seed = [accuracies(method, seed) for seed in range(seeds)]
-    return {
-        "groups": {g: {"accuracy": statistic([f[g] for f in by_seed])} for g in GROUPS},
-        "mean_accuracy": statistic([float(np.mean(list(f.values()))) for f in by_seed]),
-        "payload_bytes_per_link": {"mean": METHODS[method][1], "max": METHODS[method][1]},
-        "seconds": 12.5,
-    }
-
-
-def statistic(values: list[float]) -> dict[str, object]:
-    return {"mean": float(np.mean(values)), "ci95": 0.01, "values": values}
+    payload = METHODS[method][1]
+    return MethodRecord(
+        groups={
+            group: GroupStatistics(
+                **dict.fromkeys(
+                    ("accuracy", "macro_f1", "local_accuracy"),
+                    seed_values([finals[group] for finals in by_seed]),
+                )
+            )
+            for group in GROUPS
+        },
+        mean_accuracy=seed_values([float(np.mean(list(f.values()))) for f in by_seed]),
+        payload_bytes_per_link=LinkBytes(mean=payload, max=payload),
+        seconds=12.5,
+        lr=0.01,
+    )
 
 
 def accuracies(method: str, seed: int) -> dict[str, float]:
@@ -119,7 +163,8 @@ def write_metrics(folder: Path, finals: dict[str, float], seed: int) -> None:
             "seed": seed,
             "accuracy": final * (1 - np.exp(-number / 22)) + noise.normal(0, 0.006),
             "macro_f1": final,
-            "loss": float("nan") if number == 10 else 1 - final,
+            "local_accuracy": final,
+            "loss": None if number == 10 else 1 - final,
         }
         for number in ROUNDS
         for group, final in finals.items()
@@ -131,22 +176,15 @@ def names_of(group: str) -> list[str]:
     return [f"{group}-{index}" for index in range(5)]
 
 
-def agents(finals: dict[str, float]) -> list[dict[str, object]]:
-    return [
-        {
-            "name": name,
-            "group": group,
-            "samples": 64,
-            "accuracy": final,
-            "local_accuracy": final,
-            "macro_f1": final,
-        }
+def agents(finals: dict[str, float]) -> tuple[AgentResult, ...]:
+    return tuple(
+        AgentResult(name=name, group=group, samples=64, **scores(final))
         for group, final in finals.items()
         for name in names_of(group)
-    ]
+    )
 
 
-def overlays() -> list[dict[str, object]]:
+def overlays() -> tuple[Overlay, ...]:
     """Rings over the owners of each branch, in an order of its own."""
     acc, gyro, both = (names_of(group) for group in GROUPS)
     owners = {
@@ -157,12 +195,12 @@ def overlays() -> list[dict[str, object]]:
         "any/redundant": acc + gyro + both,
         "acc+gyro/synergy": both,
     }
-    found = []
+    drawn = []
     for seed, (label, members) in enumerate(owners.items()):
         order = np.random.default_rng(seed).permutation(members).tolist()
-        edges = [[a, b] for a, b in zip(order, order[1:] + order[:1], strict=True)]
-        found.append({"label": label, "members": members, "edges": edges})
-    return found
+        edges = tuple(zip(order, order[1:] + order[:1], strict=True))
+        drawn.append(Overlay(label=label, members=tuple(members), edges=edges))
+    return tuple(drawn)
 
 
 def write_slices(folder: Path, samples: int = 90) -> None:
@@ -178,7 +216,7 @@ def write_slices(folder: Path, samples: int = 90) -> None:
             arrays[f"{group}/redundant.{modality}"] = by_class + noise[0]
             arrays[f"{group}/unique.{modality}"] = own[modality] + 0.3 * by_class + noise[1]
     arrays["acc+gyro/synergistic.acc+gyro"] = 0.5 * by_class + draw.normal(0, 1, (samples, 16))
-    np.savez(folder / "slices.npz", label=label, **arrays)
+    np.savez(folder / SLICES, label=label, sample=np.arange(samples), reach=0, **arrays)
 
 
 @pytest.fixture

@@ -1,88 +1,63 @@
-"""Wins, ties, losses and ranks over cells, from values that can be followed by hand."""
+"""Ranks over cells, from values that can be followed by hand."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from parse_dfl.report.cells import MEAN, Standing, duels_with_all, duels_with_best, tally
-from parse_dfl.report.rankings import mean_ranks
-
-
-def cell(scope=MEAN, name="cell", **values):
-    values = {key.replace("_", "-"): tuple(found) for key, found in values.items()}
-    return Standing(comparison=name, scope=scope, values=values)
-
-
-AHEAD = cell(name="one", parse=(0.81, 0.83, 0.82), harmony=(0.70, 0.72, 0.71), local=(0.5,) * 3)
-EVEN = cell(name="two", parse=(0.6, 0.7, 0.8), harmony=(0.8, 0.7, 0.6), local=(0.71, 0.70, 0.69))
-BEHIND = cell(name="three", parse=(0.50, 0.52, 0.51), harmony=(0.60, 0.62, 0.611), local=(0.1,) * 3)
-
-
-def test_the_best_rival_is_the_one_of_the_highest_mean_in_its_own_cell():
-    control = dict(AHEAD.values) | {"parse@task": (0.99,) * 3, "oracle": (1.0,) * 3}
-    ahead = Standing(comparison="one", scope=MEAN, values=control)
-    duels = duels_with_best([ahead, EVEN])
-    assert [duel.rival for duel in duels] == ["harmony", "harmony"]
-    assert duels[0].difference.mean == pytest.approx(0.11)
+from parse_dfl.records import Divergence
+from parse_dfl.report.cells import (
+    Cell,
+    cells_of,
+    converged_record,
+    diverged_sentences,
+    first_ranks,
+    rankings,
+)
+from parse_dfl.report.load import MEAN
+from parse_dfl.runs.reporting import ROLES
+from tests.report.conftest import read
 
 
-def test_outcomes_follow_the_corrected_p():
-    duels = duels_with_best([AHEAD, EVEN, BEHIND])
-    assert [duel.outcome for duel in duels] == ["win", "tie", "loss"]
-    assert tally(duels) == {"win": 1, "tie": 1, "loss": 1, "untested": 0}
-    p = [duel.p for duel in duels]
-    assert duels[2].p_holm == pytest.approx(2 * p[2])
-    assert duels[1].p_holm == pytest.approx(p[1])
-
-
-def test_each_kind_of_scope_is_a_family_of_its_own():
-    alone = duels_with_best([BEHIND])[0]
-    others = [cell("acc+gyro", "three", **dict(BEHIND.values)) for _ in range(5)]
-    beside = duels_with_best([BEHIND, *others])
-    assert beside[0].p_holm == alone.p_holm
-    assert beside[1].p_holm == pytest.approx(5 * alone.p_holm)
-
-
-def test_a_chance_win_is_a_tie_after_correction():
-    close = cell(parse=(0.5, 0.52, 0.54), harmony=(0.49, 0.505, 0.52))
-    duels = duels_with_best([close] * 5)
-    assert tally(duels)["tie"] == 5
-    assert tally(duels, corrected=False)["win"] == 5
-
-
-def test_one_seed_tests_nothing():
-    duels = duels_with_best([cell(parse=(0.9,), harmony=(0.1,))])
-    assert (duels[0].outcome, duels[0].p_holm) == ("untested", None)
-
-
-def test_every_rival_is_tested_where_the_best_hides_a_sure_one():
-    """Harmony's mean is higher but unsure; local is ahead for certain."""
-    hidden = cell(parse=(0.5, 0.6, 0.7), harmony=(0.9, 0.5, 0.61), local=(0.51, 0.611, 0.71))
-    assert duels_with_best([hidden])[0].outcome == "tie"
-    assert {duel.rival: duel.outcome for duel in duels_with_all([hidden])} == {
-        "harmony": "tie",
-        "local": "loss",
-    }
-
-
-def test_cells_without_parse_or_rivals_have_no_duel():
-    assert duels_with_best([cell(harmony=(1.0, 1.0)), cell(parse=(1.0,), oracle=(1.0,))]) == []
+def cell(name="cell", **values):
+    values = {key.replace("_", "-"): tuple(own) for key, own in values.items()}
+    return Cell(comparison=name, scope=MEAN, values=values, roles=ROLES)
 
 
 def test_mean_ranks_share_ties_and_leave_controls_out():
     first = cell(parse=(0.9,), harmony=(0.8,), local=(0.8,), oracle=(1.0,))
     second = cell(parse=(0.7,), harmony=(0.8,), local=(0.1,), parse_adaptive=(0.9,))
-    assert mean_ranks([first, second]) == {"parse": 1.5, "harmony": 1.75, "local": 2.75}
-    assert mean_ranks([]) == {}
+    assert first_ranks([first, second]) == {"parse": 1.5, "harmony": 1.75, "local": 2.75}
+    assert first_ranks([]) == {}
 
 
-def test_methods_with_other_seeds_are_paired_by_seed():
-    """Harmony lacks seed 0: only seeds 1 and 2 count, each against itself."""
-    some = Standing(
-        comparison="one",
-        scope=MEAN,
-        values={"parse": (0.9, 0.5, 0.6), "harmony": (0.4, 0.3)},
-        seeds={"parse": (0, 1, 2), "harmony": (2, 1)},
+def test_a_method_that_leads_without_a_rank_is_named():
+    both = cell("both", parse=(0.9,), harmony=(0.8,))
+    alone = cell("alone", local=(0.7,))
+    (ranking,) = rankings([both, both, alone, cell("third", parse=(0.9,), harmony=(0.8,))])[-1:]
+    assert ranking.ranks == {"harmony": 2.0, "parse": 1.0}
+    assert "local has no rank: it is in 1 of 4 cells, with the highest mean in 1." in (
+        ranking.sentences
     )
-    difference = duels_with_best([some])[0].difference
-    assert (difference.count, difference.mean) == (2, pytest.approx(0.2))
+
+
+def test_what_has_diverged_is_named_and_makes_no_cell(shared_comparison):
+    comparison = read(shared_comparison)
+    lost = replace(
+        comparison.methods["harmony"], diverged={1: Divergence(round=20, agents=("acc-0",))}
+    )
+    comparison = replace(comparison, methods={**comparison.methods, "harmony": lost})
+    assert all("harmony" not in cell.values for cell in cells_of(comparison))
+    assert cells_of(comparison)[0].diverged == ("harmony",)
+    assert "harmony" not in converged_record(comparison).runs
+    assert diverged_sentences(comparison) == [
+        "harmony diverged and is neither ranked nor compared (seed 1: 1 agent has diverged since "
+        "round 20 (acc-0)); a lower learning rate may help"
+    ]
+
+
+def test_without_roles_all_methods_compete_and_none_is_in_question(shared_comparison):
+    from parse_dfl.report.load import read_comparison
+
+    mean = cells_of(read_comparison(shared_comparison))[0]
+    assert mean.competing == set(mean.values)
+    assert mean.gap_closed("parse") is None

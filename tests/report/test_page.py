@@ -6,12 +6,11 @@ import re
 
 import pytest
 
-from parse_dfl.report.figures.heat_map import heat_map
-from parse_dfl.report.load import read_record
-from parse_dfl.report.page import write_report
-from parse_dfl.report.pictures import save_picture, save_pictures
-from parse_dfl.report.svg import DARK, inline_svg
-from tests.report.conftest import METHODS, write_conflicts
+from parse_dfl.report.figures.collection import heat_map
+from parse_dfl.report.page import save_pictures
+from parse_dfl.report.style import DARK, save_picture
+from parse_dfl.runs.reporting import write_report
+from tests.report.conftest import METHODS, read, write_conflicts
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +66,6 @@ def test_the_colours_of_paper_and_ink_have_a_dark_counterpart(page):
     assert "@media screen and (prefers-color-scheme: dark)" in page
 
 
-def test_a_drawing_keeps_its_shapes_and_loses_its_size():
-    svg = (
-        b'<?xml version="1.0"?><svg width="72pt" height="36pt" viewBox="0 0 72 36">'
-        b'<metadata>x</metadata><defs><path id="a"/></defs>'
-        b'<use xlink:href="#a" clip-path="url(#c)"/></svg>'
-    )
-    assert inline_svg(svg, prefix="p", label='a "b"') == (
-        '<svg role="img" aria-label="a &quot;b&quot;" style="max-width:96px" viewBox="0 0 72 36">'
-        '<defs><path id="p.a"/></defs><use xlink:href="#p.a" clip-path="url(#p.c)"/></svg>'
-    )
-
-
 def test_names_from_files_are_text_and_nothing_else(collection_folder):
     path = collection_folder / "digits" / "comparison.json"
     path.write_text(path.read_text().replace('"local"', '"<b>local"'))
@@ -108,7 +95,7 @@ def test_an_unfinished_run_has_its_curves(unfinished_folder):
 
 
 def test_a_folder_has_its_figures_the_same_bytes_each_time(collection_folder):
-    record = read_record(collection_folder)
+    record = read(collection_folder)
     first = {one.picture.name: one.svg for one in save_pictures(record)[0]}
     assert set(first) == {"heat-map", "differences", "curves"}
     picture = heat_map(record)

@@ -7,23 +7,25 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from parse_dfl.report.statistics import (
-    competes,
     gap_closed,
     holm,
     interval,
-    is_rival,
+    mean_ranks,
     paired_difference,
     paired_p,
+    seed_values,
 )
+from parse_dfl.runs.reporting import ROLES
 
 
 def test_an_interval_by_hand():
     """Values 1, 2, 3: deviation 1, so half is t(0.975; 2) / √3 = 4.302653 / 1.732051."""
-    found = interval([1.0, 2.0, 3.0])
-    assert (found.mean, found.count) == (2.0, 3)
-    assert found.half == pytest.approx(2.484138, abs=1e-6)
+    estimate = interval([1.0, 2.0, 3.0])
+    assert (estimate.mean, estimate.count) == (2.0, 3)
+    assert estimate.half == pytest.approx(2.484138, abs=1e-6)
 
 
 def test_one_value_has_no_interval():
@@ -57,19 +59,43 @@ def test_holm_by_hand():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_never_lowers_a_p_nor_changes_the_order(values):
-    found = holm(values)
-    assert all(after >= before for after, before in zip(found, values, strict=True))
-    assert max(found) <= 1
-    by_p = [value for _, value in sorted(zip(values, found, strict=True))]
+    adjusted = holm(values)
+    assert all(after >= before for after, before in zip(adjusted, values, strict=True))
+    assert max(adjusted) <= 1
+    by_p = [value for _, value in sorted(zip(values, adjusted, strict=True))]
     assert by_p == sorted(by_p)
 
 
 def test_the_gap_closed_by_hand_and_where_it_means_nothing():
-    assert gap_closed(0.8, local=0.5, oracle=0.9) == pytest.approx(0.75)
-    assert gap_closed(0.8, local=0.5, oracle=0.515) is None
+    assert gap_closed(0.8, lower=0.5, upper=0.9) == pytest.approx(0.75)
+    assert gap_closed(0.8, lower=0.5, upper=0.515) is None
 
 
 def test_controls_variants_and_the_oracle_are_no_rivals():
     names = ["parse", "parse@dsgd-hybrid", "parse-adaptive", "oracle", "harmony", "local"]
-    assert [name for name in names if is_rival(name)] == ["harmony", "local"]
-    assert [name for name in names if competes(name)] == ["parse", "harmony", "local"]
+    assert [name for name in names if ROLES.is_rival(name)] == ["harmony", "local"]
+    assert [name for name in names if ROLES.competes(name)] == ["parse", "harmony", "local"]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12))
+def test_intervals_and_p_values_are_scipys(values):
+    other = [0.3 * value**2 for value in values]
+    differences = [a - b for a, b in zip(values, other, strict=True)]
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    assert interval(values).half == pytest.approx(half, abs=1e-12)
+    spread = max(differences) - min(differences)
+    if spread > 1e-6:
+        expected = stats.ttest_1samp(differences, 0.0).pvalue
+        assert paired_p(values, other) == pytest.approx(expected, abs=1e-9)
+
+
+def test_equals_share_a_rank():
+    cells = [{"a": 0.9, "b": 0.8, "c": 0.8}, {"a": 0.1, "b": 0.3, "c": 0.2}]
+    assert mean_ranks(cells, ["a", "b", "c"]) == {"a": 2.0, "b": 1.75, "c": 2.25}
+    assert mean_ranks([], ["a"]) == {}
+
+
+def test_the_values_of_seeds_are_recorded_with_their_interval():
+    record = seed_values([1.0, 2.0, 3.0])
+    assert (record.mean, record.values) == (2.0, (1.0, 2.0, 3.0))
+    assert record.ci95 == interval([1.0, 2.0, 3.0]).half

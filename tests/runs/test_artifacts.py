@@ -19,7 +19,7 @@ def trial():
 def test_every_agent_of_the_seed_gets_a_file(trial, tmp_path):
     save_agents(trial, 1, tmp_path / "agents")
     names = {path.stem for path in (tmp_path / "agents").iterdir()}
-    assert names == {agent.name for agent in trial.setup.agent_data}
+    assert names == {part.agent.name for part in trial.setup.agent_data}
     assert load_agent(tmp_path / "agents" / "top-0.safetensors").spec.seed == 1
 
 

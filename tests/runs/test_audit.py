@@ -13,10 +13,10 @@ from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
-from parse_dfl.report.audits import read_audit
-from parse_dfl.report.figures.audit_bits import audit_bits
-from parse_dfl.report.reading import read_run
-from parse_dfl.report.sections import tables_of
+from parse_dfl.report.figures.measurements import audit_bits
+from parse_dfl.report.load import read_run
+from parse_dfl.report.page import tables_of
+from parse_dfl.report.tables.measurements import read_audit
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own
@@ -80,7 +80,7 @@ def test_a_bit_that_a_modality_lacks_is_not_read_from_it(audited):
 def test_the_report_shows_the_audit(audited):
     folder, _ = audited
     record = read_run(folder)
-    titles = [grid.title for grid in tables_of(record)[0]]
+    titles = [table.title for table in tables_of(record)[0]]
     assert "Bits about the label" in titles
     assert any(title.startswith("What probes read from slices") for title in titles)
     picture = audit_bits(record)
@@ -158,7 +158,7 @@ def test_noise_is_noise_for_the_probe_and_the_noiseless_reading_stands_beside_it
     assert bits[0] < 0.1 < bits[1]
     assert group["accuracy"]["noiseless"] == group["accuracy"]["joint"]
     tables, _ = tables_of(read_run(tmp_path / "run"))
-    named = [row[0].text for grid in tables for row in grid.rows]
+    named = [row[0].text for table in tables for row in table.rows]
     assert named.count("  noiseless") > 4
 
 

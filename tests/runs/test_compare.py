@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from scipy import stats
 
 from parse_dfl.config import RunConfig, TrainingConfig
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs import recorder, shared_setup
-from parse_dfl.runs.compare import compare, statistics
+from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own
@@ -139,15 +138,6 @@ def test_bad_settings_of_any_method_are_found_before_the_first_runs(small, tmp_p
     with pytest.raises(ConfigError, match="unknown method 'locl'"):
         compare(small(), ["parse", "locl"], [0], out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
-
-
-def test_the_interval_is_students():
-    values = [0.7, 0.72, 0.8]
-    low, high = stats.t.interval(0.95, 2, loc=sum(values) / 3, scale=stats.sem(values))
-    found = statistics(values)
-    assert found["values"] == values
-    assert found["ci95"] == pytest.approx((high - low) / 2)
-    assert statistics([0.5]) == {"mean": 0.5, "ci95": None, "values": [0.5]}
 
 
 def test_the_oracle_can_be_compared(small):

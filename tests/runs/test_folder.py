@@ -172,7 +172,7 @@ def test_no_metrics_yet_are_no_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_named():
     with pytest.raises(OutputError, match="cannot write /dev/full: No space left"):
         append_jsonl(Path("/dev/full"), [{}])

@@ -104,7 +104,7 @@ def test_a_peer_that_is_killed_ends_the_run_with_an_error(tmp_path, monkeypatch)
         run(config(training__rounds=500), out=tmp_path / "x")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own doing, on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: its kernel ends the peers")
 def test_whoever_kills_the_command_kills_its_peers(tmp_path):
     source = str(Path(parse_dfl.__file__).parents[1])
     command = ["run", "--engine", "peers", "--agents", "top=2", "--rounds", "100000", "--out", "x"]
@@ -127,7 +127,7 @@ def test_whoever_kills_the_command_kills_its_peers(tmp_path):
         assert time.monotonic() < give_up
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks processes up in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: it looks processes up in /proc")
 def test_a_scheduler_that_ends_every_process_ends_the_run_with_checkpoints(tmp_path):
     source = str(Path(parse_dfl.__file__).parents[1])
     command = ["run", "--engine", "peers", "--agents", "top=2", "--rounds", "100000", "--out", "x"]

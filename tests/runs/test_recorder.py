@@ -12,11 +12,11 @@ from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.evaluation import diverged as diverged_agents
 from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.errors import CheckpointError
-from parse_dfl.report.page import write_report
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json, read_jsonl
 from parse_dfl.runs.recorder import PayloadTotals
+from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.run import resume_run, run
 from parse_dfl.runs.setup import build_trial
 from tests.small import federation, run_rounds
@@ -175,12 +175,9 @@ def totals(payloads):
 
 def test_federations_side_by_side_are_counted_for_one():
     one, two = federation(), federation(seeds=(0, 1))
-    alone, shared = (
-        totals([run_rounds(simulator, 1).payload()]).summary(count)
-        for count, simulator in ((1, one), (2, two))
-    )
-    assert shared["payload_bytes_per_round"] == alone["payload_bytes_per_round"]
-    assert shared["payload_bytes_per_link"]["max"] >= alone["payload_bytes_per_link"]["max"]
+    alone, shared = (totals([run_rounds(simulator, 1).payload()]) for simulator in (one, two))
+    assert shared.bytes_per_round(2) == alone.bytes_per_round(1)
+    assert shared.bytes_per_link.max >= alone.bytes_per_link.max
 
 
 def test_the_count_goes_through_a_checkpoint():
@@ -188,4 +185,5 @@ def test_the_count_goes_through_a_checkpoint():
     whole, resumed = totals([payload, payload]), PayloadTotals()
     resumed.restore(totals([payload]).state())
     resumed.add(payload)
-    assert resumed.summary() == whole.summary()
+    assert resumed.bytes_per_round() == whole.bytes_per_round()
+    assert resumed.bytes_per_link == whole.bytes_per_link

@@ -12,7 +12,7 @@ from tests.small import small_data
 
 def test_shards_lie_in_the_training_part_and_are_disjoint(small):
     trial = build_trial(small(), [0])
-    shards = [shard.indices for shard in trial.simulator._shards]
+    shards = [shard.indices for shard in trial.simulator.trainer.agent_data]
     together = np.concatenate(shards)
     assert len(np.unique(together)) == len(together) == 6 * 16
     assert np.isin(together, trial.setup.split.train).all()
@@ -28,13 +28,13 @@ def test_scores_are_measured_on_validation_while_tuning(small):
 
 def test_the_oracle_merges_agents_of_one_set(small):
     trial = build_trial(small(method="oracle"), [0, 1])
-    shards = trial.simulator._shards
+    shards = trial.simulator.trainer.agent_data
     assert [(s.agent.seed, s.agent.name) for s in shards] == [
         (seed, f"{group}-all") for seed in (0, 1) for group in ("top", "bottom", "bottom+top")
     ]
     assert all(len(shard.indices) == 32 for shard in shards)
     assert set(trial.weights.values()) == {2}
-    union, weights = merge_agents(build_trial(small(), [0]).simulator._shards)
+    union, weights = merge_agents(build_trial(small(), [0]).simulator.trainer.agent_data)
     assert len(union) == len(weights) == 3
 
 
@@ -51,7 +51,7 @@ def test_own_data_and_topology_take_the_place_of_names(small):
     trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], own)
     assert trial.simulator.trainer.data.source is data
     rows = next(r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant")
-    mixing = trial.simulator.mixing_cache.mixing(rows, trial.simulator.stage, 0, 1)
+    mixing = trial.simulator.mixing_cache.mixing(rows, trial.simulator.stage, 1)
     assert len(mixing.source) == 2 * graph.number_of_edges()
 
 

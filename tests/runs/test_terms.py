@@ -18,7 +18,7 @@ def test_terms_can_be_announced_and_hold_task_classes_and_samples():
     found = terms()
     assert read_terms(found) == found
     assert found["task"] == "classification"
-    assert found["class names (label_names)"] == "3: '0', '1', '2'"
+    assert found["class names (label_names) 1"] == '["0", "1", "2"]'
     assert found["sample of a"] == "vector 3"
     assert found["lr"] == "0.01"
 

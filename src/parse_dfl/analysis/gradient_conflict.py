@@ -1,4 +1,4 @@
-"""Do uni- and multimodal agents pull shared parameters apart?  The gradient conflict (contract).
+"""Gradient conflict: whether uni- and multimodal agents pull shared parameters apart.
 
 Two agents that exchange branches on one overlay are put at one common θ: every shared branch is
 the mean over its overlay's members, everything else stays the agent's own.  There each agent's
@@ -64,7 +64,7 @@ Gradients = dict[Branch, _Owned]
 
 
 def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[Conflict]]:
-    """Seed → conflicts at the simulator's present parameters.
+    """Return seed → conflicts at the simulator's present parameters.
 
     ``held_out`` numbers the common samples (int64, shape=(T,)).  Empty lists where a stage
     exchanges nothing.
@@ -78,12 +78,12 @@ def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[C
             point = {name: common[part.branch][stack.blocks[name]][index]
                      for name, part in stack.rows.items()}  # fmt: skip
             objective, agents = simulator.stage.objective, [stack.agents[row] for row in rows]
-            for batch, found in (
+            for batch, by_seed in (
                 (_own_batch(stack, index), own),
                 (_same_batch(simulator, stack, index, held_out), same),
             ):
                 gradients = _gradients(stack, point, objective, *batch)
-                _collect(found.setdefault(seed, {}), stack, agents, gradients)
+                _collect(by_seed.setdefault(seed, {}), stack, agents, gradients)
     return {
         seed: [
             *_conflicts(own[seed], simulator.stage, OWN),
@@ -94,18 +94,18 @@ def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[C
 
 
 def _common_theta(simulator: Simulator) -> dict[Branch, Tensor]:
-    """Every branch's rows, each replaced by the mean over the overlay that it belongs to."""
-    found = {}
+    """Return every branch's rows, each replaced by the mean over the overlay that it belongs to."""
+    common = {}
     for branch, rows in simulator.layout.branches.items():
         theta = rows.params.clone()
         for members in simulator.mixing_cache.overlays(rows, simulator.stage).values():
             theta[members] = theta[members].mean(0)
-        found[branch] = theta
-    return found
+        common[branch] = theta
+    return common
 
 
 def _measured_rows(stack: AgentStack) -> dict[int, list[int]]:
-    """Seed → the rows of the agents that are measured."""
+    """Return seed → the rows of the agents that are measured."""
     by_seed: dict[int, list[int]] = {}
     for row, agent in enumerate(stack.agents):
         by_seed.setdefault(agent.seed, []).append(row)
@@ -118,7 +118,7 @@ def _measured_rows(stack: AgentStack) -> dict[int, list[int]]:
 
 
 def _own_batch(stack: AgentStack, rows: Tensor) -> tuple[dict[str, Tensor], Batch]:
-    """All samples of each agent, under its own label prior."""
+    """Return all samples of each agent, under its own label prior."""
     inputs, batch = stack.full_batch()
     return {name: values[rows] for name, values in inputs.items()}, batch.rows(rows)
 
@@ -126,7 +126,7 @@ def _own_batch(stack: AgentStack, rows: Tensor) -> tuple[dict[str, Tensor], Batc
 def _same_batch(
     simulator: Simulator, stack: AgentStack, rows: Tensor, samples: Tensor
 ) -> tuple[dict[str, Tensor], Batch]:
-    """The same samples for each agent, as its own statistics standardise them.
+    """Return the same samples for each agent, as its own statistics standardise them.
 
     The label prior is that of the samples: one and the same for all.
     """
@@ -151,7 +151,7 @@ def _gradients(
     inputs: Mapping[str, Tensor],
     batch: Batch,
 ) -> dict[str, Tensor]:
-    """Component → each row's gradient, shape=(rows, P); components without any are left out."""
+    """Return component → each row's gradient, shape=(rows, P), where it has any."""
     leaves = {label: theta.clone().requires_grad_() for label, theta in point.items()}
     parameters = {
         f"parts.{label}.{column.name}": theta[:, column.slice].view(len(theta), *column.shape)
@@ -160,28 +160,28 @@ def _gradients(
     }
     stack.network.eval()
     loss = objective(functional_call(stack.network, parameters, (inputs,)), batch).sum()
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     return {
         label: value.detach()
-        for label, value in zip(leaves, found, strict=True)
+        for label, value in zip(leaves, gradients, strict=True)
         if value is not None
     }
 
 
 def _collect(
-    found: Gradients,
+    collected: Gradients,
     stack: AgentStack,
     agents: Sequence[AgentSpec],
     gradients: Mapping[str, Tensor],
 ) -> None:
     for label, values in gradients.items():
-        owned = found.setdefault(stack.rows[label].branch, _Owned())
+        owned = collected.setdefault(stack.rows[label].branch, _Owned())
         owned.agents += agents
         owned.rows += list(values)
 
 
 def _conflicts(gradients: Gradients, stage: Stage, samples: str) -> Iterator[Conflict]:
-    """One federation's conflicts, branch by branch, then over all shared branches at once."""
+    """Yield one federation's conflicts, branch by branch, then over all shared branches at once."""
     products: dict[tuple[AgentSpec, AgentSpec], Tensor] = {}
     cosines: dict[tuple[str, str], list[float]] = {}
     for branch, owned in sorted(gradients.items()):
@@ -205,7 +205,7 @@ def _conflicts(gradients: Gradients, stage: Stage, samples: str) -> Iterator[Con
 def _products(
     branch: Branch, owned: _Owned, stage: Stage
 ) -> Iterator[tuple[tuple[AgentSpec, AgentSpec], Tensor]]:
-    """Each pair on one overlay with (⟨g_i, g_j⟩, ‖g_i‖², ‖g_j‖²), shape=(3,)."""
+    """Yield each pair on one overlay with (⟨g_i, g_j⟩, ‖g_i‖², ‖g_j‖²), shape=(3,)."""
     labels = [stage.sharing(branch, agent) for agent in owned.agents]
     matrix = torch.stack(owned.rows).to("cpu", torch.float64)
     gram = matrix @ matrix.T
@@ -217,7 +217,7 @@ def _products(
 
 
 def _cosine(product: Tensor) -> list[float]:
-    """The cosine, or nothing where one of the gradients is zero."""
+    """Return the cosine, or nothing where one of the gradients is zero."""
     inner, first, second = product.tolist()
     length = (first * second) ** 0.5
     return [inner / length] if length > 0 else []

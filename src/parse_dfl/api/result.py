@@ -16,14 +16,14 @@ from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.api.folder import RecordFolder
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import RecordError, UnknownNameError, nearest
-from parse_dfl.report.page import write_report
-from parse_dfl.report.reading import read_run
-from parse_dfl.report.records import METRICS, Summary
-from parse_dfl.report.result_tables import run_grid
-from parse_dfl.report.table import Cell, Grid
-from parse_dfl.report.terminal import grid_table
+from parse_dfl.records import METRICS, Summary
+from parse_dfl.report.formatting import Entry, Table
+from parse_dfl.report.load import read_run
+from parse_dfl.report.tables.results import run_table
+from parse_dfl.report.terminal import TerminalTable
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Result:
         return write_report(self.folder)
 
     def __str__(self) -> str:
-        return grid_text(run_grid(self.summary))
+        return table_text(run_table(self.summary))
 
     def __repr__(self) -> str:
         return (
@@ -151,7 +151,7 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        return grid_html(run_grid(self.summary))
+        return table_html(run_table(self.summary))
 
 
 def probe(
@@ -175,21 +175,21 @@ def probe(
     return audit_run(result.folder, config, note=logger.info, own=result.own)
 
 
-def grid_text(grid: Grid) -> str:
+def table_text(table: Table) -> str:
     """Return a table as plain text."""
     console = Console(file=StringIO(), width=WIDTH, color_system=None)
-    console.print(grid_table(grid))
+    console.print(TerminalTable(table))
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def grid_html(grid: Grid) -> str:
+def table_html(table: Table) -> str:
     """Return a table as HTML, the best of each column in bold."""
-    header = "".join(f"<th>{escape(name)}</th>" for name in grid.header)
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in grid.rows)
-    notes = "".join(f"<p>{escape(note)}</p>" for note in grid.notes)
+    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
     return (
-        f"<table><caption>{escape(grid.title)}</caption>"
+        f"<table><caption>{escape(table.title)}</caption>"
         f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>{notes}"
     )
 
@@ -210,6 +210,6 @@ def data_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
-    return f"<td><strong>{text}</strong></td>" if cell.best else f"<td>{text}</td>"
+def _cell(entry: Entry) -> str:
+    text = escape(entry.text)
+    return f"<td><strong>{text}</strong></td>" if entry.best else f"<td>{text}</td>"

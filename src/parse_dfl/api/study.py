@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.federation import Federation, open_folder, spec_or_method
 from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result, data_frame, grid_html, grid_text
+from parse_dfl.api.result import Result, data_frame, table_html, table_text
 from parse_dfl.config import MethodSpec, RunConfig, with_values
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
 from parse_dfl.methods.base import Method
-from parse_dfl.report.cells import pair_sentence, ranked, standings_of
-from parse_dfl.report.page import write_report
-from parse_dfl.report.reading import read_comparison
-from parse_dfl.report.records import METRICS, Comparison
-from parse_dfl.report.result_tables import comparison_grid
+from parse_dfl.records import METRICS
+from parse_dfl.report.cells import cells_of, ranked
+from parse_dfl.report.load import Comparison, read_comparison
+from parse_dfl.report.pairwise import pair_sentence
 from parse_dfl.report.statistics import paired_difference
+from parse_dfl.report.tables.results import comparison_table
 from parse_dfl.runs.compare import compare as run_comparison
 from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.reporting import ROLES, write_report
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Study:
         methods: Mapping[str, Method] | None = None,
     ) -> None:
         self._folder, self._own, self._methods = folder, own, methods or {}
-        self.comparison: Comparison = read_comparison(folder.path)
+        self.comparison: Comparison = read_comparison(folder.path, ROLES)
         """Each method's accuracies, group by group and seed by seed."""
 
     @classmethod
@@ -122,7 +123,7 @@ class Study:
             RecordError: they share no seed in which neither diverged.
         """
         first, second = (self._name(method) for method in (one, other))
-        paired = paired_difference(*standings_of(self.comparison)[0].paired(first, second))
+        paired = paired_difference(*cells_of(self.comparison)[0].paired(first, second))
         if paired is None:
             raise RecordError(f"{first} and {second} share no seed that can be compared")
         return Difference(
@@ -172,13 +173,13 @@ class Study:
         return write_report(self.folder)
 
     def __str__(self) -> str:
-        return grid_text(comparison_grid(self.comparison))
+        return table_text(comparison_table(self.comparison))
 
     def __repr__(self) -> str:
         return f"<Study of {', '.join(self.methods)} on {self.comparison.data}: {self.best} leads>"
 
     def _repr_html_(self) -> str:
-        return grid_html(comparison_grid(self.comparison))
+        return table_html(comparison_table(self.comparison))
 
 
 def compare(

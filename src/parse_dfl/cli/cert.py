@@ -120,15 +120,15 @@ def _issue(args: argparse.Namespace) -> None:
 
     folder = issue(args.ca, args.name, hosts=args.host or LOOPBACK, days=args.days, out=args.out)
     print(f"{folder}: ca.pem, cert.pem, key.pem")
-    print(_told(folder))
+    print(_summary(folder))
 
 
 def _show(args: argparse.Namespace) -> None:
-    print(_told(args.folder))
+    print(_summary(args.folder))
 
 
-def _told(folder: Path) -> str:
-    """``acc-0 of demo, reached as localhost, 127.0.0.1; valid until 2027-11-25 (364 days)``"""
+def _summary(folder: Path) -> str:
+    """Return ``acc-0 of demo, reached as localhost; valid until 2027-11-25 (364 days)``."""
     import time
 
     from parse_dfl.peers.certificates import hosts_of, read_certificate
@@ -136,7 +136,7 @@ def _told(folder: Path) -> str:
 
     identity = Identity.load(folder)
     hosts = ", ".join(hosts_of(read_certificate(folder / "cert.pem"))) or "nothing"
-    until = identity.certified.valid_until
+    until = identity.verified.valid_until
     days = int((until - time.time()) // 86400)
     day = time.strftime("%Y-%m-%d", time.gmtime(until))
     return (

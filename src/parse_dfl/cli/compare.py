@@ -129,19 +129,20 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
-    from parse_dfl.report.page import write_report
-    from parse_dfl.report.reading import read_comparison
-    from parse_dfl.report.terminal import comparison_table
+    from parse_dfl.report.load import read_comparison
+    from parse_dfl.report.tables.results import comparison_table
+    from parse_dfl.report.terminal import TerminalTable
+    from parse_dfl.runs.reporting import ROLES, write_report
 
-    found = read_comparison(out)
-    console().print(comparison_table(found))
+    comparison = read_comparison(out, ROLES)
+    console().print(TerminalTable(comparison_table(comparison)))
     page = write_report(out)
     print(list_files(out))
     print(f"report: {page}")
     for picture in sorted((out / "figures").glob("*.png")):
         print(f"picture: {picture}")
-    if found.diverged:
-        names = [name for name, result in found.methods.items() if result.diverged]
+    if comparison.diverged:
+        names = [name for name, result in comparison.methods.items() if result.diverged]
         raise DivergenceError(
             f"{out}: {', '.join(names)} diverged; the note below the table says where"
         )

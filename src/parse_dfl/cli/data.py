@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command, add_options, configuration
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
-    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.terminal import TerminalTable
 
 EXAMPLES = (
     "parse-dfl data",
@@ -68,7 +68,7 @@ def execute(args: argparse.Namespace) -> None:
         print(f"note: {as_given(note)}")
 
 
-def _description(facts: Mapping[str, Any]) -> Iterable[GridTable]:
+def _description(facts: Mapping[str, Any]) -> Iterable[TerminalTable]:
     modalities = [
         (name, about["kind"], " × ".join(map(str, about["shape"])))
         for name, about in facts["modalities"].items()
@@ -86,9 +86,9 @@ def _description(facts: Mapping[str, Any]) -> Iterable[GridTable]:
     yield _table("classes", ("label", "samples"), facts["label_counts"].items())
 
 
-def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> GridTable:
-    from parse_dfl.report.fitting import GridTable
-    from parse_dfl.report.table import Grid, plain
+def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> TerminalTable:
+    from parse_dfl.report.formatting import Table, entries
+    from parse_dfl.report.terminal import TerminalTable
 
-    cells = tuple(tuple(plain([as_given(str(cell)) for cell in row])) for row in rows)
-    return GridTable(Grid(title=title, header=tuple(header), rows=cells), texts=True)
+    cells = tuple(entries(as_given(str(cell)) for cell in row) for row in rows)
+    return TerminalTable(Table(title=title, header=tuple(header), rows=cells), texts=True)

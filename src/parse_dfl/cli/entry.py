@@ -18,7 +18,7 @@ from parse_dfl.cli.processes import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
 from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import interrupt_at_once
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 COMMANDS = (run, compare, data, report, pid, node, cert)
 BAD_INPUT, DIVERGED = 2, 3

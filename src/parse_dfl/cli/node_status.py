@@ -17,7 +17,7 @@ from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Status, ask_all, round_of
 from parse_dfl.peers.transport import LinkSettings
 from parse_dfl.runs.node_config import load_agent_file
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 WAIT_S = 10.0
 ANSWER_S = 3.0

@@ -24,8 +24,7 @@ from parse_dfl.errors import RankError
 from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.folder import is_ours
-from parse_dfl.safe_names import as_given
-from parse_dfl.text import showable
+from parse_dfl.text import as_given, showable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +40,7 @@ def console() -> Console:
     """
     from rich.console import Console
 
-    from parse_dfl.report.fitting import UNLIMITED
+    from parse_dfl.report.terminal import UNLIMITED
 
     free = not sys.stdout or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
     return Console(width=UNLIMITED if free else None, soft_wrap=False, highlight=False)

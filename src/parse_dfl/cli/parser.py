@@ -22,7 +22,8 @@ from parse_dfl.config import (
 from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.process import command
 from parse_dfl.settings import Hint, Setting, to_plain
-from parse_dfl.text import LARGEST, number_text, real, whole
+from parse_dfl.text import LARGEST, real, whole
+from parse_dfl.text_form import number_text
 
 Execute = Callable[[argparse.Namespace], None]
 Commands = Any

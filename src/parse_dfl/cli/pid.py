@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.agents import modality_key
-from parse_dfl.analysis.pid.methods import AUTO, METHODS
+from parse_dfl.analysis.pid import AUTO, METHODS
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, add_command, add_options, configuration
 from parse_dfl.cli.processes import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.io import json_text, write_atomically
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     from parse_dfl.analysis.pid.decomposition import Decomposition
-    from parse_dfl.report.fitting import GridTable
+    from parse_dfl.report.terminal import TerminalTable
 
 EXAMPLES = (
     "parse-dfl pid synthetic --modalities a,b",
@@ -128,17 +128,17 @@ def _check_out(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists; add --overwrite to replace it, or name another --out")
 
 
-def _table(name: str, found: Decomposition) -> GridTable:
-    from parse_dfl.report.fitting import GridTable
-    from parse_dfl.report.table import Grid, plain
+def _table(name: str, found: Decomposition) -> TerminalTable:
+    from parse_dfl.report.formatting import Table, entries
+    from parse_dfl.report.terminal import TerminalTable
 
     shown = found.to_dict()
     rows = [
-        tuple(plain([as_given(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}"]))
+        entries((as_given(label), f"{bits:.3f}", f"{low:.3f} to {high:.3f}"))
         for label, bits, (low, high) in _rows(shown["bits"], shown["ci95"])
     ]
-    return GridTable(
-        Grid(
+    return TerminalTable(
+        Table(
             title=f"{name}: {found.samples} samples, {found.classes} classes, "
             f"method {found.method}",
             header=("information about the label", "bits", "95 % interval"),

@@ -85,7 +85,7 @@ def _add_audit(commands: Commands) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Write the page and print where it lies."""
-    from parse_dfl.report.page import write_report
+    from parse_dfl.runs.reporting import write_report
 
     levels = {"levels": args.reach} if args.reach else {}
     print(write_report(args.directory, **levels))
@@ -95,15 +95,16 @@ def audit(args: argparse.Namespace) -> None:
     """Measure, write the file and the report, and print the tables."""
     names = settings_of(AuditConfig)
     config = AuditConfig(**{name: value for name, value in vars(args).items() if name in names})
-    from parse_dfl.report.page import write_report
-    from parse_dfl.report.reading import read_run
-    from parse_dfl.report.sections import audit_tables
-    from parse_dfl.report.terminal import grid_table
-    from parse_dfl.runs.audit import AUDIT, audit_run
+    from parse_dfl.records import AUDIT
+    from parse_dfl.report.load import read_run
+    from parse_dfl.report.tables.measurements import audit_tables
+    from parse_dfl.report.terminal import TerminalTable
+    from parse_dfl.runs.audit import audit_run
+    from parse_dfl.runs.reporting import write_report
 
     audit_run(args.directory, config, note=lambda text: print(text, file=sys.stderr, flush=True))
-    for grid in audit_tables(read_run(args.directory)):
-        console().print(grid_table(grid))
+    for table in audit_tables(read_run(args.directory)):
+        console().print(TerminalTable(table))
     page = write_report(args.directory)
     print(f"audit: {args.directory / AUDIT}")
     print(f"report: {page}")

@@ -57,12 +57,13 @@ def execute(args: argparse.Namespace) -> None:
     out = _resume(args) if args.resume else _start(args)
     if not launch().is_main:
         return
-    from parse_dfl.report.reading import read_run
-    from parse_dfl.report.terminal import run_table
+    from parse_dfl.report.load import read_run
+    from parse_dfl.report.tables.results import run_table
+    from parse_dfl.report.terminal import TerminalTable
 
     summary = read_run(out).summary
     assert summary is not None
-    console().print(run_table(summary))
+    console().print(TerminalTable(run_table(summary)))
     print(list_files(out))
     if summary.diverged:
         raise DivergenceError(

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.settings import Settings, setting
-from parse_dfl.text import LARGEST_REAL, TextForm, number_text, real
+from parse_dfl.text import LARGEST_REAL, real
+from parse_dfl.text_form import TextForm, number_text
 
 SHARING_RULES: Mapping[str, str] = {
     "local": "local",

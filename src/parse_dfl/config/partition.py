@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 from parse_dfl.agents import ModalitySet, key, modality_set
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.settings import Settings, setting
-from parse_dfl.text import TextForm, number_text, real, whole
+from parse_dfl.text import real, whole
+from parse_dfl.text_form import TextForm, number_text
 
 LEAST_ALPHA, MOST_ALPHA = 1e-300, 1e9
 """Beyond them draws from the Dirichlet distribution underflow, or are all alike."""

@@ -169,11 +169,6 @@ class RunConfig(Settings):
         return not isinstance(self.overlay.robust, Averaging)
 
     def _check_agreement(self) -> None:
-        if self.engine != "simulate":
-            raise ConfigError(
-                "peers do not agree on a standardisation yet; use --standardise own or --engine "
-                "simulate"
-            )
         if self.overlay.attackers or self._is_robust:
             raise ConfigError(
                 "nothing guards what agents agree to standardise by against attackers; use "

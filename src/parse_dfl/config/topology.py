@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.settings import Settings, setting, settings_of
-from parse_dfl.text import TextForm, number_text, real, whole
+from parse_dfl.text import real, whole
+from parse_dfl.text_form import TextForm, number_text
 
 
 class TopologyRule(TextForm, Settings):

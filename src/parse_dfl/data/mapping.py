@@ -19,7 +19,7 @@ from parse_dfl.data.arrays import (
     test_column,
 )
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.data.kinds import arrange, by_key, kinds_by_key
+from parse_dfl.data.kinds import Arranged, arrange, by_key, kinds_by_key
 from parse_dfl.data.standardise import as_numbers
 from parse_dfl.errors import DataError, nearest
 from parse_dfl.text import showable
@@ -44,7 +44,7 @@ def from_mapping(
         modalities: an array of numbers per modality, each shape (samples, ...); kept as float32,
             or as float64 where float32 would lose a feature that lies far from zero or whose
             unit is huge or tiny.
-            Inside, a name is replaced by its key (:mod:`parse_dfl.safe_names`).
+            Inside, a name is replaced by its key (:mod:`parse_dfl.text`).
         label: shape (samples,), integers or text, mapped to 0 … C-1; or one-hot, (samples, C).
         subject: shape (samples,), integers or text: who a sample comes from.
         is_test: shape (samples,), booleans: the set's own test part.
@@ -59,15 +59,7 @@ def from_mapping(
     """
     index, names = label_column(label, label_names)
     samples = len(index)
-    declared = kinds_by_key(kinds or {})
-    if not len(modalities):
-        raise DataError("the data have no modality; at least one array of samples is needed")
-    arrays = by_key(modalities.items(), "modality")
-    _check_kinds(declared, arrays)
-    laid_out = {
-        modality: arrange(modality, _values(modality, values, samples), declared.get(modality))
-        for modality, values in arrays.items()
-    }
+    laid_out = _laid_out(modalities, kinds or {}, samples)
     numbers, subject_names = (
         (None, ()) if subject is None else subject_column("subject", subject, samples)
     )
@@ -135,12 +127,23 @@ def _once(entries: Mapping[str, Any] | None, what: str) -> list[tuple[str, Any]]
     return listed
 
 
-def _check_kinds(kinds: Mapping[str, str], modalities: Mapping[str, Any]) -> None:
-    for modality in kinds:
-        if modality not in modalities:
+def _laid_out(
+    modalities: Mapping[str, Any], kinds: Mapping[str, str], samples: int
+) -> dict[str, Arranged]:
+    """Return the modalities by key, their numbers checked, in the order of axes used inside."""
+    if not len(modalities):
+        raise DataError("the data have no modality; at least one array of samples is needed")
+    declared = kinds_by_key(kinds)
+    arrays = by_key(modalities.items(), "modality")
+    for modality in declared:
+        if modality not in arrays:
             raise DataError(
-                f"kind given for an unknown modality {modality!r}{nearest(modality, modalities)}"
+                f"kind given for an unknown modality {modality!r}{nearest(modality, arrays)}"
             )
+    return {
+        modality: arrange(modality, _values(modality, values, samples), declared.get(modality))
+        for modality, values in arrays.items()
+    }
 
 
 def _values(modality: str, values: object, samples: int) -> NDArray[Any]:

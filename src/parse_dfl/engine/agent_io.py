@@ -50,7 +50,7 @@ class TrainedAgent:
         self._standardisers = standardisers
 
     def predict(self, inputs: Mapping[str, ArrayLike]) -> NDArray[np.int64]:
-        """Class numbers, shape=(B,), from arrays of shape (B, *sample shape) per modality.
+        """Return class numbers, shape=(B,), from arrays of shape (B, *sample shape) per modality.
 
         Samples are laid out as those of the data that the agent was trained on.  A modality that
         is missing is left out of the prediction; its name is as given or its key.
@@ -62,13 +62,13 @@ class TrainedAgent:
         return np.asarray(self.predict_probability(inputs).argmax(1), dtype=np.int64)
 
     def predict_probability(self, inputs: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
-        """Class probabilities, shape=(B, C); see :meth:`predict`."""
+        """Return class probabilities, shape=(B, C); see :meth:`predict`."""
         probability = self._predict(self.outputs(inputs)).softmax(-1)
         return np.asarray(probability.numpy(), dtype=np.float32)
 
     @torch.no_grad()
     def outputs(self, inputs: Mapping[str, ArrayLike], *, laid_out: bool = False) -> Outputs:
-        """Everything the network says: logits, slices, and logits per slice and modality.
+        """Return everything the network says: logits, slices, and logits per slice and modality.
 
         ``laid_out`` samples are of a :class:`~parse_dfl.data.dataset.MultimodalData`, which has
         put their axes in order already; others are as in the file that the agent learnt from.
@@ -130,12 +130,12 @@ def _inside(
 
 
 def row_parameters(stack: AgentStack, row: int) -> dict[str, Tensor]:
-    """One agent's parameters, as float32 on the CPU, under ``BRANCH LABEL|NAME``."""
+    """Return one agent's parameters, as float32 on the CPU, under ``BRANCH LABEL|NAME``."""
     values: dict[str, Tensor] = {}
     for label, rows in stack.rows.items():
-        own = rows.params[stack.blocks[label]][row]
+        params = rows.params[stack.blocks[label]][row]
         for column in rows.columns:
-            part = own[column.slice].reshape(column.shape)
+            part = params[column.slice].reshape(column.shape)
             values[f"{label}|{column.name}"] = part.float().cpu()
     return values
 
@@ -147,12 +147,12 @@ def trained_agent(
     network_spec: NetworkSpec,
     label_names: tuple[str, ...],
 ) -> TrainedAgent:
-    """One agent of a stack, on its own."""
+    """Return one agent of a stack, on its own."""
     agent = stack.agents[row]
     network = method.network(network_spec, agent)
     _load(network, row_parameters(stack, row), agent.name)
-    own = stack.data.standardisers[row]
-    return TrainedAgent(agent, method, network, network_spec.samples, own, label_names)
+    standardisers = stack.data.standardisers[row]
+    return TrainedAgent(agent, method, network, network_spec.samples, standardisers, label_names)
 
 
 def agent_file(
@@ -163,12 +163,12 @@ def agent_file(
     network_spec: NetworkSpec,
     label_names: tuple[str, ...],
 ) -> bytes:
-    """The content of the file of one agent of a stack, which :func:`load_agent` reads."""
+    """Return the file of one agent of a stack, as :func:`load_agent` reads it."""
     agent = stack.agents[row]
     tensors = row_parameters(stack, row)
-    for name, own in stack.data.standardisers[row].items():
-        tensors[f"standardise|{name}|mean"] = torch.from_numpy(own.mean)
-        tensors[f"standardise|{name}|scale"] = torch.from_numpy(own.scale)
+    for name, standardiser in stack.data.standardisers[row].items():
+        tensors[f"standardise|{name}|mean"] = torch.from_numpy(standardiser.mean)
+        tensors[f"standardise|{name}|scale"] = torch.from_numpy(standardiser.scale)
     header = {
         "format": FORMAT,
         "method": method,
@@ -225,13 +225,13 @@ def load_agent(
         spec, network_spec = _spec(header), _network_spec(header, encoders or {})
         label_names = tuple(str(name) for name in header["label_names"])
         name = str(header["method"])
-        own = {name: _standardiser(tensors, name) for name in spec.modalities}
+        standardisers = {name: _standardiser(tensors, name) for name in spec.modalities}
     except (AttributeError, KeyError, TypeError, ValueError) as reason:
         raise CheckpointError(f"{path} is damaged: it lacks or garbles {reason}") from reason
     method = method or _method(name, tensors)
     network = method.network(network_spec, spec)
     _load(network, tensors, path)
-    return TrainedAgent(spec, method, network, network_spec.samples, own, label_names)
+    return TrainedAgent(spec, method, network, network_spec.samples, standardisers, label_names)
 
 
 def _method(name: str, tensors: Mapping[str, Tensor]) -> Method:
@@ -272,13 +272,13 @@ def _network_spec(header: Mapping[str, Any], encoders: Mapping[str, EncoderBuild
 
 
 def _layout(entry: Mapping[str, Any]) -> Layout | None:
-    """How samples came; files of older versions do not say it."""
-    told = entry.get("layout")
-    if told is None:
+    """Return how samples came; files of older versions do not say it."""
+    parts = entry.get("layout")
+    if parts is None:
         return None
-    layout = Layout(*(tuple(map(int, told[part])) for part in ("given", "order", "shape")))
+    layout = Layout(*(tuple(map(int, parts[name])) for name in ("given", "order", "shape")))
     if layout.shape != tuple(entry["shape"]):
-        raise ValueError(f"layout {told}")
+        raise ValueError(f"layout {parts}")
     return layout.check()
 
 
@@ -295,9 +295,9 @@ def _load(network: Network, tensors: Mapping[str, Tensor], path: str | Path) -> 
                     "it was trained; train it again at a lower learning rate"
                 )
             if value is None or value.shape != parameter.shape:
-                found = "is missing" if value is None else f"has shape {tuple(value.shape)}"
+                problem = "is missing" if value is None else f"has shape {tuple(value.shape)}"
                 raise CheckpointError(
-                    f"{path}: parameter {name} of {label} {found}, the network needs "
+                    f"{path}: parameter {name} of {label} {problem}, the network needs "
                     f"{tuple(parameter.shape)}; was the agent trained with other encoders?"
                 )
             with torch.no_grad():

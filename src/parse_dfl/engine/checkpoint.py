@@ -15,7 +15,7 @@ from parse_dfl.errors import CheckpointError
 from parse_dfl.io import write_atomically
 
 FORMAT = "parse-dfl checkpoint 2"
-"""What a checkpoint says it is.  Its number grows when the same numbers would train otherwise.
+"""The format that a checkpoint names; its number grows when the same tensors would train otherwise.
 
 2: no feature's scale depends on others', standardised values are clipped.
 """
@@ -27,18 +27,18 @@ def check_format(path: str | Path, header: Mapping[str, Any], expected: str) -> 
     Raises:
         CheckpointError: its ``format`` is not the ``expected`` one.
     """
-    found, (kind, _, _) = header.get("format"), expected.rpartition(" ")
-    if found == expected:
+    given, (kind, _, _) = header.get("format"), expected.rpartition(" ")
+    if given == expected:
         return
-    if kind == "parse-dfl checkpoint" and found is None:  # the first had no name
-        found = f"{kind} 1"
-    if str(found).startswith(f"{kind} "):
+    if kind == "parse-dfl checkpoint" and given is None:  # the first had no name
+        given = f"{kind} 1"
+    if str(given).startswith(f"{kind} "):
         raise CheckpointError(
-            f"{path} is of another version of the program ({found!r}, not {expected!r}), which "
+            f"{path} is of another version of the program ({given!r}, not {expected!r}), which "
             "standardised its inputs otherwise; train anew, in another folder or with --overwrite"
         )
     wanted = kind.removeprefix("parse-dfl ")
-    raise CheckpointError(f"{path} is no {wanted} file ({expected!r}); it says {found!r}")
+    raise CheckpointError(f"{path} is no {wanted} file ({expected!r}); it says {given!r}")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 
 
 def packed(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
-    """What :func:`write_tensors` writes."""
+    """Return the bytes that :func:`write_tensors` writes."""
     return save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         metadata={"header": json.dumps(header)},
@@ -59,7 +59,7 @@ def packed(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the header of a file that :func:`write_tensors` wrote.
+    """Return the tensors and the header of a file that :func:`write_tensors` wrote.
 
     Raises:
         CheckpointError: the file is missing, truncated, or not of this kind.

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.byzantine import Attacker
-from parse_dfl.engine.neighbourhood import BranchView, Neighbourhood, Owned, Owners
+from parse_dfl.engine.neighbourhood import Neighbourhood, NeighbourhoodView, Owned, Owners
 from parse_dfl.engine.state import BranchState
-from parse_dfl.methods.base import EDGE, Aggregation, Rows, Sent, Stage
+from parse_dfl.methods.base import EDGE, Aggregation, BranchView, Messages, Stage
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 Task = Callable[[], object]
@@ -50,7 +50,7 @@ class Link(Protocol):
         """The rows and edges that the branch's rule sends over."""
         ...
 
-    def send(self, messages: Sent) -> None:
+    def send(self, messages: Messages) -> None:
         """Hand over what leaves: a row per own row, or (:data:`EDGE`) per outgoing edge."""
         ...
 
@@ -100,9 +100,9 @@ class InProcessChannel:
 @dataclass
 class _InProcessLink:
     outgoing: Neighbourhood
-    _messages: Sent = field(default_factory=dict)
+    _messages: Messages = field(default_factory=dict)
 
-    def send(self, messages: Sent) -> None:
+    def send(self, messages: Messages) -> None:
         self._messages = messages
 
     def incoming(self) -> Neighbourhood:
@@ -205,7 +205,7 @@ class Gossip:
         messages = {PARAMETERS: rows.params}
         if not self._in_place(rule):
             outgoing = link.outgoing
-            sent = rule.send(BranchView(rows, branches, outgoing), outgoing.mixing)
+            sent = rule.send(NeighbourhoodView(rows, branches, outgoing), outgoing.mixing)
             messages = {
                 name: value if name.startswith(EDGE) else outgoing.select_own(value)
                 for name, value in sent.items()
@@ -224,7 +224,7 @@ class Gossip:
     ) -> Tensor:
         """Return the own rows after the exchange, shape=(h, P)."""
         sent = {name: exchange.link.received(name) for name in exchange.names}
-        view = BranchView(exchange.rows, branches, incoming)
+        view = NeighbourhoodView(exchange.rows, branches, incoming)
         attacked = [self._attackers.get(agent.name) for agent in incoming.agents]
         if not any(attacked):
             return incoming.select_own(exchange.rule.receive(view, sent, incoming.mixing))
@@ -261,9 +261,9 @@ class Gossip:
 
 def _receive_under_attack(
     rule: Aggregation,
-    view: Rows,
-    honest: Sent,
-    false: Sent,
+    view: BranchView,
+    honest: Messages,
+    false: Messages,
     mixing: MixingMatrix,
     attackers: list[Attacker | None],
 ) -> Tensor:
@@ -279,12 +279,12 @@ def _receive_under_attack(
 
 
 def _falsify(
-    sent: Sent,
+    sent: Messages,
     incoming: Neighbourhood,
     attackers: list[Attacker | None],
     branch: Branch,
     round: int,
-) -> Sent:
+) -> Messages:
     """Return the messages with those of attackers replaced."""
     false = {name: value.clone() for name, value in sent.items()}
     for name, value in false.items():

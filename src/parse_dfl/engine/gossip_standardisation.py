@@ -36,38 +36,42 @@ STEPS = 100
 
 
 def agree(
-    data: MultimodalData, shards: Sequence[AgentData], topology: Topology, steps: int = STEPS
+    data: MultimodalData, agent_data: Sequence[AgentData], topology: Topology, steps: int = STEPS
 ) -> tuple[list[AgentData], Payload]:
-    """``shards`` with what their agents agreed on, federation by federation, and what was sent.
+    """Return ``agent_data`` with what their agents agreed on, and what was sent for it.
 
-    A modality that an agent gains later is standardised by its own samples.
+    Agents of different seeds agree on their own.  A modality that an agent gains later is
+    standardised by its own samples.
     """
-    agreed: list[dict[str, Standardiser]] = [{} for _ in shards]
+    agreed: list[dict[str, Standardiser]] = [{} for _ in agent_data]
     sent: dict[tuple[int, int], int] = {}
-    for modality, places in _owners(shards).items():
+    for modality, owners in _owners(agent_data).items():
         moments = [
-            Moments.of(data.modalities[modality][shards[i].indices], data.kinds[modality])
-            for i in places
+            Moments.of(data.modalities[modality][agent_data[i].indices], data.kinds[modality])
+            for i in owners
         ]
         rows = np.stack([own.row() for own in moments])
-        for seed in dict.fromkeys(shards[i].agent.seed for i in places):
-            own = np.array([k for k, i in enumerate(places) if shards[i].agent.seed == seed])
-            names = [shards[places[k]].agent.name for k in own]
-            rows[own], links = _gossip(rows[own], names, topology, steps, seed, modality)
+        for seed in dict.fromkeys(agent_data[i].agent.seed for i in owners):
+            members = np.array(
+                [k for k, i in enumerate(owners) if agent_data[i].agent.seed == seed]
+            )
+            names = [agent_data[owners[k]].agent.name for k in members]
+            rows[members], links = _gossip(rows[members], names, topology, steps, seed, modality)
             for (source, target), times in links.items():
-                link = places[own[source]], places[own[target]]
+                link = owners[members[source]], owners[members[target]]
                 sent[link] = sent.get(link, 0) + times * rows.shape[1] * BYTES_PER_NUMBER
-        for place, own_moments, row in zip(places, moments, rows, strict=True):
-            agreed[place][modality] = own_moments.standardiser(row)
+        for owner, own_moments, row in zip(owners, moments, rows, strict=True):
+            agreed[owner][modality] = own_moments.standardiser(row)
     total = Payload(sum(sent.values()), len(sent), max(sent.values(), default=0))
-    pairs = zip(shards, agreed, strict=True)
-    return [replace(shard, standardisers=own) for shard, own in pairs], total
+    pairs = zip(agent_data, agreed, strict=True)
+    return [replace(own, standardisers=standardisers) for own, standardisers in pairs], total
 
 
-def _owners(shards: Sequence[AgentData]) -> dict[str, list[int]]:
-    names = sorted({name for shard in shards for name in shard.agent.modalities})
+def _owners(agent_data: Sequence[AgentData]) -> dict[str, list[int]]:
+    """Return the numbers of each modality's owners."""
+    names = sorted({name for own in agent_data for name in own.agent.modalities})
     return {
-        name: [i for i, shard in enumerate(shards) if name in shard.agent.modalities]
+        name: [i for i, own in enumerate(agent_data) if name in own.agent.modalities]
         for name in names
     }
 
@@ -80,7 +84,7 @@ def _gossip(
     seed: int,
     label: str,
 ) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
-    """The rows after so many steps, and how often each directed link carried one."""
+    """Return the rows after so many steps, and how often each directed link carried one."""
     links: dict[tuple[int, int], int] = {}
     mixing = None
     for step in range(1, steps + 1):

@@ -170,8 +170,8 @@ class Neighbourhood:
         return values[torch.from_numpy(self.own).to(values.device)]
 
 
-class BranchView:
-    """A branch as its aggregation rule sees it (:class:`~parse_dfl.methods.base.Rows`).
+class NeighbourhoodView:
+    """A branch as its aggregation rule sees it (:class:`~parse_dfl.methods.base.BranchView`).
 
     Only the own rows of a neighbourhood hold anything of use, and what a rule makes of the others
     is thrown away.

@@ -19,7 +19,7 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.state import BranchState, StateBlock
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import Stage, full_rate
+from parse_dfl.methods.base import Stage, full_lr
 from parse_dfl.torch_internals import foreach_add_, fused_adam, fused_adamw, fused_sgd
 
 BETA_2 = 0.999
@@ -43,17 +43,17 @@ class RowOptimizer:
 
     @property
     def matrices(self) -> int:
-        """How many matrices of the parameters' size :meth:`moments` gives."""
+        """The number of matrices of the parameters' size :meth:`moments` gives."""
         return len(MOMENTS[self.config.optimizer]) + bool(self.config.global_momentum)
 
     def moments(self, theta: Tensor) -> dict[str, Tensor]:
-        """Fresh moments for a matrix, all zero; with global momentum, where the row stands."""
+        """Return fresh moments for a matrix: zeros, and with global momentum its rows."""
         moments = {name: torch.zeros_like(theta) for name in MOMENTS[self.config.optimizer]}
         return moments | ({LAST: theta.clone()} if self.config.global_momentum else {})
 
     @torch.no_grad()
     def step(self, blocks: Sequence[StateBlock], lr: float) -> None:
-        """One step on blocks of rows with the gradients that lie there, all in one call."""
+        """Take one step on blocks of rows with the gradients that lie there, all in one call."""
         wide = [block for block in blocks if block.params.shape[1]]
         if wide:
             update = self._sgd if self.config.optimizer == "sgd" else self._adam
@@ -97,7 +97,7 @@ class RowOptimizer:
 
 
 def _equal_steps(block: StateBlock) -> Iterator[tuple[int, StateBlock]]:
-    """A block cut where step counts, and so bias corrections, change: (steps so far, its rows)."""
+    """Cut a block where step counts, and so bias corrections, change: (steps so far, rows)."""
     counts = block.steps.tolist()
     if len(set(counts)) == 1:
         yield counts[0], block
@@ -114,7 +114,7 @@ Update = Callable[[StateBlock, Tensor, Tensor], None]
 
 
 def update_rows(config: TrainingConfig, rows: StateBlock, gradient: Tensor, lr: Tensor) -> None:
-    """One step of a block of rows in place; ``gradient``: shape=(h, P), ``lr``: shape=() or a
+    """Take one step of a block of rows in place; ``gradient``: shape=(h, P), ``lr``: shape=() or a
     learning rate per row, shape=(h,)."""
     rows.steps.add_(1)
     exact = torch.promote_types(rows.params.dtype, torch.float32)  # bfloat16 has 8 bits
@@ -126,16 +126,19 @@ def update_rows(config: TrainingConfig, rows: StateBlock, gradient: Tensor, lr: 
         gradient = gradient + config.weight_decay * theta
     if config.optimizer == "sgd":
         momentum = rows.moments["momentum"]
-        moved = _moved(momentum, config.momentum, gradient, 1.0) if config.momentum else gradient
-        way = by_row.to(exact) * moved
+        if config.momentum:
+            gradient = _update_moment(momentum, config.momentum, gradient, 1.0)
+        step = by_row.to(exact) * gradient
     else:
-        way = _adams_way(config.momentum, rows, gradient, lr)
-    rows.params.copy_(theta - way)
+        step = _adam_step(config.momentum, rows, gradient, lr)
+    rows.params.copy_(theta - step)
 
 
 def update_unevenly(update: Update, rows: StateBlock, gradient: Tensor, lr: Tensor) -> None:
-    """One step with a learning rate per row, shape=(h,); a row whose rate is zero stays as it is,
-    moments and step count included."""
+    """Take one step with a learning rate per row, shape=(h,).
+
+    A row whose rate is zero stays as it is, moments and step count included.
+    """
     before = rows.map(Tensor.clone)
     update(rows, gradient, lr)
     for value, old in zip(rows.tensors, before.tensors, strict=True):
@@ -143,14 +146,14 @@ def update_unevenly(update: Update, rows: StateBlock, gradient: Tensor, lr: Tens
         value.copy_(torch.where(stays, old, value))
 
 
-def _adams_way(beta_1: float, rows: StateBlock, gradient: Tensor, lr: Tensor) -> Tensor:
-    """lr · m̂ / (√v̂ + ε), with each row's own bias corrections.
+def _adam_step(beta_1: float, rows: StateBlock, gradient: Tensor, lr: Tensor) -> Tensor:
+    """Return lr · m̂ / (√v̂ + ε), with each row's own bias corrections.
 
     These are one small tensor, which the compiler computes by itself: it repeats nothing that
     holds an exp for every parameter.
     """
-    first = _moved(rows.moments["first"], beta_1, gradient, 1 - beta_1)
-    second = _moved(rows.moments["second"], BETA_2, gradient.square(), 1 - BETA_2)
+    first = _update_moment(rows.moments["first"], beta_1, gradient, 1 - beta_1)
+    second = _update_moment(rows.moments["second"], BETA_2, gradient.square(), 1 - BETA_2)
     steps = rows.steps.to(torch.float64)  # 1 - 0.999 would leave float32 four digits
     of_first, of_second = (1 - torch.exp(steps * _log(beta)) for beta in (beta_1, BETA_2))
     factors = torch.stack([lr / of_first, of_second.rsqrt()], 1).to(gradient.dtype)
@@ -158,12 +161,12 @@ def _adams_way(beta_1: float, rows: StateBlock, gradient: Tensor, lr: Tensor) ->
 
 
 def _log(beta: float) -> float:
-    """Also of no momentum at all."""
+    """Return log β, −∞ without momentum."""
     return log(beta) if beta else -inf
 
 
-def _moved(moment: Tensor, kept: float, value: Tensor, share: float) -> Tensor:
-    """A moment moved on in place: ``kept`` of it and a ``share`` of the value."""
+def _update_moment(moment: Tensor, kept: float, value: Tensor, share: float) -> Tensor:
+    """Update a moment in place: ``kept`` of it and a ``share`` of the value."""
     moved = kept * moment.to(value.dtype) + share * value
     moment.copy_(moved)
     return moved
@@ -205,10 +208,10 @@ def rates_of(stage: Stage, rows: Mapping[str, StateBlock], agents: Sequence[Agen
     Raises:
         ConfigError: a factor is negative or not finite.
     """
-    if stage.rate is full_rate:
+    if stage.lr_scale is full_lr:
         return dict.fromkeys(rows, (1.0,) * len(agents))
     rates = {
-        label: tuple(float(stage.rate(block.branch, agent)) for agent in agents)
+        label: tuple(float(stage.lr_scale(block.branch, agent)) for agent in agents)
         for label, block in rows.items()
     }
     for label, factors in rates.items():
@@ -242,7 +245,7 @@ def rows_by_rate(rows: Mapping[str, StateBlock], rates: Rates) -> dict[float, li
 
 
 def _runs(values: Sequence[float]) -> list[tuple[slice, float]]:
-    """Runs of equal neighbouring values."""
+    """Return runs of equal neighbouring values."""
     ends = [end for end in range(1, len(values)) if values[end] != values[end - 1]]
     bounds = [0, *ends, len(values)]
     return [(slice(start, end), values[start]) for start, end in pairwise(bounds)]

@@ -37,7 +37,7 @@ class ParamSlice:
 
 
 def param_slices(component: nn.Module) -> tuple[ParamSlice, ...]:
-    """The layout of a row: the component's trainable parameters one after another."""
+    """Lay out a row: the component's trainable parameters one after another."""
     columns: list[ParamSlice] = []
     offset = 0
     for name, value in component.named_parameters():
@@ -48,7 +48,7 @@ def param_slices(component: nn.Module) -> tuple[ParamSlice, ...]:
 
 
 def flatten(component: nn.Module, columns: Sequence[ParamSlice]) -> Tensor:
-    """The component's trainable parameters as one row, shape=(P,)."""
+    """Return the component's trainable parameters as one row, shape=(P,)."""
     values = dict(component.named_parameters())
     parts = [values[column.name].detach().reshape(-1) for column in columns]
     return torch.cat(parts) if parts else torch.zeros(0)
@@ -70,13 +70,13 @@ class StateBlock:
         return self.params, self.gradient, self.steps, *self.moments.values()
 
     def map(self, change: Callable[[Tensor], Tensor]) -> StateBlock:
-        """A block of every tensor changed."""
+        """Return a block with every tensor changed."""
         theta, gradient, steps = change(self.params), change(self.gradient), change(self.steps)
         moments = {name: change(value) for name, value in self.moments.items()}
         return StateBlock(self.branch, theta, gradient, steps, moments)
 
     def rows(self, chosen: slice) -> StateBlock:
-        """Views of some of the rows."""
+        """Return views of some of the rows."""
         return self.map(lambda values: values[chosen])
 
 
@@ -107,22 +107,22 @@ class BranchState:
         return self.params.shape[1]
 
     def block(self, rows: slice) -> StateBlock:
-        """The views of ``rows``, which are trained together.
+        """Return the views of ``rows``, which are trained together.
 
         Parts of a stack take turns in one place for gradients, which stays in the cache; only
         centralised training keeps all rows' gradients, each in its own place.
         """
-        own_place = len(self.gradient) == len(self.params)
+        keeps_all = len(self.gradient) == len(self.params)
         return StateBlock(
             self.branch,
             self.params[rows],
-            self.gradient[rows if own_place else slice(rows.stop - rows.start)],
+            self.gradient[rows if keeps_all else slice(rows.stop - rows.start)],
             self.steps[rows],
             {name: value[rows] for name, value in self.moments.items()},
         )
 
     def row_state(self) -> dict[str, Tensor]:
-        """Every tensor with a row per owner that an owner keeps when it moves or is absent."""
+        """Return every tensor of which an owner keeps its row when it moves or is absent."""
         state = {"theta": self.params, "steps": self.steps}
         state |= {f"moment.{name}": value for name, value in self.moments.items()}
         if self.stage_start is not None:
@@ -130,7 +130,7 @@ class BranchState:
         return state
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a checkpoint must hold."""
+        """Return all that a checkpoint must hold."""
         memory = {f"memory.{name}": value for name, value in self.memory.items()}
         return self.row_state() | memory
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec, ModalityChange, apply_change
 from parse_dfl.branches import Branch
 from parse_dfl.config import TrainingConfig
+from parse_dfl.data.standardise import Standardiser
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores, evaluate
@@ -107,6 +108,15 @@ class Trainer:
             centralised=self.method.centralised,
             threads=self.workers.threads,
         )
+
+    def standardise_by(self, agreed: Sequence[Mapping[str, Standardiser]]) -> None:
+        """Standardise each agent's samples by what it has agreed on, before the first round."""
+        assert not self.round, "agents agree before they train"
+        self.agent_data = [
+            replace(own, standardisers=standardisers)
+            for own, standardisers in zip(self.agent_data, agreed, strict=True)
+        ]
+        self.layout = self._build_layout()
 
     @property
     def lr(self) -> float:

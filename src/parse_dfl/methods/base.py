@@ -1,7 +1,7 @@
-"""What a method is made of: stages, sharing rules, and rules of aggregation.
+"""The parts that a method is made of: stages, sharing rules, and rules of aggregation.
 
-An exchange rule is two pure steps over rows.  In the simulator the rows are all owners of a
-branch; in a peer they are its own row and those of its neighbours.
+An aggregation is two pure steps over rows.  In the simulator the rows are all owners of a branch;
+in a peer they are its own row and those of its neighbours.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from parse_dfl.overlays.mixing_matrix import MixingMatrix
 EDGE = "edge:"
 """Tensors under names that start so have a row per directed edge."""
 
-Sent = Mapping[str, Tensor]
+Messages = Mapping[str, Tensor]
 """What leaves the rows: tensors of a row per owner, or (:data:`EDGE`) per directed edge of the
 mixing."""
 
 
-class Rows(Protocol):
-    """A branch's rows as an exchange rule sees them.  P columns, n rows."""
+class BranchView(Protocol):
+    """A branch's rows as an aggregation sees them.  P columns, n rows."""
 
     @property
     def agents(self) -> Sequence[AgentSpec]:
@@ -61,7 +61,7 @@ class Rows(Protocol):
         ...
 
     def drift(self, component: str) -> Tensor:
-        """How far each owner's branches of ``component`` went since the stage began.
+        """Return how far each owner's branches of ``component`` went since the stage began.
 
         ‖θ − θ_start‖ per modality, in the order of the names, shape=(n, M); the stage must track
         this component.
@@ -70,12 +70,12 @@ class Rows(Protocol):
 
 
 class Aggregation(ABC):
-    """An exchange rule."""
+    """What is sent over an edge of a branch's overlay, and what the receiver does with it."""
 
     needs_previous: bool = False
 
     def numbers_sent(self, columns: int) -> int:
-        """Numbers that cross a directed edge for a branch of ``columns`` parameters."""
+        """Return how many numbers cross a directed edge for a branch of ``columns`` parameters."""
         return columns
 
     @property
@@ -84,12 +84,12 @@ class Aggregation(ABC):
         return False
 
     @abstractmethod
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:
-        """What each row sends."""
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:
+        """Return what each row sends."""
 
     @abstractmethod
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:
-        """The parameters after the exchange, shape=(n, P)."""
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:
+        """Return the parameters after the exchange, shape=(n, P)."""
 
 
 class Average(Aggregation):
@@ -98,15 +98,15 @@ class Average(Aggregation):
     @property
     def averages(self) -> bool:
         """True, but for a subclass that sends or receives something else."""
-        own = type(self)
-        return own.send is Average.send and own.receive is Average.receive
+        kind = type(self)
+        return kind.send is Average.send and kind.receive is Average.receive
 
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:  # noqa: ARG002
-        """The parameters."""
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:  # noqa: ARG002
+        """Send the parameters."""
         return {"theta": rows.params}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
-        """``W @ θ``."""
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
+        """Return ``W @ θ``."""
         return mixing.apply(sent["theta"])
 
 
@@ -114,49 +114,49 @@ AVERAGE = Average()
 
 
 SharingRule = Callable[[Branch, AgentSpec], str | None]
-"""The label of the overlay on which an agent exchanges a branch; None: it keeps it to itself.
-The owners of a branch that get one label form that branch's overlay."""
+"""The id of the overlay on which an agent exchanges a branch; None: it keeps it to itself.
+The owners of a branch that get one id form that branch's overlay."""
 
 NetworkBuilder = Callable[[NetworkSpec, AgentSpec], Network]
 """An agent's network.  Agents of equal modalities and encoders have equal networks: it is built for
 the first of them, and may depend on nothing else of an agent."""
 
 
-def full_rate(branch: Branch, agent: AgentSpec) -> float:  # noqa: ARG001
-    """Every branch learns at the run's learning rate."""
+def full_lr(branch: Branch, agent: AgentSpec) -> float:  # noqa: ARG001
+    """Let every branch learn at the run's learning rate."""
     return 1.0
 
 
 def joint_prediction(outputs: Outputs) -> Tensor:
-    """The logits that are evaluated unless a stage says otherwise."""
+    """Return the logits that are evaluated unless a stage says otherwise."""
     return outputs.logits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A share of the rounds with its own objective and sharing rule.
+    """A ``fraction`` of the rounds with its own objective and sharing rule.
 
     ``continues`` lets it go on with the learning-rate schedule and the global momentum of the stage
-    before, which may then be without rounds where these are few.  ``rate`` scales the learning rate
-    per branch and agent (a pure function, asked once for each; at 0 an agent's branch takes no
-    step); ``exchanges`` maps a component to its exchange rule (missing: ``averaging``, plain or
-    robust); ``tracks_drift`` names a component whose distance from the stage's start the exchange
-    rules may ask for.  ``number`` is its place among the method's stages, which sets it.
+    before, which may then be without rounds where these are few.  ``lr_scale`` scales the learning
+    rate per branch and agent (a pure function, asked once for each; at 0 an agent's branch takes no
+    step); ``exchanges`` maps a component to its aggregation (missing: ``averaging``, plain or
+    robust); ``tracks_drift`` names a component whose distance from the stage's start the
+    aggregations may ask for.  ``number`` is its index among the method's stages, which sets it.
     """
 
     objective: Objective
     sharing: SharingRule
     number: int = 0
-    share: float = 1.0
+    fraction: float = 1.0
     continues: bool = False
-    rate: Callable[[Branch, AgentSpec], float] = full_rate
+    lr_scale: Callable[[Branch, AgentSpec], float] = full_lr
     predict: Callable[[Outputs], Tensor] = joint_prediction
     exchanges: Mapping[str, Aggregation] = field(default_factory=dict)
     tracks_drift: str | None = None
     averaging: Aggregation = AVERAGE
 
     def exchange(self, branch: Branch) -> Aggregation:
-        """The exchange rule of a branch."""
+        """Return the aggregation of a branch."""
         return self.exchanges.get(branch.component, self.averaging)
 
 
@@ -179,17 +179,22 @@ class Method:
         numbered = (replace(stage, number=number) for number, stage in enumerate(self.stages))
         object.__setattr__(self, "stages", tuple(numbered))
 
+    @property
+    def shares(self) -> bool:
+        """Whether anything is exchanged in any stage; who learns alone agrees on nothing either."""
+        return any(stage.sharing is not nothing for stage in self.stages)
+
     def stage_bounds(self, rounds: int) -> list[tuple[int, int]]:
-        """First and last round (from 1, inclusive) of every stage.
+        """Return the first and last round (from 1, inclusive) of every stage.
 
         Raises:
             ConfigError: the rounds are too few for every stage to have one.
         """
-        total = sum(stage.share for stage in self.stages)
+        total = sum(stage.fraction for stage in self.stages)
         bounds, begin, reached = [], 1, 0.0
         continued = [stage.continues for stage in self.stages[1:]] + [False]
         for stage, goes_on in zip(self.stages, continued, strict=True):
-            reached += stage.share
+            reached += stage.fraction
             end = round(rounds * reached / total)
             if end < begin and not goes_on:
                 raise ConfigError(
@@ -200,8 +205,8 @@ class Method:
         return bounds
 
     def schedule_bounds(self, stage: int, rounds: int) -> tuple[int, int]:
-        """First and last round of a stage's learning-rate schedule, with all stages it continues
-        or that continue it."""
+        """Return the first and last round of a stage's learning-rate schedule, with all stages it
+        continues or that continue it."""
         first = last = stage
         while self.stages[first].continues:
             first -= 1
@@ -211,7 +216,7 @@ class Method:
         return bounds[first][0], bounds[last][1]
 
     def stage_at(self, round: int, rounds: int) -> int:
-        """The index of the stage in which a round lies."""
+        """Return the index of the stage in which a round lies."""
         bounds = self.stage_bounds(rounds)
         return next(i for i, (_, end) in enumerate(bounds) if round <= end)
 
@@ -221,27 +226,27 @@ ENCODERS = ("backbone", "encoder")
 
 
 def nothing(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: ARG001
-    """Local training: nobody exchanges anything."""
+    """Exchange nothing: local training."""
     return None
 
 
 def by_task(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: ARG001
-    """The whole model, among agents with the same modality set."""
+    """Exchange the whole model, among agents with the same modality set."""
     return f"set:{agent.group}"
 
 
 def by_modality(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: ARG001
-    """Each encoder among all owners of its modality; all else stays local."""
+    """Exchange each encoder among all owners of its modality; all else stays local."""
     return branch.modality if branch.component in ENCODERS else None
 
 
 def hybrid(branch: Branch, agent: AgentSpec) -> str | None:
-    """Encoders by modality, all else by modality set."""
+    """Exchange encoders by modality, all else by modality set."""
     return by_modality(branch, agent) or by_task(branch, agent)
 
 
 def partial_alignment(branch: Branch, agent: AgentSpec) -> str | None:  # noqa: ARG001
-    """PARSE: every branch among all who own it, on the overlay of its modality or pair."""
+    """Exchange each branch among all who own it, on the overlay of its modality or pair (PARSE)."""
     return branch.modality
 
 

@@ -1,4 +1,4 @@
-"""Robust mixing: exchange rules for overlays on which some members lie.
+"""Robust mixing: aggregations for overlays on which some members lie.
 
 Each is an agent's own decision about the rows that arrive, from these and its own row alone, so
 a simulator and a peer use the same code.  Its own row is what it trusts.
@@ -32,7 +32,7 @@ from parse_dfl.byzantine import (
     attackers_among,
 )
 from parse_dfl.errors import OverlayError
-from parse_dfl.methods.base import Average, Method, Rows, Sent
+from parse_dfl.methods.base import Average, BranchView, Messages, Method
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 MOST_NUMBERS = 2**18
@@ -49,10 +49,11 @@ class Robust(Average):
 
     @abstractmethod
     def holds(self, degree: int) -> bool:
-        """Whether the rule is well-posed for an agent of so many neighbours, more than none."""
+        """Return whether the rule is well-posed for an agent of ``degree`` neighbours, above 0."""
 
-    def check(self, place: str, agent: str, degree: int) -> None:
-        """Return if the rule is well-posed where ``agent`` has ``degree`` neighbours.
+    def check(self, branch: str, agent: str, degree: int) -> None:
+        """Check that the rule is well-posed on ``branch``, where ``agent`` has ``degree``
+        neighbours.
 
         Raises:
             OverlayError: it is not; the message names the branch, the degree and what would do.
@@ -60,9 +61,9 @@ class Robust(Average):
         if not degree or self.holds(degree):
             return
         enough = next((d for d in range(degree + 1, 1000) if self.holds(d)), None)
-        needs = f"needs {enough}" if enough else "needs a smaller attackers"
+        needs = f"needs {enough}" if enough else "needs fewer attackers"
         raise OverlayError(
-            f"{self} is ill-posed on {place}: {agent} has {degree} "
+            f"{self} is ill-posed on {branch}: {agent} has {degree} "
             f"{'neighbour' if degree == 1 else 'neighbours'} there, and it {needs}; use a "
             "topology of more neighbours (full, regular:4), more owners, fewer attackers, or "
             "balance"
@@ -72,10 +73,10 @@ class Robust(Average):
 class Reweighting(Robust):
     """A rule that leaves each edge a share, in [0, 1], of its weight; the rest stays with self.
 
-    Rows of W sum to one whatever arrives; while no edge loses weight it is plain averaging.
+    BranchView of W sum to one whatever arrives; while no edge loses weight it is plain averaging.
     """
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:
         """Average with the weights that are left."""
         theta = sent["theta"]
         shares = self.shares(rows, theta, mixing)
@@ -87,8 +88,8 @@ class Reweighting(Robust):
         return left.apply(theta)
 
     @abstractmethod
-    def shares(self, rows: Rows, theta: Tensor, mixing: MixingMatrix) -> Shares:
-        """The share of each directed edge, shape=(E,)."""
+    def shares(self, rows: BranchView, theta: Tensor, mixing: MixingMatrix) -> Shares:
+        """Return the share of each directed edge, shape=(E,)."""
 
 
 class ClippedGossip(Reweighting):
@@ -105,13 +106,13 @@ class ClippedGossip(Reweighting):
         return f"clipping of attackers={self._settings.attackers:g}"
 
     def holds(self, degree: int) -> bool:
-        """Someone must be left to measure the radius by."""
+        """Require that someone is left to measure the radius by."""
         return (
             self._settings.radius > 0 or attackers_among(self._settings.attackers, degree) < degree
         )
 
-    def shares(self, rows: Rows, theta: Tensor, mixing: MixingMatrix) -> Shares:  # noqa: ARG002
-        """min(1, τ_i/‖θ_j − θ_i‖)."""
+    def shares(self, rows: BranchView, theta: Tensor, mixing: MixingMatrix) -> Shares:  # noqa: ARG002
+        """Return min(1, τ_i/‖θ_j − θ_i‖)."""
         distance = edge_distances(theta, mixing)
         fixed = self._settings.radius
         radius = np.full(mixing.size, fixed) if fixed else self._radii(distance, mixing)
@@ -121,14 +122,14 @@ class ClippedGossip(Reweighting):
         return shares
 
     def _radii(self, distance: Shares, mixing: MixingMatrix) -> Shares:
-        """τ_i of every row, shape=(n,); 0 where too few neighbours are there to tell."""
+        """Return τ_i of every row, shape=(n,); 0 where too few neighbours are there to tell."""
         order = np.lexsort((distance, mixing.target))
         degree = np.bincount(mixing.target, minlength=mixing.size)
         start = np.cumsum(degree) - degree
         honest = degree - [attackers_among(self._settings.attackers, int(d)) for d in degree]
         radius = np.zeros(mixing.size)
-        told = honest > 0
-        radius[told] = distance[order][start[told] + honest[told] - 1]
+        measured = honest > 0
+        radius[measured] = distance[order][start[measured] + honest[measured] - 1]
         return radius
 
 
@@ -146,11 +147,11 @@ class LocalSimilarity(Reweighting):
         return f"balance of gamma={self._settings.gamma:g}"
 
     def holds(self, degree: int) -> bool:  # noqa: ARG002
-        """Each neighbour is judged alone."""
+        """Return True: each neighbour is judged alone."""
         return True
 
-    def shares(self, rows: Rows, theta: Tensor, mixing: MixingMatrix) -> Shares:
-        """1 or 0."""
+    def shares(self, rows: BranchView, theta: Tensor, mixing: MixingMatrix) -> Shares:
+        """Return 1 for the near, 0 for the others."""
         length = torch.linalg.vector_norm(theta, dim=1, dtype=torch.float64).cpu().numpy()
         near = self._settings.gamma * exp(-self._settings.kappa * rows.progress)
         distance = edge_distances(theta, mixing)
@@ -161,7 +162,7 @@ class Trimming(Robust):
     """Column by column: leave out the b largest and b smallest of the neighbours' numbers, and
     average the others and one's own evenly.
 
-    Metropolis weights have no say: a weight that a attacker could claim would.
+    Metropolis weights have no say: a weight that an attacker could claim would.
     """
 
     def __init__(self, settings: TrimmedMean) -> None:
@@ -171,18 +172,18 @@ class Trimming(Robust):
         return f"trimmed-mean of attackers={self._settings.attackers:g}"
 
     def holds(self, degree: int) -> bool:
-        """Something must be left between the extremes."""
+        """Require that something is left between the extremes."""
         return 2 * attackers_among(self._settings.attackers, degree) < degree
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
-        """The trimmed mean; a row of too few neighbours in this round stays as it is."""
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
+        """Return the trimmed mean; a row of too few neighbours in this round stays as it is."""
         theta = sent["theta"]
         mixed = theta.clone()
         order = np.lexsort((mixing.source, mixing.target))
         degree = np.bincount(mixing.target, minlength=mixing.size)
-        for row, own in enumerate(np.split(mixing.source[order], np.cumsum(degree)[:-1])):
-            if len(own) and self.holds(len(own)):
-                mixed[row] = self._trimmed(theta[row], theta[torch.from_numpy(own)])
+        for row, sources in enumerate(np.split(mixing.source[order], np.cumsum(degree)[:-1])):
+            if len(sources) and self.holds(len(sources)):
+                mixed[row] = self._trimmed(theta[row], theta[torch.from_numpy(sources)])
         return mixed
 
     def _trimmed(self, own: Tensor, others: Tensor) -> Tensor:
@@ -209,8 +210,9 @@ def robust_method(method: Method, settings: RobustRule) -> Method:
 
 
 def edge_distances(theta: Tensor, mixing: MixingMatrix) -> Shares:
-    """‖θ_source − θ_target‖ of each directed edge, shape=(E,); NaN or infinite for a row that
-    holds such numbers.
+    """Return ‖θ_source − θ_target‖ of each directed edge, shape=(E,).
+
+    NaN or infinite for a row that holds such numbers.
 
     On dense overlays all distances at once, from inner products, are thirty times faster than
     one by one; in float64 they lose nothing that matters.
@@ -231,19 +233,19 @@ def edge_distances(theta: Tensor, mixing: MixingMatrix) -> Shares:
 
 
 def _without_extremes(rows: Tensor, cut: int) -> list[Tensor]:
-    """``rows`` without the ``cut`` largest and smallest numbers of every column, in no order.
+    """Return ``rows`` without the ``cut`` largest and smallest numbers of each column, unordered.
 
     A few passes of a bubble sort over whole rows, ten times faster than sorting every column;
     NaN counts as the largest.
     """
     left = list(rows.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf))
     for _ in range(cut):
-        for place in range(len(left) - 1):
-            pair = left[place], left[place + 1]
-            left[place], left[place + 1] = torch.minimum(*pair), torch.maximum(*pair)
+        for index in range(len(left) - 1):
+            pair = left[index], left[index + 1]
+            left[index], left[index + 1] = torch.minimum(*pair), torch.maximum(*pair)
         left.pop()
-        for place in reversed(range(len(left) - 1)):
-            pair = left[place], left[place + 1]
-            left[place], left[place + 1] = torch.minimum(*pair), torch.maximum(*pair)
+        for index in reversed(range(len(left) - 1)):
+            pair = left[index], left[index + 1]
+            left[index], left[index + 1] = torch.minimum(*pair), torch.maximum(*pair)
         left.pop(0)
     return left

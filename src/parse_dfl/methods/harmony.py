@@ -18,7 +18,7 @@ from torch import Tensor
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
 from parse_dfl.config.methods import Harmony
-from parse_dfl.methods.base import Aggregation, Method, Rows, Sent, Stage
+from parse_dfl.methods.base import Aggregation, BranchView, Messages, Method, Stage
 from parse_dfl.networks.baselines import LateFusionNetwork, mean_logits
 from parse_dfl.networks.losses import joint_loss, modality_loss
 from parse_dfl.networks.network import Outputs
@@ -35,14 +35,14 @@ class AverageAlike(Aggregation):
     def __init__(self, tau: float) -> None:
         self.tau = tau
 
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:  # noqa: ARG002
-        """The head and the agent's drift profile."""
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:  # noqa: ARG002
+        """Send the head and the agent's drift profile."""
         drift = rows.drift("encoder")
         total = drift.sum(1, keepdim=True)
         even = torch.full_like(drift, 1 / drift.shape[1])
         return {"theta": rows.params, "drift": torch.where(total > 0, drift / total, even)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:  # noqa: ARG002
         """Average over the edges whose ends differ by less than τ."""
         drift = sent["drift"]
         source, target, _ = mixing.edge_tensors(drift)
@@ -65,23 +65,23 @@ def _mean_prediction(outputs: Outputs) -> Tensor:
 
 
 def harmony(options: Harmony) -> Method:
-    """Harmony with its two stages."""
+    """Build Harmony with its two stages."""
 
-    def second_rate(branch: Branch, agent: AgentSpec) -> float:
+    def second_lr_scale(branch: Branch, agent: AgentSpec) -> float:
         fine_tuned = len(agent.modalities) > 1 and branch.component == "encoder"
         return options.encoder_rate if fine_tuned else 1.0
 
     first = Stage(
         objective=modality_loss,
         sharing=_first_rule,
-        share=options.first_stage,
+        fraction=options.first_stage,
         predict=_mean_prediction,
     )
     second = Stage(
         objective=joint_loss,
         sharing=_second_rule,
-        share=1 - options.first_stage,
-        rate=second_rate,
+        fraction=1 - options.first_stage,
+        lr_scale=second_lr_scale,
         exchanges={"fusion": AverageAlike(options.tau)},
         tracks_drift="encoder",
     )

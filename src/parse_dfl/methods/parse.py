@@ -3,7 +3,7 @@
 An agent with several modalities weighs its slices (networks/parse.py), so that a weak modality,
 whose head memorised its samples and is sure of itself, does not drown a clear one.  How far each
 slice is to be trusted is learned from some of the agent's own samples that the slices do not see
-until the gates are learned (methods/gating.py).
+until the gates are learned (methods/parse.py).
 
 Unimodal agents never touch a synergistic parameter, and no gradient is operated on: each branch
 is averaged on its own overlay.
@@ -14,12 +14,14 @@ Cao, Li, Liu, arXiv 2601.10012 (2026).
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
+
 import torch
 from torch import Tensor
 
-from parse_dfl.config.methods import ParseOptions
-from parse_dfl.methods.base import Method, SharingRule, Stage, partial_alignment
-from parse_dfl.methods.gating import gated, ungated
+from parse_dfl.config.methods import ParseAdaptive, ParseOptions
+from parse_dfl.methods.base import Method, SharingRule, Stage, nothing, partial_alignment
 from parse_dfl.networks.losses import (
     Batch,
     Objective,
@@ -28,11 +30,14 @@ from parse_dfl.networks.losses import (
     supervised_contrastive,
 )
 from parse_dfl.networks.network import Outputs
-from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
+from parse_dfl.networks.parse import GatedOutputs, GatedParseNetwork, ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:
-    """The loss of PARSE (spec, part 4) with the given weights."""
+    """Return PARSE's loss, CE(ℓ) + w_m Σ_m CE(ℓ_m) + w_h Σ_e CE(ℓ_e) + w_c mean supcon(r_a, r_b).
+
+    ℓ is the sum over all slices e, ℓ_m what modality m says alone; the w are the ``options``'.
+    """
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
         loss = cross_entropy(outputs.logits, batch)
@@ -51,31 +56,111 @@ def parse_objective(options: ParseOptions) -> Objective:
 
 
 def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tensor:
-    """The mean supervised contrastive loss over pairs of redundant slices."""
+    """Return the mean supervised contrastive loss over pairs of redundant slices, shape=(n,)."""
     redundant = [value for name, value in outputs.slices.items() if name.startswith("redundant.")]
     if redundant[0].shape[-1] == 0:
         return torch.zeros_like(batch.weight[:, 0])
     losses = [
         supervised_contrastive(first, second, batch, options.temperature)
-        for index, first in enumerate(redundant)
-        for second in redundant[index + 1 :]
+        for first, second in combinations(redundant, 2)
     ]
     return torch.stack(losses).mean(0)
+
+
+def gated(plain: Objective, hold_out: int) -> Objective:
+    """Return ``plain`` of the slices on most samples; on every ``hold_out``-th the cross-entropy
+    of the weighted prediction, and of each weighted slice by itself.
+
+    On the samples that a slice was trained on, one that memorised noise looks as good as any other.
+    So every so many-th sample is kept from the slices, and only the gates learn from these.
+    Learning to combine on held-out samples is stacking: "Stacked Generalization", Wolpert, Neural
+    Networks 5(2), 1992.
+
+    The joint prediction alone teaches too little: once a clear slice answers every held-out sample,
+    a weak slice's weight no longer matters to it, and stays high enough to outvote the clear one on
+    a few samples in a thousand.  So every weighted slice is calibrated by itself as well: "On
+    Calibration of Modern Neural Networks", Guo, Pleiss, Sun, Weinberger, ICML 2017.
+    """
+
+    def objective(outputs: Outputs, batch: Batch) -> Tensor:
+        if len(outputs.modality_logits) < 2 or batch.number is None:
+            return plain(outputs, batch)
+        held = batch.number % hold_out == 0
+        trained = plain(_summed(outputs), _only(batch, ~held))
+        return trained + _of_gates(outputs, _only(batch, held))
+
+    return objective
+
+
+def _of_gates(outputs: Outputs, batch: Batch) -> Tensor:
+    """Return the cross-entropy of the weighted sum plus those of the weighted slices, shape=(n,).
+
+    They are taken at once, as a batch of all predictions one after another.
+    """
+    assert isinstance(outputs, GatedOutputs)
+    predictions = [outputs.logits, *outputs.weighted.values()]
+    repeats = 1, len(predictions)
+    every = replace(
+        batch, label=batch.label.repeat(repeats), weight=batch.weight.repeat(repeats), number=None
+    )
+    return cross_entropy(torch.cat(predictions, -2), every)
+
+
+def ungated(plain: Objective) -> Objective:
+    """Return ``plain`` of the slices on all samples; the gates, which would trust what was
+    memorised, stay as they are."""
+
+    def objective(outputs: Outputs, batch: Batch) -> Tensor:
+        several = len(outputs.modality_logits) > 1
+        return plain(_summed(outputs) if several else outputs, batch)
+
+    return objective
+
+
+def _summed(outputs: Outputs) -> Outputs:
+    """Return the outputs with the plain sum of the slices as the joint prediction."""
+    return replace(outputs, logits=torch.stack(list(outputs.slice_logits.values())).sum(0))
+
+
+def _only(batch: Batch, chosen: Tensor) -> Batch:
+    """Return the batch with weights for the ``chosen`` samples alone, which add up to one if there
+    are any."""
+    weight = batch.weight * chosen
+    total = weight.sum(1, keepdim=True)
+    return replace(batch, weight=weight / total.clamp_min(torch.finfo(weight.dtype).tiny))
 
 
 def parse_method(
     options: ParseOptions, *, name: str = "parse", sharing: SharingRule = partial_alignment
 ) -> Method:
-    """PARSE; with another ``sharing`` rule, the control that tells the network's gain from
-    the sharing's."""
+    """Build PARSE; with another ``sharing`` rule, the control that tells the network's gain
+    from the sharing's."""
     plain = parse_objective(options)
     if not options.hold_out:
         stage = Stage(objective=plain, sharing=sharing)
         return Method(name=name, network=ParseNetwork, stages=(stage,), lr=0.03)
-    share = options.gate_share
-    stages = [Stage(objective=gated(plain, options.hold_out), sharing=sharing, share=share)]
-    if share < 1:
+    fraction = options.gate_share
+    stages = [Stage(objective=gated(plain, options.hold_out), sharing=sharing, fraction=fraction)]
+    if fraction < 1:
         stages.append(
-            Stage(objective=ungated(plain), sharing=sharing, share=1 - share, continues=True)
+            Stage(objective=ungated(plain), sharing=sharing, fraction=1 - fraction, continues=True)
         )
     return Method(name=name, network=GatedParseNetwork, stages=tuple(stages), lr=0.03)
+
+
+def parse_adaptive(options: ParseAdaptive) -> Method:
+    """Build PARSE with gates that learn to the end, on samples that are never given to the slices.
+
+    Weighting modalities is what the paper leaves for future work.
+    """
+    return parse_method(options, name="parse-adaptive")
+
+
+def oracle(options: ParseOptions) -> Method:
+    """Build the upper bound: PARSE's network trained centrally on all agents' samples.
+
+    Agents of one modality set are merged, so that every sample is seen with exactly the modalities
+    that its agent had; gradients are averaged over all rows of a branch at every step, which keeps
+    the rows equal: centralised training in the engine of decentralised training.
+    """
+    return replace(parse_method(options, name="oracle", sharing=nothing), lr=0.01, centralised=True)

@@ -1,6 +1,6 @@
 """PARSE with a faithful fission: slices that hold what their names say, and pay for it.
 
-Every slice is a noisy channel z = μ + ε with a trunk of its own
+Every slice is a noisy channel z = μ + ε with an encoder of its own
 (:mod:`parse_dfl.networks.faithful`).  Three losses, added; each reaches one slice only, since
 what comes before is frozen:
 
@@ -11,8 +11,7 @@ what comes before is frozen:
         + Σ_sides β_s · ½‖μ_s‖² + κ_s · (D(μ_s, [μ_r]) + D(μ_s, [μ_u]))
 
 [·] is frozen, D the squared cross-covariance (:func:`parse_dfl.networks.losses.shared_variation`).
-A
-fourth term, CE of the prediction with all slices frozen, fits the heads to what they add up to.
+A fourth term, CE of the prediction with all slices frozen, fits the heads to what they add up to.
 A unimodal agent cannot tell what its modality shares with others: it has no loss of r, which
 reaches it by averaging with the multimodal owners of its modality.
 
@@ -45,7 +44,7 @@ KINDS = ("redundant", "unique", "synergistic")
 
 
 def faithful_objective(options: ParseFaithful, kinds: Sequence[str] = KINDS) -> Objective:
-    """The loss of the slices of these ``kinds`` at the given prices times ``options.price``."""
+    """Return the loss of the slices of these ``kinds``, at their prices times ``options.price``."""
     scaled = {name: options.price * getattr(options, name) for name in PRICES}
     priced = replace(options, **scaled)
 
@@ -64,7 +63,7 @@ def faithful_objective(options: ParseFaithful, kinds: Sequence[str] = KINDS) -> 
 
 
 def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
-    """Each r_m must predict, and pays for what another modality's does not say.
+    """Let each r_m predict, and pay for what another modality's does not say.
 
     A bit that one modality alone knows earns at most ½‖μ‖² nats, whatever its strength, and
     costs β_r times that: above 1 it does not pay.
@@ -78,7 +77,7 @@ def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithfu
 
 
 def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
-    """Each u_m predicts what r left open, pays for every nat, and must not vary with r_m."""
+    """Let each u_m predict what r left open, pay for every nat, and not vary with r_m."""
     names = _named(outputs.means, "unique.")
     losses = [cross_entropy(outputs.staged[name], batch) for name in names]
     if len(names) > 1:
@@ -92,7 +91,7 @@ def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) 
 
 
 def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
-    """All s together predict what r and u left open; each side pays as u does."""
+    """Let all s together predict what r and u left open; each side pays as u does."""
     losses = [cross_entropy(outputs.staged["synergistic"], batch)]
     for name in outputs.sides:
         mean, modality = outputs.means[name], name.rpartition(".")[2]
@@ -109,7 +108,7 @@ def _apart_from(
     batch: Batch,
     price: float,
 ) -> list[Tensor]:
-    """``price`` · D(mean, [μ]) for the slices ``before``; nothing where it is 0."""
+    """Return ``price`` · D(mean, [μ]) for the slices ``before``; nothing where it is 0."""
     if not price:
         return []
     frozen = [outputs.means[name].detach() for name in before]
@@ -125,12 +124,14 @@ def _sum(losses: Sequence[Tensor]) -> Tensor:
 
 
 def parse_faithful(options: ParseFaithful) -> Method:
-    """PARSE's sharing rule over the faithful network, in three stages."""
+    """Build PARSE's sharing rule over the faithful network, in three stages."""
     cheap = replace(options, agreement=options.early * options.agreement)
     objectives = (
         faithful_objective(cheap, KINDS[:1]),
         faithful_objective(options, KINDS[:2]),
         faithful_objective(options),
     )
-    stages = tuple(Stage(objective=each, sharing=partial_alignment) for each in objectives)
+    stages = tuple(
+        Stage(objective=objective, sharing=partial_alignment) for objective in objectives
+    )
     return Method(name="parse-faithful", network=FaithfulNetwork, stages=stages, lr=0.02)

@@ -10,12 +10,9 @@ from parse_dfl.config import methods as specs
 from parse_dfl.config.methods import SHARING_RULES, MethodSpec, method_spec
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import RULES, Method
-from parse_dfl.methods.dsgd import dsgd
-from parse_dfl.methods.gradient_surgery import gradient_surgery
+from parse_dfl.methods.dsgd import dsgd, gradient_surgery
 from parse_dfl.methods.harmony import harmony
-from parse_dfl.methods.oracle import oracle
-from parse_dfl.methods.parse import parse_method
-from parse_dfl.methods.parse_adaptive import parse_adaptive
+from parse_dfl.methods.parse import oracle, parse_adaptive, parse_method
 from parse_dfl.methods.parse_faithful import parse_faithful
 from parse_dfl.methods.sheaf import sheaf_dmfl
 

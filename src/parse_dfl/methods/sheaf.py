@@ -16,7 +16,15 @@ from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
 from parse_dfl.config.methods import SheafDMFL
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import EDGE, Aggregation, Method, Rows, Sent, Stage, by_modality
+from parse_dfl.methods.base import (
+    EDGE,
+    Aggregation,
+    BranchView,
+    Messages,
+    Method,
+    Stage,
+    by_modality,
+)
 from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
@@ -31,64 +39,64 @@ class SheafCoupling(Aggregation):
         self.options = options
 
     def numbers_sent(self, columns: int) -> int:
-        """The projection of a head."""
+        """Return the width of a head's projection."""
         return min(self.options.edge_width, columns)
 
-    def send(self, rows: Rows, mixing: MixingMatrix) -> Sent:
-        """P_ij θ_i for every directed edge i → j."""
+    def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:
+        """Send P_ij θ_i over every directed edge i → j."""
         source, _, _ = mixing.edge_tensors(rows.params)
-        maps = self._maps(rows, self._places(rows, mixing))
+        maps = self._maps(rows, self._map_indices(rows, mixing))
         return {PROJECTION: (maps @ rows.params[source].unsqueeze(2)).squeeze(2)}
 
-    def receive(self, rows: Rows, sent: Sent, mixing: MixingMatrix) -> Tensor:
+    def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:
         """Step the heads towards agreement, then the maps."""
         source, _, _ = mixing.edge_tensors(rows.params)
-        places, theta = self._places(rows, mixing), rows.params
-        maps = self._maps(rows, places)
+        indices, theta = self._map_indices(rows, mixing), rows.params
+        maps = self._maps(rows, indices)
         projection = sent[PROJECTION]
         residual = projection - projection[_reverse(mixing).to(source.device)]
         pull = (maps.transpose(1, 2) @ residual.unsqueeze(2)).squeeze(2)
         moved = theta.index_add(0, source, pull, alpha=-self.options.head_step)
         step = residual.unsqueeze(2) * theta[source].unsqueeze(1)
         stepped = maps - self.options.map_step * step
-        rows.memory["maps"] = rows.memory["maps"].index_copy(0, places, stepped)
+        rows.memory["maps"] = rows.memory["maps"].index_copy(0, indices, stepped)
         return moved
 
-    def _maps(self, rows: Rows, places: Tensor) -> Tensor:
-        return rows.memory["maps"][places]
+    def _maps(self, rows: BranchView, indices: Tensor) -> Tensor:
+        return rows.memory["maps"][indices]
 
-    def _places(self, rows: Rows, mixing: MixingMatrix) -> Tensor:
-        """Where in memory the maps of the mixing's edges lie, shape=(E,).
+    def _map_indices(self, rows: BranchView, mixing: MixingMatrix) -> Tensor:
+        """Return where in memory the maps of the mixing's edges lie, shape=(E,).
 
         An edge keeps its map while one of its ends is absent; a new one gets the initial map.
         """
         ids = [stable_hash(agent.seed, agent.name) for agent in rows.agents]
         edges = [(ids[i], ids[j]) for i, j in zip(mixing.source, mixing.target, strict=True)]
         memory = rows.memory
-        known = memory["edges"].tolist() if "edges" in memory else []
-        place = {tuple(edge): index for index, edge in enumerate(known)}
-        new = [edge for edge in edges if edge not in place]
+        stored = memory["edges"].tolist() if "edges" in memory else []
+        index = {tuple(edge): row for row, edge in enumerate(stored)}
+        new = [edge for edge in edges if edge not in index]
         if new:
             fresh = _orthonormal(self.numbers_sent(rows.params.shape[1]), rows.params)
             maps = fresh.expand(len(new), *fresh.shape).clone()
-            memory["maps"] = torch.cat([memory["maps"], maps]) if known else maps
-            memory["edges"] = torch.tensor([*place, *new])
-            place |= {edge: len(place) + index for index, edge in enumerate(new)}
-        return torch.tensor([place[edge] for edge in edges], device=rows.params.device)
+            memory["maps"] = torch.cat([memory["maps"], maps]) if stored else maps
+            memory["edges"] = torch.tensor([*index, *new])
+            index |= {edge: len(index) + row for row, edge in enumerate(new)}
+        return torch.tensor([index[edge] for edge in edges], device=rows.params.device)
 
 
 def _orthonormal(width: int, like: Tensor) -> Tensor:
-    """The map that every edge starts from: random orthonormal rows, shape=(width, P)."""
+    """Return the map that every edge starts from: random orthonormal rows, shape=(width, P)."""
     generator = torch.Generator().manual_seed(stable_hash("sheaf", width, like.shape[1]))
     random = torch.randn(like.shape[1], width, generator=generator, dtype=torch.float64)
     return torch.linalg.qr(random).Q.T.to(like)
 
 
 def _reverse(mixing: MixingMatrix) -> Tensor:
-    """For each directed edge i → j the index of j → i."""
-    place = {(i, j): e for e, (i, j) in enumerate(zip(mixing.source, mixing.target, strict=True))}
+    """Return for each directed edge i → j the index of j → i."""
+    index = {(i, j): e for e, (i, j) in enumerate(zip(mixing.source, mixing.target, strict=True))}
     try:
-        back = [place[j, i] for i, j in zip(mixing.source, mixing.target, strict=True)]
+        back = [index[j, i] for i, j in zip(mixing.source, mixing.target, strict=True)]
     except KeyError:
         raise ConfigError(
             "sheaf-dmfl needs an undirected topology (both ends of an edge have a map); "
@@ -102,6 +110,6 @@ def _rule(branch: Branch, agent: AgentSpec) -> str | None:
 
 
 def sheaf_dmfl(options: SheafDMFL) -> Method:
-    """Encoders averaged by modality, heads coupled by the sheaf; fusion stays local."""
+    """Average encoders by modality, couple heads by the sheaf; fusion stays local."""
     stage = Stage(objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)})
     return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,), lr=0.02)

@@ -51,7 +51,7 @@ class MixingMatrix:
         *,
         size: int,
     ) -> MixingMatrix:
-        """The mixing of ``size`` rows over these directed edges; each keeps what is left of 1."""
+        """Mix ``size`` rows over these directed edges; each keeps what is left of 1."""
         received = np.bincount(target, weights=weight, minlength=size)
         return cls(source, target, weight, np.asarray(1.0 - received, dtype=np.float64))
 
@@ -61,13 +61,13 @@ class MixingMatrix:
         return len(self.self_weight)
 
     def dense(self) -> NDArray[np.float64]:
-        """W itself, shape=(n, n)."""
+        """Return W itself, shape=(n, n)."""
         matrix = np.diag(self.self_weight)
         matrix[self.target, self.source] += self.weight
         return matrix
 
     def drop_nodes(self, absent: NDArray[np.bool_]) -> MixingMatrix:
-        """The mixing of a round that ``absent``, shape=(n,), members miss.
+        """Return the mixing of a round that ``absent``, shape=(n,), members miss.
 
         Their edges carry nothing and both ends keep the missing weight.  A symmetric W stays
         doubly stochastic, a reversible one keeps its stationary distribution; of a directed one
@@ -77,7 +77,7 @@ class MixingMatrix:
 
     @staticmethod
     def combine(parts: Iterable[tuple[MixingMatrix, NDArray[np.int64]]], size: int) -> MixingMatrix:
-        """One mixing over ``size`` rows from those of disjoint groups of rows.
+        """Make one mixing over ``size`` rows from those of disjoint groups of rows.
 
         Each part is a group's mixing and the rows, shape=(group,), that its members stand in.
         Rows of no group keep themselves.
@@ -92,13 +92,13 @@ class MixingMatrix:
         )
 
     def select_edges(self, kept: NDArray[np.bool_]) -> MixingMatrix:
-        """The mixing over the ``kept`` edges, shape=(E,), only; what is missing goes to self."""
+        """Return the mixing over the ``kept`` edges, shape=(E,), only; the rest goes to self."""
         return MixingMatrix.of(
             self.source[kept], self.target[kept], self.weight[kept], size=self.size
         )
 
     def edge_tensors(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sources, targets and weights, each shape=(E,), on the device and with the dtype of
+        """Return sources, targets and weights, each shape=(E,), on the device and with the dtype of
         ``like``."""
         return (
             torch.from_numpy(self.source).to(like.device),
@@ -107,7 +107,7 @@ class MixingMatrix:
         )
 
     def apply(self, matrix: torch.Tensor) -> torch.Tensor:
-        """W @ ``matrix`` for a floating-point matrix of shape (n, P), on its device, as a new one.
+        """Return W @ ``matrix``, a floating-point matrix of shape (n, P), on its device.
 
         Each row is a weighted sum over a bag of rows: itself, then its sources by rising index.
         """
@@ -119,7 +119,7 @@ class MixingMatrix:
             mix()
 
     def column_blocks(self, matrix: torch.Tensor) -> list[Callable[[], object]]:
-        """What together, in any order or at once, does :meth:`apply_in_place`.
+        """Return what together, in any order or at once, does :meth:`apply_in_place`.
 
         A mixed column needs that column alone, so that strips of columns are mixed on their own:
         what is new of a strip is still in the cache when it is written back, and no second matrix
@@ -132,12 +132,12 @@ class MixingMatrix:
     def _csr_rows(self, matrix: torch.Tensor) -> CsrRows:
         key = (matrix.device, matrix.dtype)
         if key not in self._csr_cache:
-            own = np.arange(self.size)
-            source = np.concatenate([own, self.source])
-            target = np.concatenate([own, self.target])
+            row = np.arange(self.size)
+            source = np.concatenate([row, self.source])
+            target = np.concatenate([row, self.target])
             weight = np.concatenate([self.self_weight, self.weight])
             by_row = np.lexsort((source, source != target, target))
-            starts = np.searchsorted(target[by_row], own)
+            starts = np.searchsorted(target[by_row], row)
             self._csr_cache[key] = (
                 torch.from_numpy(source[by_row]).to(matrix.device),
                 torch.from_numpy(starts).to(matrix.device),
@@ -151,7 +151,7 @@ def _mix(strip: torch.Tensor, bags: CsrRows) -> None:
 
 
 def weights_for(matrix: torch.Tensor, weight: NDArray[np.float64]) -> torch.Tensor:
-    """Weights of bags of rows of ``matrix``: on its device, in float32 for bfloat16.
+    """Return the weights of bags of rows of ``matrix``: on its device, in float32 for bfloat16.
 
     Rows of W rounded to bfloat16 would not sum to one, and all parameters would grow or shrink.
     """
@@ -160,8 +160,8 @@ def weights_for(matrix: torch.Tensor, weight: NDArray[np.float64]) -> torch.Tens
 
 
 def csr_product(matrix: torch.Tensor, bags: CsrRows) -> torch.Tensor:
-    """The weighted sum of each bag of rows of ``matrix``, shape=(n, P), made with the precision of
-    the weights.
+    """Return the weighted sum of each bag of rows of ``matrix``, shape=(n, P), made with the
+    precision of the weights.
 
     ``embedding_bag`` adds them in their order on any device, without atomics, so that equal input
     gives equal bits.
@@ -175,7 +175,7 @@ def csr_product(matrix: torch.Tensor, bags: CsrRows) -> torch.Tensor:
 
 
 def spectral_gap(mixing: MixingMatrix) -> float:
-    """1 - |λ₂|: the share of all disagreement that a round removes at least; 0 if disconnected."""
+    """Return 1 - |λ₂|, the least share of all disagreement that a round removes; 0 if cut."""
     if mixing.size < 2:
         return 1.0
     if mixing.size <= DENSE_UP_TO:
@@ -186,14 +186,14 @@ def spectral_gap(mixing: MixingMatrix) -> float:
 
 
 def least_eigenvalue(mixing: MixingMatrix) -> float:
-    """The least (real part of an) eigenvalue of W: below zero, neighbours overshoot each other."""
+    """Return W's least eigenvalue (its real part): below zero, neighbours overshoot each other."""
     if mixing.size <= DENSE_UP_TO:
         return float(np.linalg.eigvals(mixing.dense()).real.min())
     from scipy.sparse.linalg import eigs
 
     start = np.random.default_rng(0).random(mixing.size)
-    found = eigs(_sparse(mixing), k=1, which="SR", v0=start, return_eigenvectors=False)
-    return float(found.real.min())
+    values = eigs(_sparse(mixing), k=1, which="SR", v0=start, return_eigenvectors=False)
+    return float(values.real.min())
 
 
 def _two_largest_eigenvalues(mixing: MixingMatrix) -> NDArray[np.complex128]:
@@ -202,16 +202,16 @@ def _two_largest_eigenvalues(mixing: MixingMatrix) -> NDArray[np.complex128]:
     start = np.random.default_rng(0).random(mixing.size)  # ARPACK's own is not seeded
     two_largest = partial(eigs, _sparse(mixing), k=2, v0=start, return_eigenvectors=False)
     try:
-        found = two_largest(which="LM", maxiter=300)
+        values = two_largest(which="LM", maxiter=300)
     except ArpackNoConvergence:
         # Slow overlays, as a long ring, crowd their eigenvalues below 1: look for those around
         # it, by a sparse factorisation, which such thin graphs make cheap.
-        found = two_largest(sigma=1.0 + 1e-5)
-    return np.asarray(found, dtype=np.complex128)
+        values = two_largest(sigma=1.0 + 1e-5)
+    return np.asarray(values, dtype=np.complex128)
 
 
 def _sparse(mixing: MixingMatrix) -> Any:
-    """W as a sparse matrix of scipy's."""
+    """Return W as a sparse matrix of scipy's."""
     from scipy.sparse import coo_array, diags_array
 
     edges = coo_array((mixing.weight, (mixing.target, mixing.source)), shape=(mixing.size,) * 2)
@@ -224,7 +224,7 @@ Numbers = NDArray[np.float64] | NDArray[np.int64] | float
 def metropolis_weight(
     own_degree: Numbers, degree: Numbers, *, sample_ratio: Numbers = 1.0
 ) -> NDArray[np.float64]:
-    """W_ij, what i gives to the row of its neighbour j.
+    """Return W_ij, what i gives to the row of its neighbour j.
 
     Metropolis-Hastings for the stationary distribution π: propose each neighbour and itself
     with 1/(1 + d_i), accept with min(1, π_j (1 + d_i) / (π_i (1 + d_j))), so that
@@ -247,7 +247,7 @@ def metropolis_weight(
 
 
 def metropolis(edges: Edges, *, samples: NDArray[np.int64] | None = None) -> MixingMatrix:
-    """The mixing matrix of an overlay: what the neighbours do not get stays with oneself.
+    """Return the mixing matrix of an overlay: what neighbours do not get stays with oneself.
 
     Undirected edges get :func:`metropolis_weight`: symmetric and doubly stochastic, or, with
     the members' numbers of ``samples`` (shape=(n,)), row-stochastic with a stationary
@@ -279,9 +279,9 @@ def _ratio(
     target: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     if np.any(samples < 1):
-        place = int(np.argmin(samples))
+        least = int(np.argmin(samples))
         raise ConfigError(
-            f"agent {edges.members[place]!r} has {samples[place]} samples; "
+            f"agent {edges.members[least]!r} has {samples[least]} samples; "
             "mixing by sample counts needs at least 1"
         )
     return np.asarray(samples[source] / samples[target], dtype=np.float64)

@@ -14,9 +14,17 @@ from parse_dfl.config import TopologyRule
 from parse_dfl.config import topology as rules
 from parse_dfl.errors import ConfigError, OverlayError
 from parse_dfl.overlays import generators
-from parse_dfl.overlays.fixed_graph import FixedGraph, from_file, from_networkx
-from parse_dfl.overlays.generators import TopologyContext
-from parse_dfl.overlays.graph import NO_PAIRS, Edges, Pairs, canonicalize, ranking
+from parse_dfl.overlays.graph import (
+    NO_PAIRS,
+    Edges,
+    FixedGraph,
+    Pairs,
+    TopologyContext,
+    canonicalize,
+    from_file,
+    from_networkx,
+    ranking,
+)
 
 if TYPE_CHECKING:
     import networkx as nx

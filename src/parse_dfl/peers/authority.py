@@ -1,22 +1,89 @@
-"""Whether others are who they say: certificates, checked against the federation's authority."""
+"""Verify others by signatures and certificates, and name why something is rejected.
+
+Certificates are checked against the federation's authority.  A signature is ECDSA over P-256 and
+SHA-256, as 64 bytes r | s: all have one length, so that every message is longer by the same number
+of bytes.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from parse_dfl.errors import IdentityError
-from parse_dfl.peers.certificates import SCHEME, federation_of, is_p256, read
-from parse_dfl.peers.rejection import Reason, Rejected
-from parse_dfl.peers.signatures import is_signed
-from parse_dfl.peers.topics import is_name
+from parse_dfl.peers.certificates import SCHEME, federation_of, is_name, is_p256, read
+
+
+class Reason(StrEnum):
+    """The reasons for a rejection, in the order in which they are looked for."""
+
+    SIZE = "size"  # larger than anything that is expected
+    FRAMING = "framing"  # no message of this protocol, or a damaged one
+    VERSION = "version"  # of a version that is not spoken here
+    FEDERATION = "federation"  # of another federation
+    SENDER = "sender"  # speaks for another agent than itself
+    IGNORED = "ignored"  # by a sender that is ignored for a while
+    BRANCH = "branch"  # of a branch or kind that is not exchanged here
+    ROUND = "round"  # too old, or too far ahead
+    SCHEMA = "schema"  # other tensors than the branch has
+    UNCERTIFIED = "uncertified"  # unsigned, or by a certificate that was never shown
+    FOREIGN = "foreign"  # by a certificate that this federation's CA did not issue for agents
+    EXPIRED = "expired"  # by a certificate that is no longer valid
+    PREMATURE = "premature"  # by a certificate that is not valid yet
+    SIGNATURE = "signature"  # signed with another key than the certified one, or altered
+    RATE = "rate"  # more messages than a sender may send
+    DTYPE = "dtype"  # numbers of another type
+    SHAPE = "shape"  # tensors of another shape
+    VALUES = "values"  # NaN or infinite numbers
+
+
+MOST_DETAIL = 200
+"""Characters of a rejection's sentence: part of it may be quoted from who sent it."""
+
+
+class Rejected(Exception):
+    """Something that arrived is dropped, for a :class:`Reason`; never an error of this agent."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail[:MOST_DETAIL]
+        super().__init__(f"{reason}: {self.detail}")
+
+
+SIGNATURE_BYTES = 64
+_HALF = SIGNATURE_BYTES // 2
+_ECDSA = ec.ECDSA(hashes.SHA256())
+
+
+def sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """Return the signature of ``data``, 64 bytes."""
+    r, s = decode_dss_signature(key.sign(data, _ECDSA))
+    return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+
+
+def is_signed(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
+    """Return whether ``signature`` is of ``data``, by the owner of ``key``."""
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), data, _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
+
 
 FINGERPRINT_BYTES = 32
 MOST_CERTIFICATE_BYTES = 4096
@@ -73,11 +140,13 @@ class Authority:
     def __init__(self, certificates: list[x509.Certificate]) -> None:
         self._certificates = certificates
         self.federation = federation_of(certificates[0])
-        self._known: dict[bytes, VerifiedPeer] = {}
+        self._verified: dict[bytes, VerifiedPeer] = {}
 
     @classmethod
     def load(cls, ca_pem: Path) -> Authority:
-        """The authority in a PEM file; of several, in a change of authority, any may have issued.
+        """Read the authority in a PEM file.
+
+        Of several certificates there, in a change of authority, any may have issued.
 
         Raises:
             IdentityError: the file cannot be read, or holds no authority's certificates of one
@@ -88,12 +157,14 @@ class Authority:
         except ValueError as error:
             raise IdentityError(f"{ca_pem} holds no certificate in PEM format") from error
         federations = {federation_of(certificate) for certificate in certificates}
-        if len(federations) != 1 or not all(_is_authority(each) for each in certificates):
+        if len(federations) != 1 or not all(
+            _is_authority(certificate) for certificate in certificates
+        ):
             raise IdentityError(f"{ca_pem} is no authority's certificate of one federation")
         return cls(certificates)
 
     def check(self, certificate: bytes, now: float) -> VerifiedPeer:
-        """The agent that a certificate in PEM format, whoever sent it, stands for.
+        """Return the agent that a certificate in PEM format, whoever sent it, stands for.
 
         Args:
             certificate: at most 4096 bytes.
@@ -108,27 +179,27 @@ class Authority:
         try:
             parsed = x509.load_pem_x509_certificate(certificate)
             fingerprint = parsed.fingerprint(hashes.SHA256())
-            certified = self._known.get(fingerprint) or self._checked(parsed, fingerprint)
+            peer = self._verified.get(fingerprint) or self._verify(parsed, fingerprint)
         except (ValueError, TypeError) as error:
             raise Rejected(Reason.FRAMING, "no certificate in PEM format") from error
-        certified.check_validity(now)
-        self._known[fingerprint] = certified
-        return certified
+        peer.check_validity(now)
+        self._verified[fingerprint] = peer
+        return peer
 
-    def known(self, fingerprint: bytes, now: float) -> VerifiedPeer:
-        """The agent whose certificate :meth:`check` found good before.
+    def verified(self, fingerprint: bytes, now: float) -> VerifiedPeer:
+        """Return the agent whose certificate :meth:`check` found good before.
 
         Raises:
             Rejected: it never did (``uncertified``), or it has ``expired`` since.
         """
-        certified = self._known.get(fingerprint)
-        if certified is None:
+        peer = self._verified.get(fingerprint)
+        if peer is None:
             raise Rejected(Reason.UNCERTIFIED, "no certificate was shown for this message")
-        certified.check_validity(now)
-        return certified
+        peer.check_validity(now)
+        return peer
 
-    def _checked(self, certificate: x509.Certificate, fingerprint: bytes) -> VerifiedPeer:
-        issuer = next((each for each in self._certificates if _issued(each, certificate)), None)
+    def _verify(self, certificate: x509.Certificate, fingerprint: bytes) -> VerifiedPeer:
+        issuer = next((ca for ca in self._certificates if _issued(ca, certificate)), None)
         key = certificate.public_key()
         if issuer is None:
             raise Rejected(
@@ -163,7 +234,7 @@ def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _agent(certificate: x509.Certificate, federation: str) -> str:
-    """The agent that a certificate of the authority is for.
+    """Return the agent that a certificate of the authority is for.
 
     Raises:
         Rejected: it is for none, or not for both ends of a connection (``foreign``).

@@ -7,6 +7,7 @@ and addresses under which others connect to it, so that no host name can pass fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,8 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from parse_dfl.errors import ConfigError, IdentityError, OutputError
 from parse_dfl.io import cannot_write, write_atomically
-from parse_dfl.peers.topics import check_name, is_address
 from parse_dfl.process import command
+
+_NAME = re.compile(r"(?=.{1,64}$)(?:[A-Za-z0-9_]|-u)[A-Za-z0-9_+.-]*")
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates are valid from a little before now: the clocks of sites differ."""
@@ -42,6 +45,48 @@ KEY_USES = (
     "decipher_only",
 )
 """Every use that a certificate can allow its key."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether ``text`` may name a federation or an agent.
+
+    It is a part of file names, of certificates and of the network's keys, so it holds at most 64
+    of letters, digits and ``_ + . -``, the first a letter, a digit or ``_``; or ``-u``, with which
+    the key of a modality may begin (:mod:`parse_dfl.text`).
+    """
+    return bool(_NAME.fullmatch(text))
+
+
+def check_name(what: str, text: str) -> str:
+    """Return ``text`` if it may name ``what`` (``agent``, ``federation``).
+
+    Raises:
+        ConfigError: it may not.
+    """
+    if not is_name(text):
+        raise ConfigError(
+            f"{text!r} cannot name the {what}; use at most 64 letters, digits and _ + . -, "
+            "the first a letter, a digit or _, such as 'acc-0'"
+        )
+    return text
+
+
+def is_address(host: str) -> bool:
+    """Return whether ``host`` is an IP address and not a name.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        if not _HOST.fullmatch(host):
+            raise ConfigError(
+                f"{host!r} is neither an IP address nor a host name; "
+                "write it without port or scheme, such as 'site-a.example.org' or '10.0.0.7'"
+            ) from None
+        return False
+    return True
 
 
 def create_ca(folder: Path, *, federation: str, days: int) -> None:
@@ -97,14 +142,14 @@ def issue(folder: Path, name: str, *, hosts: Sequence[str], days: int, out: Path
             f"the authority in {folder} expired on {authority.not_valid_after_utc:%Y-%m-%d}; "
             f"make a new one in another folder: {command('cert', 'ca')}"
         )
-    own = ec.generate_private_key(ec.SECP256R1())
+    agent_key = ec.generate_private_key(ec.SECP256R1())
     federation = federation_of(authority)
     until = min(now + validity, authority.not_valid_after_utc)
     usage = x509.ExtendedKeyUsage(
         [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     )
     builder = (
-        _builder(_name(name, federation), authority.subject, own.public_key(), until=until)
+        _builder(_name(name, federation), authority.subject, agent_key.public_key(), until=until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage({"digital_signature"}), critical=True)
         .add_extension(usage, critical=False)
@@ -113,16 +158,16 @@ def issue(folder: Path, name: str, *, hosts: Sequence[str], days: int, out: Path
             x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
         )
     )
-    agent = out / name
-    _make(agent)
-    write_atomically(agent / CA_CERTIFICATE, _public(authority))
-    write_atomically(agent / KEY, _private(own), mode=SECRET)
-    write_atomically(agent / CERTIFICATE, _public(builder.sign(key, hashes.SHA256())))
-    return agent
+    issued = out / name
+    _make(issued)
+    write_atomically(issued / CA_CERTIFICATE, _public(authority))
+    write_atomically(issued / KEY, _private(agent_key), mode=SECRET)
+    write_atomically(issued / CERTIFICATE, _public(builder.sign(key, hashes.SHA256())))
+    return issued
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """The certificate in a PEM file.
+    """Read the certificate in a PEM file.
 
     Raises:
         IdentityError: the file is missing, cannot be read, or holds no certificate.
@@ -134,7 +179,7 @@ def read_certificate(path: Path) -> x509.Certificate:
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The private key in a PEM file.
+    """Read the private key in a PEM file.
 
     Raises:
         IdentityError: the file is missing, cannot be read, or holds no P-256 key.
@@ -149,7 +194,7 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def read(path: Path) -> bytes:
-    """The content of a file.
+    """Read a file.
 
     Raises:
         IdentityError: it is missing or cannot be read.
@@ -161,18 +206,18 @@ def read(path: Path) -> bytes:
 
 
 def is_p256(key: object) -> bool:
-    """Whether a public key is of the one kind that is used."""
+    """Return whether a public key is of the one kind that is used."""
     return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
 
 
 def federation_of(certificate: x509.Certificate) -> str:
-    """The federation that a certificate belongs to, "" if it names none."""
-    found = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return str(found[0].value) if found else ""
+    """Return the federation that a certificate belongs to, "" if it names none."""
+    attributes = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(attributes[0].value) if attributes else ""
 
 
 def hosts_of(certificate: x509.Certificate) -> list[str]:
-    """The host names and addresses that a certificate is for."""
+    """Return the host names and addresses that a certificate is for."""
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
     return [*names.get_values_for_type(x509.DNSName), *addresses]
@@ -216,7 +261,7 @@ def _names(federation: str, agent: str, hosts: Sequence[str]) -> x509.SubjectAlt
 
 
 def _name(common: str, federation: str) -> x509.Name:
-    """The common name is the agent's: what a transport's access control goes by."""
+    """Return a name whose common name is the agent's: transports control access by it."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, federation),

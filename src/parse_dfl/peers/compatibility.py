@@ -1,74 +1,192 @@
-"""What all sites of a federation must have alike, and where two of them differ.
+"""Compare what all sites of a federation must have alike, and name where two of them differ.
 
 An agent announces its terms: name → value, both short texts.  Sites that differ in one of them
-would train side by side, or mix what does not belong together, without a word.
+would train side by side, or mix what does not belong together, without a word.  Agents whose terms
+are compatible form a group; the largest group goes on (:func:`outvoted_by`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
+
+if TYPE_CHECKING:
+    from parse_dfl.peers.announcement import PeerInfo
 
 SAMPLE = "sample of "
 """How the terms of one modality begin; they matter to those that own it."""
+
+NAMES = "class names (label_names)"
+"""The term of all class names in their order; parts of a long list are numbered."""
 
 MOST_TERMS = 320
 MOST_TERM_NAME = 128
 MOST_TERM_VALUE = 240
 MOST_TERMS_CHARACTERS = 16 << 10
+MOST_NAMES_CHARACTERS = 6 << 10
+"""Of class names that are announced one by one; what comes after is known by a digest."""
+
 MOST_SHOWN = 3
 
 
-def short(text: str) -> str:
-    """``text`` itself, or as much of it as an announcement has room for, and a digest of all."""
+def short(text: str, most: int = MOST_TERM_VALUE) -> str:
+    """Return ``text``, or as much of it as an announcement has room for, and a digest of all."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    if shown == text and len(text) <= MOST_TERM_VALUE:
+    if shown == text and len(text) <= most:
         return text
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-    end = f"… (digest {digest})"
-    return shown[: MOST_TERM_VALUE - len(end)] + end
+    end = f"… (digest {_digest(text)})"
+    return shown[: most - len(end)] + end
 
 
-def listed(names: Sequence[str]) -> str:
-    """A list in its order, as one term; lists that differ never look the same."""
-    return short(f"{len(names)}: {', '.join(map(repr, names))}")
+def class_terms(names: Sequence[str]) -> dict[str, str]:
+    """Return the terms of the class names, in their order.
+
+    Lists travel in parts of so many names as one term holds, so that the first class that differs
+    can be named; all of them, with a digest, go into one more term.
+    """
+    everything = f"{len(names)} classes, digest {_digest(json.dumps(list(names)))}"
+    terms, used = {NAMES: everything}, 0
+    part: list[str] = []
+    for full_name in names:
+        name = short(full_name, MOST_TERM_VALUE // 2 - 4)  # escapes may double its length
+        if part and len(_listed([*part, name])) > MOST_TERM_VALUE:
+            used += len(_listed(part))
+            terms[f"{NAMES} {len(terms)}"] = _listed(part)
+            part = []
+        if used > MOST_NAMES_CHARACTERS:
+            return terms
+        part.append(name)
+    return {**terms, f"{NAMES} {len(terms)}": _listed(part)}
 
 
-def read_terms(told: object) -> dict[str, str]:
-    """The terms that an announcement holds.
+def read_terms(content: object) -> dict[str, str]:
+    """Return the terms that an announcement holds.
 
     Raises:
         Rejected: they are too many, too long, or no short texts.
     """
-    if not isinstance(told, dict) or len(told) > MOST_TERMS:
+    if not isinstance(content, dict) or len(content) > MOST_TERMS:
         raise Rejected(Reason.FRAMING, "an announcement whose terms are none")
-    for name, value in told.items():
+    for name, value in content.items():
         if not (_is_text(name, MOST_TERM_NAME) and _is_text(value, MOST_TERM_VALUE)):
             raise Rejected(Reason.FRAMING, "an announcement with a term that is no short text")
-    if sum(len(name) + len(value) for name, value in told.items()) > MOST_TERMS_CHARACTERS:
+    if sum(len(name) + len(value) for name, value in content.items()) > MOST_TERMS_CHARACTERS:
         raise Rejected(Reason.SIZE, "an announcement of too many terms")
-    return dict(told)
+    return dict(content)
 
 
 def differences(
     own: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
 ) -> list[str]:
-    """What two agents differ in, each with both values; a modality counts where both own it."""
-    found = []
+    """Return what two agents differ in, each with both values.
+
+    A modality counts where both own it; of two lists of classes the first class that differs does.
+    """
+    lines = []
     for name in [*own, *(name for name in other if name not in own)]:
         mine, theirs = own.get(name), other.get(name)
         if mine == theirs or (name.startswith(SAMPLE) and (mine is None or theirs is None)):
             continue
-        found.append(f"{name} is {_value(mine)} at {me} and {_value(theirs)} at {them}")
-    return found
+        if not name.startswith(NAMES):
+            lines.append(f"{name} is {_value(mine)} at {me} and {_value(theirs)} at {them}")
+        elif not any(line.startswith("class ") for line in lines):
+            lines.append(_class_difference(own, other, me=me, them=them))
+    return lines
 
 
-def in_a_sentence(found: Sequence[str]) -> str:
-    """The first differences, and how many more there are."""
-    more = len(found) - MOST_SHOWN
-    return "; ".join(found[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+def _class_difference(
+    own: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
+) -> str:
+    mine, theirs = list(_classes(own)), list(_classes(other))
+    for number in range(max(len(mine), len(theirs))):
+        here, there = (
+            repr(names[number]) if number < len(names) else "not there" for names in (mine, theirs)
+        )
+        if here != there:
+            break
+    else:
+        here, there = _value(own.get(NAMES)), _value(other.get(NAMES))
+        return f"class names (label_names) are {here} at {me} and {there} at {them}"
+    return f"class {number} of label_names is {here} at {me} and {there} at {them}"
+
+
+def _classes(terms: Mapping[str, str]) -> Iterator[str]:
+    """Yield the class names that travelled, as far as a stranger's parts can be read."""
+    for number in range(1, len(terms) + 1):
+        try:
+            part = json.loads(terms.get(f"{NAMES} {number}", ""))
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(part, list):
+            return
+        yield from map(str, part)
+
+
+def in_a_sentence(lines: Sequence[str]) -> str:
+    """Return the first differences, and how many more there are."""
+    more = len(lines) - MOST_SHOWN
+    return "; ".join(lines[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def compatible(one: PeerInfo, other: PeerInfo) -> bool:
+    """Return whether two agents have the same terms."""
+    if one.terms == other.terms:
+        return True
+    return not differences(one.terms, other.terms, me=one.name, them=other.name)
+
+
+def outvoted_by(own: PeerInfo, others: Mapping[str, PeerInfo]) -> list[str]:
+    """Return the living that differ from this agent and are of a larger group than its own.
+
+    A group are the agents with which an agent is compatible, itself included.  So an agent that
+    differs, by mistake or on purpose, keeps nobody else from beginning; of two groups of one size
+    neither is outvoted, and both wait for more.
+    """
+    everybody = [own, *others.values()]
+    support = sum(compatible(own, info) for info in everybody)
+    return [
+        name
+        for name, info in others.items()
+        if not compatible(own, info) and sum(compatible(info, i) for i in everybody) > support
+    ]
+
+
+def apart(view: Mapping[str, PeerInfo], own: str) -> dict[str, str]:
+    """Return name → what else keeps an agent apart, or should be known, though its terms agree.
+
+    Another seed or another architecture of a branch means that it is never exchanged; another
+    number of local steps a round gives its parameters another weight in what all learn.
+    """
+    me = view[own]
+    mine = {branch.label: branch for branch in me.branches}
+    reasons = {}
+    for name, info in view.items():
+        differing = [b.label for b in info.branches if mine.get(b.label, b) != b]
+        if info.seed != me.seed:
+            reasons[name] = (
+                f"has seed {info.seed}, this agent {me.seed}: they will not exchange anything"
+            )
+        elif differing:
+            labels = ", ".join(sorted(differing))
+            reasons[name] = f"has another architecture of {labels}: they will not exchange it"
+        elif info.local_steps != me.local_steps:
+            reasons[name] = (
+                f"makes {info.local_steps} local steps a round, this agent {me.local_steps}: set "
+                "local_steps for the same at every site"
+            )
+    return reasons
+
+
+def _listed(names: Sequence[str]) -> str:
+    return json.dumps(list(names), ensure_ascii=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _value(value: str | None) -> str:

@@ -18,20 +18,16 @@ from parse_dfl.engine.gossip import Gossip, Link, Task
 from parse_dfl.engine.neighbourhood import Neighbourhood, absent_agents
 from parse_dfl.engine.state import BranchState
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.methods.base import EDGE, Sent
+from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.methods.byzantine_aggregation import Robust
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis_weight
 from parse_dfl.overlays.topologies import Topology
+from parse_dfl.peers.delivery import Receiver, Sender, State
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.membership import Membership
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.neighbours import Neighbourhood as NeighbourFinder
-from parse_dfl.peers.neighbours import Neighbours
-from parse_dfl.peers.receiver import Receiver, State
+from parse_dfl.peers.membership import Membership, NeighbourFinder, Neighbours
+from parse_dfl.peers.messages import Schema
 from parse_dfl.peers.round_sync import RoundStats
-from parse_dfl.peers.sender import Sender
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 from parse_dfl.peers.validation import MessageValidator
 
 
@@ -104,7 +100,7 @@ class PeerLink:
 
     def __init__(self, channel: PeerChannel, neighbours: Neighbours, rows: BranchState) -> None:
         self._channel, self._neighbours, self._rows = channel, neighbours, rows
-        self._messages: Sent = {}
+        self._messages: Messages = {}
         self._states: dict[AgentSpec, State] = {}  # what has arrived, by sender
 
     @property
@@ -116,7 +112,7 @@ class PeerLink:
         edges = MixingMatrix.of(np.zeros_like(targets), targets, weight, size=len(receivers) + 1)
         return self._among(receivers, edges)
 
-    def send(self, messages: Sent) -> None:
+    def send(self, messages: Messages) -> None:
         """Send the branch to its receivers."""
         self._messages = messages
         self._channel.post(self._neighbours, messages)
@@ -172,7 +168,7 @@ class PeerChannel:
         neighbours = self._neighbours.get(rows.branch)
         return None if neighbours is None else PeerLink(self, neighbours, rows)
 
-    def post(self, neighbours: Neighbours, messages: Sent) -> None:
+    def post(self, neighbours: Neighbours, messages: Messages) -> None:
         """Send a branch to its receivers, and expect the like from its senders."""
         example = {name: value[0] for name, value in messages.items() if len(value)}
         self._exchanger.validator.expect(str(neighbours.branch), Schema.of(example))

@@ -1,4 +1,4 @@
-"""Who one is: the own certificate and key."""
+"""An agent's own identity: its certificate and key, or a bare name where nothing is signed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parse_dfl.errors import IdentityError
-from parse_dfl.peers.authority import Authority, VerifiedPeer
-from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY, read, read_key
-from parse_dfl.peers.rejection import Rejected
-from parse_dfl.peers.signatures import sign
-from parse_dfl.peers.topics import check_name
+from parse_dfl.peers.authority import Authority, Rejected, VerifiedPeer, sign
+from parse_dfl.peers.certificates import (
+    CA_CERTIFICATE,
+    CERTIFICATE,
+    KEY,
+    check_name,
+    read,
+    read_key,
+)
 from parse_dfl.process import command
 
 
 class Signer(Protocol):
-    """What a sender of messages must be able to do."""
+    """An identity that can sign messages."""
 
     @property
     def name(self) -> str:
@@ -42,7 +46,7 @@ class Signer(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """The signature of ``data``, 64 bytes; empty of one that signs nothing."""
+        """Return the signature of ``data``, 64 bytes; empty of one that signs nothing."""
         ...
 
 
@@ -68,18 +72,18 @@ class Insecure:
         return b""
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002
-        """None."""
+        """Return no signature."""
         return b""
 
     def check_validity(self, now: float) -> None:
-        """Nothing expires."""
+        """Return: nothing expires."""
 
 
 @dataclass(frozen=True)
 class Identity:
     """An agent's own certificate and key, read from the folder that ``cert issue`` wrote."""
 
-    certified: VerifiedPeer
+    verified: VerifiedPeer
     certificate: bytes  # in PEM format
     folder: Path
     _key: ec.EllipticCurvePrivateKey
@@ -99,33 +103,33 @@ class Identity:
         key, certificate = read_key(folder / KEY), read(folder / CERTIFICATE)
         authority = Authority.load(folder / CA_CERTIFICATE)
         try:
-            certified = authority.check(certificate, time.time() if now is None else now)
+            verified = authority.check(certificate, time.time() if now is None else now)
         except Rejected as refusal:
             raise IdentityError(
                 f"{folder / CERTIFICATE} cannot be used: {refusal.detail}; "
                 f"issue another: {command('cert', 'issue')}"
             ) from refusal
-        if certified.key != key.public_key():
+        if verified.key != key.public_key():
             raise IdentityError(
                 f"{KEY} in {folder} is not the key of {CERTIFICATE}; "
-                f"issue both again: {command('cert', 'issue', certified.name)}"
+                f"issue both again: {command('cert', 'issue', verified.name)}"
             )
-        return cls(certified, certificate, folder, key)
+        return cls(verified, certificate, folder, key)
 
     @property
     def name(self) -> str:
         """The agent's name."""
-        return self.certified.name
+        return self.verified.name
 
     @property
     def federation(self) -> str:
         """The federation that it belongs to."""
-        return self.certified.federation
+        return self.verified.federation
 
     @property
     def fingerprint(self) -> bytes:
         """The SHA-256 of the certificate, 32 bytes."""
-        return self.certified.fingerprint
+        return self.verified.fingerprint
 
     def check_validity(self, now: float) -> None:
         """Return if the certificate is valid at ``now``, in seconds since 1970.
@@ -134,7 +138,7 @@ class Identity:
             IdentityError: it is not.
         """
         try:
-            self.certified.check_validity(now)
+            self.verified.check_validity(now)
         except Rejected as refusal:
             raise IdentityError(
                 f"{refusal.detail}, others refuse what this agent sends; issue another "
@@ -143,11 +147,11 @@ class Identity:
             ) from refusal
 
     def authority(self) -> Authority:
-        """The federation's authority, to check others by."""
+        """Return the federation's authority, to check others by."""
         return Authority.load(self.folder / CA_CERTIFICATE)
 
     def sign(self, data: bytes) -> bytes:
-        """The signature of ``data``, 64 bytes."""
+        """Return the signature of ``data``, 64 bytes."""
         return sign(self._key, data)
 
 

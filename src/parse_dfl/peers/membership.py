@@ -1,24 +1,30 @@
-"""Who is there, without anybody who keeps a list: every agent announces itself.
+"""Keep a live view of the federation, and find one's neighbours, without a server.
 
 An agent holds a liveliness token per modality, whose key carries its signed info.  A token
 vanishes when its agent leaves, is killed, or is silent for the lease; so everybody's view of the
-living follows by itself.  Views may differ for a moment.
+living follows by itself.  Views may differ for a moment.  From its view each peer computes its
+neighbours by the simulator's pure functions: the sharing rule groups the owners of a branch, the
+topology gives the edges, so that peers with equal views agree without a word.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import Condition
 
-from parse_dfl.peers.announcement import PeerInfo, read_info, write_info
-from parse_dfl.peers.authority import Authority
-from parse_dfl.peers.compatibility import differences
+from parse_dfl.agents import AgentSpec
+from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig
+from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
+from parse_dfl.methods.base import Stage
+from parse_dfl.overlays.topologies import Topology
+from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.authority import Authority, Rejected
+from parse_dfl.peers.compatibility import compatible, differences
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Rejected
-from parse_dfl.peers.topics import Topics
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 
 MOST_TOKENS = 50_000
 MOST_KEY_BYTES = 80 << 10
@@ -36,12 +42,12 @@ class Membership:
     def __init__(
         self,
         transport: Transport,
-        keys: Topics,
+        topics: Topics,
         identity: Signer,
         authority: Authority | None,
         changed: Condition,
     ) -> None:
-        self._transport, self._keys = transport, keys
+        self._transport, self._topics = transport, topics
         self._identity, self._authority = identity, authority
         self._changed = changed
         self._tokens: dict[str, dict[str, PeerInfo]] = {}  # agent → key → info
@@ -50,19 +56,25 @@ class Membership:
         self.version = 0
         self.refused = 0
 
+    @property
+    def own(self) -> PeerInfo:
+        """The info that this agent announces."""
+        assert self._own is not None, "join comes first"
+        return self._own
+
     def join(self, info: PeerInfo) -> None:
         """Announce this agent, and begin to hear of the others."""
         self.announce(info)
-        self._transport.watch(self._keys.everybody, self._seen)
-        for key in self._transport.living(self._keys.everybody, timeout_s=LIVING_TIMEOUT_S):
+        self._transport.watch(self._topics.everybody, self._seen)
+        for key in self._transport.living(self._topics.everybody, timeout_s=LIVING_TIMEOUT_S):
             self._seen(key, True)
 
     def announce(self, info: PeerInfo) -> None:
         """Show a new info, after an agent lost or gained a modality."""
         self._own = replace(info, created_ns=time.time_ns())
-        text = write_info(self._own, self._identity)
+        text = self._own.to_string(self._identity)
         self._transport.announce(
-            [self._keys.alive(modality, info.name, text) for modality in info.modalities]
+            [self._topics.alive(modality, info.name, text) for modality in info.modalities]
         )
         self._change()
 
@@ -70,35 +82,32 @@ class Membership:
         """Be seen no more; others go on without this agent."""
         self._transport.announce([])
 
+    def others(self) -> dict[str, PeerInfo]:
+        """Return all other living agents by name, each with its latest info, alike or not."""
+        with self._changed:
+            return {
+                name: max(infos.values(), key=lambda info: info.created_ns)
+                for name, infos in self._tokens.items()
+                if infos and name != self.own.name
+            }
+
     def view(self) -> dict[str, PeerInfo]:
-        """The living by name, this agent included, each with its latest info.
+        """Return the living by name, this agent included, each with its latest info.
 
         Those that differ in a term are left out: with them nothing is exchanged.
         """
-        assert self._own is not None, "join comes first"
-        with self._changed:
-            others = {
-                name: max(infos.values(), key=lambda info: info.created_ns)
-                for name, infos in self._tokens.items()
-                if infos and name != self._own.name
-            }
-        alike = {name: info for name, info in others.items() if not self._differences(info)}
-        return {**alike, self._own.name: self._own}
+        own = self.own
+        alike = {name: info for name, info in self.others().items() if compatible(own, info)}
+        return {**alike, own.name: own}
 
     def differing(self) -> dict[str, list[str]]:
-        """Everybody who was ever seen with other terms, with what differs; also who has left."""
+        """Return everybody who was ever seen with other terms, with what differs; also who has
+        left."""
         with self._changed:
             return dict(self._differing)
 
-    def _differences(self, info: PeerInfo) -> list[str]:
-        assert self._own is not None, "join comes first"
-        own = self._own
-        if info.name == own.name or info.terms == own.terms:
-            return []
-        return differences(own.terms, info.terms, me=own.name, them=info.name)
-
     def wait(self, until: Callable[[dict[str, PeerInfo]], bool], *, timeout_s: float) -> bool:
-        """Wait for the view to be as asked; whether it is."""
+        """Wait for the view to be as asked; return whether it is."""
         end = time.monotonic() + timeout_s
         while not until(self.view()):
             left = end - time.monotonic()
@@ -122,15 +131,16 @@ class Membership:
         with self._changed:
             if sum(map(len, self._tokens.values())) < MOST_TOKENS:
                 self._tokens.setdefault(name, {})[key] = info
-            if len(self._differing) < MOST_DIFFERING and (found := self._differences(info)):
-                self._differing[name] = found
+            own, room = self.own, len(self._differing) < MOST_DIFFERING
+            if room and name != own.name and not compatible(own, info):
+                self._differing[name] = differences(own.terms, info.terms, me=own.name, them=name)
         self._change()
 
     def _read(self, text: str) -> PeerInfo | None:
         try:
-            return read_info(
+            return PeerInfo.from_string(
                 text,
-                federation=self._keys.federation,
+                federation=self._topics.federation,
                 authority=self._authority,
                 now=time.time(),
             )
@@ -141,3 +151,92 @@ class Membership:
         with self._changed:
             self.version += 1
             self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Owners:
+    """A branch and the living that own it (:class:`~parse_dfl.engine.neighbourhood.Owned`)."""
+
+    branch: Branch
+    agents: Sequence[AgentSpec]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """A peer's neighbours on the overlay of one of its branches.
+
+    ``degree`` is its number of neighbours (of a directed overlay: of its senders); ``receivers``
+    get its state, ``senders`` give theirs, both sorted by name.  ``audible`` are the names of
+    those that may send in this or, where edges change every round, in another round.
+    """
+
+    branch: Branch
+    label: str
+    degree: int
+    receivers: tuple[AgentSpec, ...]
+    senders: tuple[AgentSpec, ...]
+    audible: tuple[str, ...]
+
+
+class NeighbourFinder:
+    """Finds the neighbours of one agent."""
+
+    def __init__(self, config: OverlayConfig, topology: Topology | None = None) -> None:
+        self._cache = MixingCache(config, topology, {})
+        self._view: Mapping[str, PeerInfo] = {}
+
+    @property
+    def topology(self) -> Topology:
+        """The topology of every overlay."""
+        return self._cache.topology
+
+    @property
+    def time_varying(self) -> bool:
+        """Whether edges change from round to round."""
+        return self._cache.topology.time_varying
+
+    @property
+    def directed(self) -> bool:
+        """Whether edges lead one way only."""
+        return self._cache.topology.directed
+
+    def find(
+        self, view: Mapping[str, PeerInfo], own: str, stage: Stage, round: int, absent: set[str]
+    ) -> list[Neighbours]:
+        """Return the neighbours of ``own`` on each of its branches that is exchanged.
+
+        Degrees count everybody on the overlay; the ``absent`` (by name) neither send nor receive.
+        """
+        if view != self._view:  # views come and go; only this one matters
+            self._cache.forget()
+            self._view = dict(view)
+        agents = [view[name].agent for name in sorted(view)]
+        neighbours = []
+        for branch in view[own].branches:
+            owners = Owners(branch, [a for a in agents if branch in view[a.name].branches])
+            neighbours += [
+                self._neighbours(overlay, owners, own, round, absent)
+                for overlay in self._cache.overlays(owners, stage)
+                if own in overlay.members and overlay.seed == view[own].seed
+            ]
+        return neighbours
+
+    def _neighbours(
+        self, overlay: OverlayKey, owners: Owners, own: str, round: int, absent: set[str]
+    ) -> Neighbours:
+        edges = self._cache.edges(overlay, round)
+        row = overlay.members.index(own)
+        agents = {agent.name: agent for agent in owners.agents}
+        outgoing = {overlay.members[j] for i, j in edges.pairs.tolist() if i == row}
+        incoming = {overlay.members[i] for i, j in edges.pairs.tolist() if j == row}
+        both = outgoing | incoming
+        senders, receivers = (incoming, outgoing) if edges.directed else (both, both)
+        audible = set(overlay.members) - {own} if self.time_varying else senders
+        return Neighbours(
+            branch=owners.branch,
+            label=overlay.label,
+            degree=int(edges.degrees()[row]),
+            receivers=tuple(agents[name] for name in sorted(receivers - absent)),
+            senders=tuple(agents[name] for name in sorted(senders - absent)),
+            audible=tuple(sorted(audible)),
+        )

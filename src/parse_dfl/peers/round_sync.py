@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Protocol
 
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Reason, Rejected
 
 if TYPE_CHECKING:
     from parse_dfl.config import PeerConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class RoundStats:
-    """What one round's exchange of one peer came to.
+    """Figures of one round's exchange of one peer.
 
     ``payload_bytes`` counts numbers as float32 without framing, by receiver; ``neighbours`` are
     the senders by branch; ``rounds`` is how far each of them was when last heard of.  ``missing``
@@ -36,10 +36,10 @@ class RoundStats:
     """
 
     round: int
-    payload_bytes: Mapping[str, int]
-    neighbours: Mapping[str, list[str]]
-    rounds: Mapping[str, int]
-    lockstep_lead: int
+    payload_bytes: Mapping[str, int] = field(default_factory=dict)
+    neighbours: Mapping[str, list[str]] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)
+    lockstep_lead: int = 0
     refused_for_round: int = 0
     staleness: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
@@ -205,7 +205,7 @@ def round_filter(settings: PeerConfig) -> RoundFilter:
 
 
 class Stop:
-    """Whether somebody has asked to stop, and after which round."""
+    """A request to stop, and after which round."""
 
     def __init__(self) -> None:
         self._after: int | None = None

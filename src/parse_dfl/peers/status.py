@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol
 
-from parse_dfl.peers.authority import Authority
+from parse_dfl.peers.announcement import seal, unseal
+from parse_dfl.peers.authority import Authority, Rejected
+from parse_dfl.peers.certificates import is_name
 from parse_dfl.peers.identity import Signer
-from parse_dfl.peers.rejection import Rejected
 from parse_dfl.peers.round_sync import RoundStats
-from parse_dfl.peers.signed_record import seal, unseal
-from parse_dfl.peers.topics import Topics, is_name
-from parse_dfl.peers.transport import Transport
+from parse_dfl.peers.transport import Topics, Transport
 
 if TYPE_CHECKING:
     from parse_dfl.engine.trainer import Trainer
@@ -121,16 +120,29 @@ def round_of(status: Status) -> int:
     return round if type(round) is int and round >= 0 else 0
 
 
-def rounds_of(statuses: Mapping[str, Status], living: Collection[str]) -> list[int]:
-    """Return the rounds that the ``living`` have finished, in which others may join them.
+def rounds_of(statuses: Mapping[str, Status]) -> list[int]:
+    """Return the rounds that peers have finished, in which others may join them.
 
     Agents that have diverged are left out: they wait for nobody and soon are at the last round.
     """
-    return [
-        round_of(status)
-        for name, status in statuses.items()
-        if name in living and status.get("diverged") is not True
-    ]
+    return [round_of(status) for status in statuses.values() if status.get("diverged") is not True]
+
+
+def agreed_of(statuses: Mapping[str, Status]) -> set[str]:
+    """Return the peers that have agreed on the standardisation."""
+    return {name for name, status in statuses.items() if status.get("agreed") is True}
+
+
+def same_living(statuses: Mapping[str, Status], living: Collection[str], *, own: str) -> bool:
+    """Return whether all others of the ``living`` have answered, and hold the same for alive.
+
+    Those that have agreed on the standardisation need not: they agree with nobody else.
+    """
+    others, names = set(living) - {own}, sorted(living)[:MOST_LIVING]
+    waiting = others - agreed_of(statuses)
+    return others <= statuses.keys() and all(
+        statuses[name].get("living") == names for name in waiting
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +183,9 @@ class Reporter(Protocol):
     def round(self, report: RoundReport) -> None:
         """Hear that a round is over."""
 
+    def agreed(self, payload_bytes: Mapping[str, int]) -> None:
+        """Hear what agreeing on the standardisation has sent, by receiver."""
+
     def note(self, text: str) -> None:
         """Hear what a person should know now, in one line."""
 
@@ -191,6 +206,8 @@ class StatusPublisher:
         self._identity, self._reporter = identity, reporter
         self._living = living
         self._accuracy: float | None = None
+        self.agreed = False
+        """Whether the agent knows by what agreed moments its samples are standardised."""
         self._status: Status = {}
 
     def begin(self) -> None:
@@ -224,7 +241,9 @@ class StatusPublisher:
     def answer(self, key: str) -> bytes:  # noqa: ARG002
         """Return the status, signed, for one who asks."""
         living = sorted(self._living())[:MOST_LIVING]
-        return seal(ABOUT, {**self._status, "living": living}, self._identity)
+        return seal(
+            ABOUT, {**self._status, "living": living, "agreed": self.agreed}, self._identity
+        )
 
     def _state(self, stats: RoundStats | None, *, diverged: bool) -> Status:
         return {

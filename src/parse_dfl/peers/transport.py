@@ -1,7 +1,15 @@
 """The network between peers: Eclipse Zenoh in peer mode, no router, no broker, no server.
 
 Everything that knows Zenoh is in this file.  Payloads are bytes; what they mean, and whether to
-believe them, is for others to say.
+believe them, is for others to say.  Topics of a federation, each a key of the network:
+
+    FEDERATION/MODALITY/AGENT/INFO           alive: a liveliness token, nothing is sent there
+    FEDERATION/slices/TO/FROM/BRANCH         a branch's message of one agent to a neighbour
+    FEDERATION/again/FROM/TO/BRANCH/ROUND    a question: what you sent me then, please
+    FEDERATION/status/AGENT                  a question: how are you?
+
+A branch is three parts (modality/component/architecture).  Messages are addressed, so that a
+neighbour receives exactly what it asked for, also where overlays change every round.
 """
 
 from __future__ import annotations
@@ -26,15 +34,69 @@ Take = Callable[[str, bytes], None]
 """Gets the key and the bytes of something that arrived, on a thread of the network's."""
 
 FRAMING_BYTES = 64 << 10
-"""What a message may hold beyond its tensors: header, certificate, signature, key."""
+"""Of a message beyond its tensors, at most: header, certificate, signature, key."""
 
 MOST_PUBLISHERS = 4096
 """Keys to send to that are kept ready."""
 
 
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one federation."""
+
+    federation: str
+
+    def alive(self, modality: str, agent: str, info: str) -> str:
+        """Return the token of one of an agent's modalities; ``info`` says what else it has."""
+        return f"{self.federation}/{modality}/{agent}/{info}"
+
+    @property
+    def everybody(self) -> str:
+        """All tokens."""
+        return f"{self.federation}/*/*/*"
+
+    def slice(self, *, to: str, sender: str, branch: str) -> str:
+        """Return where ``sender`` puts its ``branch`` for ``to``."""
+        return f"{self.federation}/slices/{to}/{sender}/{branch}"
+
+    def again(self, *, sender: str, to: str, branch: str, round: int) -> str:
+        """Return where ``to`` asks ``sender`` for what it may have missed."""
+        return f"{self.federation}/again/{sender}/{to}/{branch}/{round}"
+
+    def asked_again(self, agent: str) -> str:
+        """Return the pattern of all that may be asked of an agent."""
+        return f"{self.federation}/again/{agent}/**"
+
+    def status(self, agent: str = "*") -> str:
+        """Return where an agent, or everybody, is asked how it is."""
+        return f"{self.federation}/status/{agent}"
+
+    @staticmethod
+    def sender(key: str) -> tuple[str, str]:
+        """Return sender and branch of a message, by the key of a slice or of a question."""
+        _, word, first, second, *branch = key.split("/")
+        return first if word == "again" else second, "/".join(branch[:3])
+
+    @staticmethod
+    def asked_round(key: str) -> int | None:
+        """Return the round that a message answers the question for; None: it is no answer."""
+        _, word, *_, last = key.split("/")
+        return int(last) if word == "again" else None
+
+    @staticmethod
+    def question(key: str) -> tuple[str, str, int]:
+        """Return who asks again, for which branch, of which round.
+
+        Raises:
+            ValueError: it is no such question.
+        """
+        _, _, _, to, *branch, round = key.split("/")
+        return to, "/".join(branch), int(round)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LinkSettings:
-    """Where a peer listens, whom it tries first, and what it puts up with.
+    """Addresses and limits of a peer's links.
 
     ``listen`` and ``connect`` are ``HOST:PORT``; port 0 takes a free one.  A message larger than
     ``limit_bytes`` is dropped before it is read.  A peer silent for ``lease_s`` is taken for
@@ -51,7 +113,7 @@ class LinkSettings:
 
 
 def largest_message_bytes(trainer: Trainer) -> int:
-    """A bound for what one message of one of the trainer's branches holds.
+    """Return a bound for what one message of one of the trainer's branches holds.
 
     No exchange rule sends more than the parameters twice over, and the second moment.
     """
@@ -60,13 +122,13 @@ def largest_message_bytes(trainer: Trainer) -> int:
 
 
 def session_config(settings: LinkSettings, identity: Identity | Insecure) -> zenoh.Config:
-    """Zenoh's configuration of a peer: gossip but no multicast, TLS both ways or plain TCP."""
+    """Return Zenoh's configuration of a peer: gossip, no multicast, TLS both ways or plain TCP."""
     scheme = "tcp" if isinstance(identity, Insecure) else "tls"
     lease_ms, patience_us = int(settings.lease_s * 1000), int(settings.patience_s * 1e6)
     entries: dict[str, Any] = {
         "mode": "peer",
-        "listen/endpoints": [f"{scheme}/{place}" for place in settings.listen],
-        "connect/endpoints": [f"{scheme}/{place}" for place in settings.connect],
+        "listen/endpoints": [f"{scheme}/{address}" for address in settings.listen],
+        "connect/endpoints": [f"{scheme}/{address}" for address in settings.connect],
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": True,
         "scouting/gossip/autoconnect_strategy": {
@@ -93,7 +155,7 @@ def session_config(settings: LinkSettings, identity: Identity | Insecure) -> zen
 
 
 def _tls(identity: Identity) -> dict[str, Any]:
-    """Both ends show certificates of the federation's authority."""
+    """Let both ends show certificates of the federation's authority."""
     files = {
         "root_ca_certificate": CA_CERTIFICATE,
         "listen_certificate": CERTIFICATE,
@@ -127,7 +189,7 @@ class Transport:
         self._kept: list[Any] = []
 
     def peers(self) -> int:
-        """With how many peers there is a connection."""
+        """Return the number of peers with whom there is a connection."""
         return len(list(self._session.info.peers_zid()))
 
     def close(self) -> None:
@@ -157,7 +219,7 @@ class Transport:
         )
 
     def living(self, pattern: str, *, timeout_s: float) -> set[str]:
-        """The keys like ``pattern`` that those who are connected hold alive just now."""
+        """Return the keys like ``pattern`` that those who are connected hold alive just now."""
         replies = self._session.liveliness().get(pattern, timeout=timeout_s)
         return {str(reply.ok.key_expr) for reply in replies if reply.ok is not None}
 
@@ -171,7 +233,7 @@ class Transport:
             self._subscriptions.pop(key).undeclare()
 
     def send(self, key: str, payload: bytes) -> bool:
-        """Send to whoever listens to ``key``; whether anybody does.
+        """Send to whoever listens to ``key``; return whether anybody does.
 
         A peer that does not read is given up after the link's patience.
         """

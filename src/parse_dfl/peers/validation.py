@@ -1,34 +1,33 @@
-"""Validation of everything that arrives: rate limits per sender, and the checks of a message.
-
-Pure of clocks: every call is given the time, in seconds of any clock that hardly goes back.
-
-The validator: nothing that arrives is used before it was checked here.
+"""Validation: nothing that arrives is used before it was checked here.
 
 Cheap checks come first, so that a bad message costs little; what is unsigned is never held
-against the agent that it names, or anybody could have anybody ignored.
+against the agent that it names, or anybody could have anybody ignored.  No clock is read: every
+call is given the time, in seconds of any clock that hardly goes back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from parse_dfl.peers.authority import Authority
-from parse_dfl.peers.message_schema import Schema
-from parse_dfl.peers.messages import Header, Message, decode, most_bytes
-from parse_dfl.peers.rejection import Reason, Rejected
+from parse_dfl.peers.authority import Authority, Reason, Rejected
+from parse_dfl.peers.messages import Header, Message, Schema, decode, most_bytes
 from parse_dfl.peers.round_sync import RoundFilter
 
 EXCUSED = frozenset({Reason.ROUND, Reason.IGNORED})
 """Reasons that an honest but slow sender may give: they are counted, and not held against it."""
 
 
+ContentCheck = Callable[[Mapping[str, Tensor]], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RateLimits:
-    """What is put up with.
+    """Limits and penalties of a sender.
 
     A sender may send ``messages_per_second``, and ``burst`` at once.  Each bad message is a
     strike, ``strikes_forgiven_per_second`` fade; at ``most_strikes`` the sender is ignored for
@@ -48,7 +47,7 @@ class RateLimits:
 class Standing:
     """One sender's tokens and strikes."""
 
-    manners: RateLimits
+    limits: RateLimits
     since: float
     tokens: float = field(init=False)
     strikes: float = 0.0
@@ -56,15 +55,15 @@ class Standing:
     next_ignore_s: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tokens = float(self.manners.burst)
-        self.next_ignore_s = self.manners.ignore_s
+        self.tokens = float(self.limits.burst)
+        self.next_ignore_s = self.limits.ignore_s
 
     def ignored_s(self, now: float) -> float:
-        """Seconds for which the sender is still ignored; 0: it is not."""
+        """Return the seconds for which the sender is still ignored; 0: it is not."""
         return max(0.0, self.ignored_until - now)
 
     def take(self, now: float) -> bool:
-        """Take the token of one message; False: there is none left."""
+        """Take the token of one message; return False if there is none left."""
         self._pass_time(now)
         if self.tokens < 1:
             return False
@@ -75,18 +74,18 @@ class Standing:
         """Hold a bad message against the sender."""
         self._pass_time(now)
         self.strikes += 1
-        if self.strikes >= self.manners.most_strikes:
+        if self.strikes >= self.limits.most_strikes:
             self.ignored_until = now + self.next_ignore_s
-            self.next_ignore_s = min(2 * self.next_ignore_s, self.manners.most_ignore_s)
+            self.next_ignore_s = min(2 * self.next_ignore_s, self.limits.most_ignore_s)
             self.strikes = 0.0
 
     def _pass_time(self, now: float) -> None:
         passed, self.since = max(0.0, now - self.since), now
-        manners = self.manners
-        self.tokens = min(manners.burst, self.tokens + passed * manners.messages_per_second)
-        self.strikes = max(0.0, self.strikes - passed * manners.strikes_forgiven_per_second)
-        if now - self.ignored_until > manners.most_ignore_s:
-            self.next_ignore_s = manners.ignore_s
+        limits = self.limits
+        self.tokens = min(limits.burst, self.tokens + passed * limits.messages_per_second)
+        self.strikes = max(0.0, self.strikes - passed * limits.strikes_forgiven_per_second)
+        if now - self.ignored_until > limits.most_ignore_s:
+            self.next_ignore_s = limits.ignore_s
 
 
 MOST_SENDERS = 10_000
@@ -97,7 +96,7 @@ OTHERS, NOBODY = "(others)", "(unreadable)"
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What became of a message: accepted with its tensors, or refused for a reason."""
+    """A message accepted with its tensors, or rejected for a reason."""
 
     header: Header | None
     tensors: dict[str, Tensor]
@@ -119,14 +118,14 @@ class Account:
 
 
 class MessageValidator:
-    """Decides about every message that arrives.
+    """Validates every message that arrives.
 
     Args:
         federation: the federation's name.
         own: this agent's name; nobody else may speak under it.
         authority: checks the signatures; None: an insecure federation, where none are.
         rounds: decides which rounds are taken.
-        manners: what is put up with from a sender.
+        limits: of each sender.
         kinds: the kinds of messages that are taken.
     """
 
@@ -137,30 +136,37 @@ class MessageValidator:
         own: str,
         authority: Authority | None,
         rounds: RoundFilter,
-        manners: RateLimits = RateLimits(),
+        limits: RateLimits = RateLimits(),
         kinds: frozenset[str] = frozenset({"slice"}),
     ) -> None:
         self._federation, self._own, self._authority = federation, own, authority
-        self._rounds, self._manners, self._kinds = rounds, manners, kinds
+        self._rounds, self._limits, self._kinds = rounds, limits, kinds
         self._schemas: dict[str, Schema] = {}
+        self._checks: dict[str, ContentCheck] = {}
         self._standings: dict[str, Standing] = {}
         self._verified: dict[str, Account] = {}
         self._claimed: dict[str, Account] = {}
 
-    def expect(self, branch: str, schema: Schema) -> None:
-        """Take messages of ``branch`` from now on, with tensors of this schema."""
+    def expect(self, branch: str, schema: Schema, *, check: ContentCheck | None = None) -> None:
+        """Take messages of ``branch`` from now on, with tensors of this schema.
+
+        ``check`` raises :class:`Rejected` for tensors that cannot be, though they are finite.
+        """
         self._schemas[branch] = schema
+        if check:
+            self._checks[branch] = check
 
     def forget(self, branch: str) -> None:
         """Take no messages of ``branch`` any more."""
         self._schemas.pop(branch, None)
+        self._checks.pop(branch, None)
 
     @property
     def limit_bytes(self) -> int:
         """The longest message that is read at all."""
         return max((most_bytes(schema) for schema in self._schemas.values()), default=0)
 
-    def judge(
+    def validate(
         self, data: bytes, *, round: int, now: float, sender: str | None = None
     ) -> ValidationResult:
         """Check one message.
@@ -172,7 +178,7 @@ class MessageValidator:
             sender: the agent whose key of the network it arrived under; None: unknown.
 
         Returns:
-            The verdict; a refusal is counted, never raised.
+            The result; a rejection is counted, never raised.
         """
         message: Message | None = None
         verified = False
@@ -183,10 +189,12 @@ class MessageValidator:
             verified = True
             self._check_rate(message.header.sender, now)
             tensors = message.tensors(schema)
-        except Rejected as refusal:
+            if check := self._checks.get(message.header.branch):
+                check(tensors)
+        except Rejected as rejected:
             header = message.header if message else None
-            self._count(header, refusal.reason, verified=verified, now=now)
-            return ValidationResult(header, {}, refusal.reason, refusal.detail)
+            self._count(header, rejected.reason, verified=verified, now=now)
+            return ValidationResult(header, {}, rejected.reason, rejected.detail)
         self._rounds.accepted(message.header)
         self._account(self._verified, message.header.sender).accepted += 1
         return ValidationResult(message.header, tensors)
@@ -218,23 +226,23 @@ class MessageValidator:
             return
         if not message.is_signed:
             raise Rejected(Reason.UNCERTIFIED, f"an unsigned message of {message.header.sender!r}")
-        message.verify(self._authority.known(message.fingerprint, now))
+        message.verify(self._authority.verified(message.fingerprint, now))
 
     def _check_rate(self, sender: str, now: float) -> None:
         if not self._standing(sender, now).take(now):
             raise Rejected(
                 Reason.RATE,
-                f"more than {self._manners.messages_per_second:g} messages a second of {sender}",
+                f"more than {self._limits.messages_per_second:g} messages a second of {sender}",
             )
 
     def ignored_s(self, sender: str, now: float) -> float:
-        """Seconds for which a sender is still ignored; 0: it is not."""
+        """Return the seconds for which a sender is still ignored; 0: it is not."""
         standing = self._standings.get(sender)
         return standing.ignored_s(now) if standing else 0.0
 
     def _standing(self, sender: str, now: float) -> Standing:
         name = sender if sender in self._standings or self._has_room() else OTHERS
-        return self._standings.setdefault(name, Standing(self._manners, now))
+        return self._standings.setdefault(name, Standing(self._limits, now))
 
     def _has_room(self) -> bool:
         return len(self._standings) < MOST_SENDERS
@@ -247,16 +255,16 @@ class MessageValidator:
 
     @staticmethod
     def _account(accounts: dict[str, Account], name: str) -> Account:
-        known = name in accounts or len(accounts) < MOST_SENDERS
-        return accounts.setdefault(name if known else OTHERS, Account())
+        has_room = name in accounts or len(accounts) < MOST_SENDERS
+        return accounts.setdefault(name if has_room else OTHERS, Account())
 
     def report(self, now: float) -> dict[str, Any]:
-        """For the status: who was accepted, refused for what, and is ignored for how long.
+        """Return, for the status, who was accepted, refused for what, and is ignored for how long.
 
         ``refused`` is by the sender that signed (of an insecure federation: that is named),
         ``unverified`` by the sender that a message names, whoever it is from.
         """
-        ignored = {name: each.ignored_s(now) for name, each in self._standings.items()}
+        ignored = {name: sender.ignored_s(now) for name, sender in self._standings.items()}
         return {
             "accepted": {
                 name: account.accepted

@@ -22,7 +22,7 @@ from parse_dfl.branches import Branch
 from parse_dfl.engine.gossip import Link, MixingOf, Task
 from parse_dfl.engine.neighbourhood import Neighbourhood, Owners
 from parse_dfl.engine.state import BranchState
-from parse_dfl.methods.base import EDGE, Sent
+from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.overlays.mixing_matrix import (
     LEAST_STRIP_COLUMNS,
     STRIP_ENTRIES,
@@ -246,7 +246,7 @@ class HaloLink:
     def __init__(self, branch: Branch, halo: Halo, owners: Sequence[AgentSpec]) -> None:
         self.branch = branch
         self._halo, self._owners = halo, owners
-        self._messages: Sent = {}
+        self._messages: Messages = {}
         self._arrived: dict[str, Mapping[int, Tensor]] = {}
 
     @property
@@ -254,7 +254,7 @@ class HaloLink:
         """The local rows, and the edges of own ones both ways."""
         return self._neighbourhood(self._halo.both_ways)
 
-    def send(self, messages: Sent) -> None:
+    def send(self, messages: Messages) -> None:
         """Keep what leaves until :meth:`HaloChannel.deliver`."""
         self._messages = messages
 

@@ -132,7 +132,9 @@ def _links(
     for stage in method.stages:
         for branch, owners in ownership.branches.items():
             row = np.array([position[agent] for agent in owners.agents])
-            numbers = stage.exchange(branch).numbers_sent(owners.width) * stage.share / len(rounds)
+            numbers = (
+                stage.exchange(branch).numbers_sent(owners.width) * stage.fraction / len(rounds)
+            )
             for round in rounds:
                 mixing = mixing_cache.mixing(owners, stage, round)
                 ends = np.stack([mixing.source, mixing.target], axis=1)

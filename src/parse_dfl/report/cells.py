@@ -1,45 +1,41 @@
-"""How all methods stand, in one cell and over many, and pairwise tests against the best rival."""
+"""Cells: every method's accuracies in one comparison and scope, and mean ranks over cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from parse_dfl.report.diverged import converged
-from parse_dfl.report.formatting import percent_interval, points_interval, seeds
-from parse_dfl.report.load import labels_of
-from parse_dfl.report.records import Collection, Comparison
-from parse_dfl.report.statistics import (
-    OURS,
-    SIGNIFICANCE,
-    UPPER_BOUND,
-    Interval,
-    gap_closed,
-    holm,
-    interval,
-    is_ranked,
-    is_rival,
-    paired_difference,
-    paired_p,
-)
-
-MEAN = "mean"
-"""The scope of all agents; other scopes are modality sets."""
+from parse_dfl.records import NO_ROLES, Roles
+from parse_dfl.report.collection import Collection, Record, labelled
+from parse_dfl.report.formatting import counted, listed
+from parse_dfl.report.load import MEAN, Comparison, Run
+from parse_dfl.report.statistics import gap_closed, interval, mean_ranks
 
 KINDS = (MEAN, "unimodal", "multimodal")
+MOST_NAMED = 6
+"""Cells that a sentence names; of more it says how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """Every method's accuracies, in the order of its ``seeds``, in one comparison and scope."""
+class Cell:
+    """Every method's accuracies, in the order of its ``seeds``, in one comparison and scope.
+
+    ``comparison`` is its label; ``scope`` a modality set, or :data:`MEAN` for all agents.
+    """
 
     comparison: str
     scope: str
     values: Mapping[str, tuple[float, ...]]
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     diverged: tuple[str, ...] = ()
+    roles: Roles = NO_ROLES
+
+    @property
+    def name(self) -> str:
+        """The comparison, and the scope where it is not all agents."""
+        return self.comparison if self.scope == MEAN else f"{self.comparison} ({self.scope})"
 
     @property
     def kind(self) -> str:
@@ -57,206 +53,197 @@ class Standing:
     def rivals(self) -> list[str]:
         """The rivals, the highest mean first."""
         means = self.means
-        return sorted(filter(is_rival, means), key=lambda name: -means[name])
+        return sorted(filter(self.roles.is_rival, means), key=lambda name: -means[name])
+
+    @property
+    def competing(self) -> set[str]:
+        """The methods that have a rank."""
+        return set(filter(self.roles.competes, self.values))
 
     def paired(self, one: str, other: str) -> tuple[list[float], list[float]]:
-        """The two methods' values for the seeds that both have, in the same order."""
-        by_seed = [
+        """Return two methods' values for the seeds that both have, in the same order."""
+        first, second = (
             dict(zip(self.seeds.get(name, range(len(values))), values, strict=False))
             for name, values in ((name, self.values[name]) for name in (one, other))
-        ]
-        common = [seed for seed in by_seed[0] if seed in by_seed[1]]
-        return [by_seed[0][seed] for seed in common], [by_seed[1][seed] for seed in common]
+        )
+        common = [seed for seed in first if seed in second]
+        return [first[seed] for seed in common], [second[seed] for seed in common]
 
     def gap_closed(self, method: str) -> float | None:
-        """Of the means over seeds; None without local and oracle, or where the gap is small."""
-        means = self.means
-        if method not in means or "local" not in means or UPPER_BOUND not in means:
+        """Return it for the means over seeds; None without the bounds, or if they are close."""
+        means, lower, upper = self.means, self.roles.lower, self.roles.upper
+        if method not in means or lower not in means or upper not in means:
             return None
-        return gap_closed(means[method], local=means["local"], oracle=means[UPPER_BOUND])
+        return gap_closed(means[method], lower=means[lower], upper=means[upper])
 
 
-def standings_of(record: Comparison | Collection) -> list[Standing]:
-    """Every cell of a record: comparison by comparison the mean, then each modality set."""
-    if isinstance(record, Comparison):
-        return _standings(record, record.data)
-    pairs = zip(record.comparisons, labels_of(record), strict=True)
-    return [standing for comparison, label in pairs for standing in _standings(comparison, label)]
+def cells_of(record: Comparison | Collection) -> list[Cell]:
+    """Return every cell: comparison by comparison the mean, then each modality set.
+
+    Methods that have diverged are named; their values are no values.
+    """
+    return [cell for label, comparison in labelled(record) for cell in _cells(label, comparison)]
 
 
-def of_kind(standings: Sequence[Standing], kind: str) -> list[Standing]:
-    """The standings of one family."""
-    return [standing for standing in standings if standing.kind == kind]
-
-
-def _standings(comparison: Comparison, label: str) -> list[Standing]:
-    """Methods that have diverged are named; their values are no values."""
-    lost, comparison = comparison.diverged, converged(comparison)
-    means = {name: result.mean_accuracy for name, result in comparison.methods.items()}
-    seeds = {name: result.seeds for name, result in comparison.methods.items()}
-    groups = [
-        Standing(
+def _cells(label: str, comparison: Comparison) -> Iterator[Cell]:
+    methods = comparison.converged.methods
+    for scope in (MEAN, *comparison.converged.groups):
+        values = {
+            name: result.mean_accuracy if scope == MEAN else result.groups.get(scope, ())
+            for name, result in methods.items()
+        }
+        yield Cell(
             comparison=label,
-            scope=group,
-            seeds=seeds,
-            diverged=lost,
-            values={
-                name: result.groups[group]
-                for name, result in comparison.methods.items()
-                if group in result.groups
-            },
+            scope=scope,
+            values={name: accuracies for name, accuracies in values.items() if accuracies},
+            seeds={name: result.seeds for name, result in methods.items()},
+            diverged=comparison.diverged,
+            roles=comparison.roles,
         )
-        for group in comparison.groups
-    ]
-    mean = Standing(comparison=label, scope=MEAN, values=means, seeds=seeds, diverged=lost)
-    return [mean, *groups]
+
+
+def of_kind(cells: Sequence[Cell], kind: str) -> list[Cell]:
+    """Return the cells of one family."""
+    return [cell for cell in cells if cell.kind == kind]
 
 
 def ranked(comparison: Comparison) -> list[str]:
-    """The methods but for the oracle and those that diverged, the highest mean accuracy first."""
+    """Return the methods that compete and converged, the highest mean accuracy first."""
     means = {
         name: interval(result.mean_accuracy).mean
-        for name, result in comparison.methods.items()
-        if is_ranked(name) and not result.diverged
+        for name, result in comparison.converged.methods.items()
+        if comparison.roles.is_ranked(name)
     }
     return sorted(means, key=lambda name: -means[name])
 
 
-def best_rival_sentence(comparison: Comparison) -> str | None:
-    """``parse`` against the best method that is neither it nor a control on its network."""
-    if OURS in comparison.diverged:
-        return f"{OURS} diverged, so nothing can be said of it."
-    rivals = [name for name in ranked(comparison) if is_rival(name)]
-    if OURS not in comparison.methods or not rivals:
-        return None
-    return pair_sentence(comparison, OURS, rivals[0])
+def converged_record(record: Record) -> Record | None:
+    """Return what of a record can be drawn; None where everything has diverged."""
+    match record:
+        case Run(summary=summary):
+            return None if summary and summary.diverged else record
+        case Comparison():
+            return record.converged if record.converged.methods else None
+        case Collection():
+            return record.converged if record.converged.comparisons else None
 
 
-def best_sentence(comparison: Comparison) -> str:
-    """Names the best method, and says whether it can be told from the runner-up."""
-    order = ranked(comparison)
-    if not order:
-        if comparison.diverged:
-            return "Every method diverged, so there is nothing to compare."
-        return "Only the oracle was run, so there is nothing to compare."
-    accuracy = percent_interval(interval(comparison.methods[order[0]].mean_accuracy))
-    text = f"{order[0]} has the highest mean accuracy, {accuracy} %."
-    return f"{text} {pair_sentence(comparison, *order[:2])}" if len(order) > 1 else text
-
-
-def pair_sentence(comparison: Comparison, one: str, other: str) -> str:
-    """What may be said about the difference of two methods' mean accuracies, paired by seed."""
-    mean = standings_of(comparison)[0]
-    difference = paired_difference(*mean.paired(one, other))
-    if difference is None:
-        return f"{one} and {other} share no seed, so their difference cannot be told."
-    text = (
-        f"{one} against {other}, paired over {seeds(difference.count)}: "
-        f"{points_interval(difference)}"
-    )
-    if difference.half is None:
-        return f"{text}; one seed gives no interval, so nothing follows from it."
-    if difference.is_above_zero:
-        return f"{text}: ahead."
-    if difference.is_below_zero:
-        return f"{text}: behind."
-    return f"{text}: the interval holds zero, so the two cannot be told apart."
-
-
-OUTCOMES = ("win", "tie", "loss", "untested")
+def diverged_sentences(record: Record) -> list[str]:
+    """Say which methods have diverged, and where; of a run its headline says so."""
+    if isinstance(record, Run):
+        return []
+    sentences = []
+    for comparison in (record,) if isinstance(record, Comparison) else record.comparisons:
+        name = "" if comparison is record else f"{comparison.name}: "
+        for method in comparison.diverged:
+            since = sorted(comparison.methods[method].diverged.items())
+            seeds = "; ".join(f"seed {seed}: {lost.sentence}" for seed, lost in since)
+            sentences.append(
+                f"{name}{method} diverged and is neither ranked nor compared ({seeds}); a lower "
+                "learning rate may help"
+            )
+    return sentences
 
 
 @dataclass(frozen=True, kw_only=True)
-class Duel:
-    """PARSE minus one rival in one cell, paired by seed.
+class Presence:
+    """In how many cells a method is, and in how many of these nobody who competes is above it."""
 
-    ``p`` is that of the paired t-test, ``p_holm`` the same after Holm's correction over all
-    cells of the standing's kind; both None where one seed allows no test.
+    cells: int
+    leads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The mean ranks, 1 for the best, of methods that all stand in each of some cells.
+
+    ``cells`` and ``left_out`` name the cells ranked over and the others; ``unranked`` are the
+    competing methods without a rank.
     """
 
-    standing: Standing
-    rival: str
-    difference: Interval
-    p: float | None
-    p_holm: float | None
+    ranks: Mapping[str, float]
+    cells: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    unranked: Mapping[str, Presence] = field(default_factory=dict)
 
     @property
-    def outcome(self) -> str:
-        """``win`` or ``loss`` where the corrected p is below 0.05, else ``tie``."""
-        return self._outcome(self.p_holm)
+    def all_cells(self) -> int:
+        """How many cells there are, ranked over or not."""
+        return len(self.cells) + len(self.left_out)
 
     @property
-    def outcome_uncorrected(self) -> str:
-        """The same from p as it is, which some cells pass by chance."""
-        return self._outcome(self.p)
+    def is_partial(self) -> bool:
+        """Whether a cell or a competing method is left out."""
+        return bool(self.left_out or self.unranked)
 
-    def _outcome(self, p: float | None) -> str:
-        if p is None:
-            return "untested"
-        if p >= SIGNIFICANCE:
-            return "tie"
-        return "win" if self.difference.mean > 0 else "loss"
+    @property
+    def over(self) -> str:
+        """``3 cells``, or ``2 of 3 cells``."""
+        if not self.left_out:
+            return counted(len(self.cells), "cell")
+        return f"{len(self.cells)} of {counted(self.all_cells, 'cell')}"
+
+    @property
+    def sentences(self) -> str:
+        """What the ranks are over, and everything that they leave out."""
+        if not self.ranks:
+            text = "No mean rank: no cell, or only one method in each, has all that compete."
+        else:
+            text = f"The mean rank is among {listed(list(self.ranks))}, over {self.over}."
+        if self.left_out:
+            few = len(self.left_out) <= MOST_NAMED
+            names = listed(list(self.left_out)) if few else counted(len(self.left_out), "cell")
+            text += f" Not ranked over, for want of a method: {names}."
+        for name, presence in self.unranked.items():
+            text += (
+                f" {name} has no rank: it is in {presence.cells} of "
+                f"{counted(self.all_cells, 'cell')}, with the highest mean in {presence.leads}."
+            )
+        return text
 
 
-def duels_with_best(standings: Sequence[Standing]) -> list[Duel]:
-    """A duel per cell that has PARSE and a rival, against the rival of the highest mean there.
+def rankings(cells: Sequence[Cell]) -> list[Ranking]:
+    """Return one or two rankings of the methods that compete; equals share a rank.
 
-    Where the two share no seed there is none; :func:`unpaired` says where.
-
-    That rival is picked by the same numbers that it is compared on, which favours it: the best
-    of several is partly so by luck.
+    First that of all methods, over the cells that have all of them; then that of the methods
+    that all cells have, over all cells.  Cells in which fewer than two compete rank nobody.
+    Where neither exists, one without ranks that says what is left out; none without cells.
     """
-    pairs = [(each, each.rivals[0]) for each in standings if OURS in each.values and each.rivals]
-    return _corrected(pairs)
+    contested = [cell for cell in cells if len(cell.competing) > 1]
+    everyone = set().union(*(cell.competing for cell in cells))
+    if not everyone:
+        return []
+    complete = [cell for cell in contested if cell.competing == everyone]
+    common = set.intersection(*(cell.competing for cell in contested)) if contested else set()
+    made = []
+    if complete:
+        made.append(_ranking(cells, complete, everyone))
+    if len(common) > 1 and len(complete) < len(contested):
+        made.append(_ranking(cells, contested, common))
+    return made or [_ranking(cells, [], set())]
 
 
-def duels_with_all(standings: Sequence[Standing]) -> list[Duel]:
-    """A duel per cell and rival, corrected over all cells and rivals of a kind.
-
-    The best rival by its mean need not be the one that is most surely ahead.
-    """
-    pairs = [(each, rival) for each in standings if OURS in each.values for rival in each.rivals]
-    return _corrected(pairs)
+def first_ranks(cells: Sequence[Cell]) -> dict[str, float]:
+    """Return the mean ranks of the first of :func:`rankings`."""
+    return dict(next((ranking.ranks for ranking in rankings(cells)), {}))
 
 
-def unpaired(standings: Sequence[Standing]) -> list[str]:
-    """Where PARSE and its best rival share no seed, so that their difference is not known."""
-    pairs = [(each, each.rivals[0]) for each in standings if OURS in each.values and each.rivals]
-    return [
-        f"{each.comparison}: {OURS} and its best rival {rival} share no seed"
-        for each, rival in pairs
-        if each.scope == MEAN and not each.paired(OURS, rival)[0]
+def _ranking(cells: Sequence[Cell], over: Sequence[Cell], methods: set[str]) -> Ranking:
+    chosen = set(map(id, over))
+    others = set().union(*(cell.competing for cell in cells)) - methods
+    return Ranking(
+        ranks=mean_ranks([cell.means for cell in over], sorted(methods)),
+        cells=tuple(cell.name for cell in over),
+        left_out=tuple(cell.name for cell in cells if id(cell) not in chosen),
+        unranked={name: _presence(cells, name) for name in sorted(others)},
+    )
+
+
+def _presence(cells: Sequence[Cell], method: str) -> Presence:
+    present = [cell for cell in cells if method in cell.values]
+    leads = [
+        cell
+        for cell in present
+        if cell.means[method] == max(cell.means[name] for name in cell.competing)
     ]
-
-
-def tally(duels: Sequence[Duel], *, corrected: bool = True) -> dict[str, int]:
-    """How many duels were won, tied, lost, or could not be tested."""
-    found = [duel.outcome if corrected else duel.outcome_uncorrected for duel in duels]
-    return {outcome: found.count(outcome) for outcome in OUTCOMES}
-
-
-def _corrected(pairs: Sequence[tuple[Standing, str]]) -> list[Duel]:
-    """The duels of the pairs, in their order; each kind of standing is a family of tests."""
-    pairs = [(each, rival) for each, rival in pairs if each.paired(OURS, rival)[0]]
-    values = [each.paired(OURS, rival) for each, rival in pairs]
-    p = [paired_p(ours, theirs) for ours, theirs in values]
-    corrected: list[float | None] = [None] * len(pairs)
-    for kind in KINDS:
-        own = [i for i, (each, _) in enumerate(pairs) if each.kind == kind and p[i] is not None]
-        for index, value in zip(own, holm([p[i] or 0.0 for i in own]), strict=True):
-            corrected[index] = value
-    return [
-        Duel(
-            standing=each,
-            rival=rival,
-            difference=interval([a - b for a, b in zip(*values[index], strict=True)]),
-            p=p[index],
-            p_holm=corrected[index],
-        )
-        for index, (each, rival) in enumerate(pairs)
-    ]
-
-
-def duels_of_kind(duels: Sequence[Duel], kind: str) -> list[Duel]:
-    """The duels of one family."""
-    return [duel for duel in duels if duel.standing.kind == kind]
+    return Presence(cells=len(present), leads=len(leads))

@@ -1,279 +1,309 @@
-"""Find and load what a folder holds: a run, a comparison, or a collection of comparisons."""
+"""Read a run or a comparison from its folder."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from parse_dfl.errors import RecordError
-from parse_dfl.report.formatting import counted
-from parse_dfl.report.reading import read_comparison, read_comparison_file, read_object, read_run
-from parse_dfl.report.records import (
+from parse_dfl.io import read_lines, read_record
+from parse_dfl.records import (
     COMPARISON,
     METRICS,
+    NO_ROLES,
+    SLICES,
     SUMMARY,
-    Collection,
-    Comparison,
-    MethodResult,
-    Record,
-    Run,
+    ComparisonRecord,
+    Divergence,
+    MethodRecord,
+    MetricsLine,
+    Roles,
     Summary,
 )
+from parse_dfl.text import whole
 
-SINGLE = "single runs"
-
-
-def labels_of(collection: Collection) -> tuple[str, ...]:
-    """The data set of each comparison; its own name where two share a data set.
-
-    Single runs are marked as such beside comparisons, and no two labels are equal.
-    """
-    data = [comparison.data for comparison in collection.comparisons]
-    is_mixed = len({comparison.is_gathered for comparison in collection.comparisons}) > 1
-    labels: list[str] = []
-    for comparison in collection.comparisons:
-        label = comparison.name if data.count(comparison.data) > 1 else comparison.data
-        label += f" ({SINGLE})" if is_mixed and comparison.is_gathered else ""
-        same = sum(other == label or other.startswith(f"{label} #") for other in labels)
-        labels.append(f"{label} #{same + 1}" if same else label)
-    return tuple(labels)
-
-
-def read_record(directory: Path) -> Record:
-    """The run, comparison, folder of comparisons or folder of runs in ``directory``.
-
-    A folder may hold comparisons and runs side by side.  What cannot be read, is unfinished or
-    lies further down is left out and named in its ``problems``.
-
-    Raises:
-        RecordError: there is no such folder, it holds no record, or none that can be read.
-    """
-    if not directory.is_dir():
-        raise RecordError(f"{directory} is no folder; give the --out folder of a run or compare")
-    readers: dict[str, Callable[[Path], Record]] = {
-        COMPARISON: read_comparison,
-        SUMMARY: read_run,
-        METRICS: read_run,
-    }
-    for file, reader in readers.items():
-        if (directory / file).exists():
-            return reader(directory)
-    comparisons = sorted([*directory.glob(f"*/{COMPARISON}"), *_comparisons_as_files(directory)])
-    runs = _run_folders(directory)
-    if comparisons or runs:
-        return _read_all(directory, comparisons, runs)
-    raise RecordError(
-        f"{directory} holds no record: a run leaves {SUMMARY} and {METRICS}, a comparison "
-        f"{COMPARISON}; a folder of several has sub-folders with them, or files like {COMPARISON}"
-    )
-
-
-def _comparisons_as_files(directory: Path) -> Iterator[Path]:
-    """Comparisons that were copied out of their folders, as benchmarks keep them."""
-    for path in directory.glob("*.json"):
-        if path.name == STATISTICS:
-            continue
-        try:
-            if isinstance(read_object(path).values.get("methods"), dict):
-                yield path
-        except RecordError:
-            yield path  # damaged: to be named among the problems
-
-
-def _run_folders(directory: Path) -> list[Path]:
-    """The folders of single runs, finished or not."""
-    found = {path.parent for name in (SUMMARY, METRICS) for path in directory.glob(f"*/{name}")}
-    return sorted(folder for folder in found if not (folder / COMPARISON).exists())
-
-
-def _deeper(directory: Path) -> Iterator[str]:
-    """Records that a report of ``directory`` does not look at."""
-    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
-        if any((folder / name).exists() for name in (COMPARISON, SUMMARY, METRICS)):
-            continue
-        if any(folder.glob(f"*/seed-*/{METRICS}")):
-            yield f"{folder} is a comparison of which no method is finished, and takes no part"
-        elif any(
-            path for name in (COMPARISON, SUMMARY, METRICS) for path in folder.glob(f"*/{name}")
-        ):
-            yield f"{folder} holds records further down; give it to a report of its own"
-
-
-Read = TypeVar("Read")
-
-
-def _readable(
-    reader: Callable[[Path], Read], paths: Sequence[Path]
-) -> tuple[list[Read], list[str]]:
-    found, problems = [], []
-    for path in paths:
-        try:
-            found.append(reader(path))
-        except RecordError as error:
-            problems.append(str(error))
-    return found, problems
-
-
-def _read_all(directory: Path, paths: Sequence[Path], folders: Sequence[Path]) -> Collection:
-    comparisons, problems = _readable(read_comparison_file, paths)
-    runs, unread = _readable(read_run, folders)
-    problems += unread
-    if not comparisons and not runs:
-        kind = "comparisons" if paths else "runs"
-        raise RecordError(f"none of the {kind} in {directory} can be read: {problems[0]}")
-    inside_of = [run for one in comparisons for own in one.runs.values() for run in own]
-    single = gather(runs, inside_of)
-    every = [*sorted(comparisons, key=lambda one: one.name), *single.comparisons]
-    if not every:
-        raise RecordError(
-            f"none of the runs in {directory} is finished; report each by itself, or carry on "
-            "with --resume"
-        )
-    inside = [problem for one in every for problem in one.problems]
-    return Collection(
-        directory=directory,
-        comparisons=tuple(every),
-        unfinished=single.unfinished,
-        problems=(
-            *problems,
-            *single.problems,
-            *inside,
-            *_deeper(directory),
-            *_mixed(every),
-        ),
-    )
-
-
-def _mixed(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """What speaks against one table: different versions, or settings that only some know."""
-    versions = sorted({one.version for one in comparisons if one.version})
-    if len(versions) > 1:
-        yield f"comparisons of versions {' and '.join(versions)} stand in one table"
-    known: list[set[str]] = [set(_places(one.config)) - set(FREE) for one in comparisons]
-    odd = sorted(set().union(*known) - known[0].intersection(*known[1:]))
-    if odd:
-        shown = ", ".join(odd[:6]) + (", …" if len(odd) > 6 else "")
-        yield f"written by different versions: only some of the comparisons have {shown}"
-
-
-STATISTICS = "statistics.json"
-"""What a report itself leaves in the folder."""
-
-FREE_TABLES = ("method_options", "kind", "encoders")
-"""Tables whose entries a user names: they may differ within one version."""
-
-
-def _places(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in config.items():
-        if isinstance(value, Mapping) and name not in FREE_TABLES:
-            yield from _places(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
-FREE = ("method", "seed")
-"""Settings in which the runs of one comparison differ."""
+SLICE_KINDS = ("redundant", "unique", "synergistic")
+MEAN = "mean"
+"""The scope of all agents; other scopes are modality sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gathered:
-    """The comparisons that runs make together, the unfinished runs, and what is left out."""
+class Run:
+    """One run's folder; ``summary`` is None while the run is unfinished."""
 
-    comparisons: tuple[Comparison, ...]
-    unfinished: tuple[Run, ...]
-    problems: tuple[str, ...]
+    directory: Path
+    summary: Summary | None
+    history: tuple[MetricsLine, ...]
+    roles: Roles = NO_ROLES
+
+    @property
+    def name(self) -> str:
+        """The method, or the folder's name while the run is unfinished."""
+        return self.summary.method if self.summary else self.directory.resolve().name
+
+    @property
+    def runs(self) -> Mapping[str, tuple[Run, ...]]:
+        """The run under its name: what :attr:`Comparison.runs` is for many."""
+        return {self.name: (self,)}
+
+    def curve(self, scope: str) -> dict[int, float]:
+        """Return evaluated round → accuracy of one modality set, or of all agents (:data:`MEAN`).
+
+        The run must be finished: its summary says how many agents a set has.
+        """
+        assert self.summary is not None, self.directory
+        if scope != MEAN:
+            return {line.round: line.accuracy for line in self.history if line.group == scope}
+        agents = {group: result.agents for group, result in self.summary.groups.items()}
+        total = sum(agents.values())
+        sums: dict[int, float] = {}
+        for line in self.history:
+            weight = agents.get(line.group, 0) / total
+            sums[line.round] = sums.get(line.round, 0.0) + weight * line.accuracy
+        return sums
 
 
-def gather(runs: Sequence[Run], known: Sequence[Run] = ()) -> Gathered:
-    """Put finished runs that differ in nothing but method and seed into one comparison.
+@dataclass(frozen=True, kw_only=True)
+class MethodResult:
+    """One method's final accuracies, 0 to 1, in the order of ``seeds``; ``diverged`` by seed."""
 
-    The comparison bears the name of the first of its runs' folders.  A run of the same method,
-    seed and settings as an earlier one, or as one of ``known``, is no further evidence, and is
-    left out.
+    seeds: tuple[int, ...]
+    groups: Mapping[str, tuple[float, ...]]
+    mean_accuracy: tuple[float, ...]
+    payload_bytes_per_link: float
+    seconds: float
+    diverged: Mapping[int, Divergence] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A comparison; ``runs`` holds those of its runs that left a record, by method.
+
+    ``name`` is its folder's or file's; ``problems`` say what of it could not be read or is left
+    out; ``is_gathered``: it was not run as a comparison, but put together from single runs.
     """
-    seen = {_identity(run): run for run in known if run.summary}
-    groups: dict[str, list[Run]] = {}
-    problems = []
-    for run in runs:
-        if run.summary is None:
-            continue
-        earlier = seen.setdefault(_identity(run), run)
-        if earlier is run:
-            groups.setdefault(_settings(run), []).append(run)
-        else:
-            problems.append(
-                f"{run.directory} repeats {earlier.directory}: same method, seed and settings"
-            )
-    unfinished = tuple(run for run in runs if run.summary is None)
-    problems += [
-        f"{run.directory} is unfinished and takes no part in comparisons" for run in unfinished
-    ]
-    return Gathered(
-        comparisons=tuple(map(_comparison, groups.values())),
-        unfinished=unfinished,
-        problems=tuple(problems),
-    )
+
+    directory: Path
+    name: str
+    data: str
+    methods: Mapping[str, MethodResult]
+    runs: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    problems: tuple[str, ...] = ()
+    is_gathered: bool = False
+    roles: Roles = NO_ROLES
+
+    @property
+    def diverged(self) -> tuple[str, ...]:
+        """The methods that have diverged in a seed."""
+        return tuple(name for name, result in self.methods.items() if result.diverged)
+
+    @property
+    def converged(self) -> Comparison:
+        """The comparison without the methods that have diverged in a seed."""
+        methods = {name: result for name, result in self.methods.items() if not result.diverged}
+        runs = {name: runs for name, runs in self.runs.items() if name in methods}
+        return replace(self, methods=methods, runs=runs)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every modality set, the smallest first."""
+        return ordered_groups(group for result in self.methods.values() for group in result.groups)
 
 
-def _identity(run: Run) -> tuple[str, str, int]:
-    assert run.summary
-    return _settings(run), run.name, run.summary.seed
+def ordered_groups(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return modality sets without repeats, those of fewer modalities first, then by name."""
+    return tuple(sorted(set(keys), key=lambda group: (group.count("+"), group)))
 
 
-def _settings(run: Run) -> str:
-    """Data and configuration of a finished run, but for what a comparison varies."""
-    assert run.summary
-    config = {name: value for name, value in run.summary.config.items() if name not in FREE}
-    return json.dumps([run.summary.data, config], sort_keys=True)
+def runs_of(record: Run | Comparison) -> tuple[Run, ...]:
+    """Return every run of a record, those of the method in question first."""
+    methods = sorted(record.runs, key=lambda method: method != record.roles.subject)
+    return tuple(run for method in methods for run in record.runs[method])
 
 
-def _comparison(runs: Sequence[Run]) -> Comparison:
-    by_method: dict[str, list[Run]] = {}
-    for run in runs:
-        by_method.setdefault(run.name, []).append(run)
-    first = runs[0].summary
-    assert first
-    others = f" and {counted(len(runs) - 1, 'more', 'more')}" if len(runs) > 1 else ""
+def read_run(directory: Path, roles: Roles = NO_ROLES) -> Run:
+    """Read a run, finished or not.
+
+    Raises:
+        RecordError: a file of its is damaged, or of a former format.
+    """
+    path = directory / SUMMARY
+    summary = read_record(path, Summary) if path.exists() else None
+    history = read_lines(directory / METRICS, MetricsLine, finished=summary is not None)
+    return Run(directory=directory, summary=summary, history=history, roles=roles)
+
+
+def read_comparison(path: Path, roles: Roles = NO_ROLES) -> Comparison:
+    """Read a comparison from its folder, with those of its runs that can be read, or from a file.
+
+    Raises:
+        RecordError: the file is damaged, or of a former format.
+    """
+    path = path / COMPARISON if path.is_dir() else path
+    record = read_record(path, ComparisonRecord)
+    if not record.methods:
+        raise RecordError(f"{path} compares no methods; run it again")
+    methods = {name: _result(entry, record.seeds) for name, entry in record.methods.items()}
+    in_folder = path.name == COMPARISON
+    problems = [*_beside(path.parent, methods)] if in_folder else []
+    runs = {}
+    for name in methods if in_folder else ():
+        runs[name], unread = _runs(path.parent / name, roles)
+        problems += unread
     return Comparison(
-        directory=runs[0].directory,
-        name=f"{runs[0].directory.name}{others}",
-        data=first.data,
-        config={name: value for name, value in first.config.items() if name not in FREE},
-        methods={
-            name: _result([run.summary for run in own if run.summary])
-            for name, own in by_method.items()
-        },
-        runs={name: tuple(own) for name, own in by_method.items()},
-        is_gathered=True,
-        problems=tuple(
-            f"{runs[0].directory} and its like: not every seed of {name} has the groups {missing}"
-            for name, own in by_method.items()
-            if (missing := _missing({str(r.directory): r.summary for r in own if r.summary}))
-        ),
+        directory=path.parent,
+        name=path.resolve().parent.name if in_folder else path.stem,
+        data=record.data,
+        config=record.config,
+        methods=methods,
+        runs={name: seeds for name, seeds in runs.items() if seeds},
+        version=record.version,
+        problems=(*problems, *_uneven(path, methods)),
+        roles=roles,
     )
 
 
-def _missing(summaries: Mapping[str, Summary]) -> str:
-    """The groups that some of the runs lack."""
-    first, *others = (set(summary.groups) for summary in summaries.values())
-    return ", ".join(sorted(first.union(*others) - first.intersection(*others)))
-
-
-def _result(summaries: Sequence[Summary]) -> MethodResult:
-    ordered = sorted(summaries, key=lambda summary: summary.seed)
-    groups = ordered[0].groups
+def _result(entry: MethodRecord, seeds: tuple[int, ...]) -> MethodResult:
+    """Return a method's accuracies; one that has fewer seeds than others so far names its own."""
+    accuracies = entry.mean_accuracy.values
+    seeds = seeds if entry.seeds is None else entry.seeds
     return MethodResult(
-        seeds=tuple(summary.seed for summary in ordered),
-        groups={
-            group: tuple(summary.groups[group].accuracy for summary in ordered)
-            for group in groups
-            if all(group in summary.groups for summary in ordered)
-        },
-        mean_accuracy=tuple(summary.mean_accuracy for summary in ordered),
-        payload_bytes_per_link=sum(s.payload_bytes_per_link for s in ordered) / len(ordered),
-        seconds=sum(summary.wall_seconds for summary in ordered),
-        diverged={summary.seed: summary.diverged for summary in ordered if summary.diverged},
+        seeds=seeds if len(seeds) == len(accuracies) else tuple(range(len(accuracies))),
+        groups={group: scores.accuracy.values for group, scores in entry.groups.items()},
+        mean_accuracy=accuracies,
+        payload_bytes_per_link=entry.payload_bytes_per_link.mean,
+        seconds=entry.seconds,
+        diverged={int(seed): since for seed, since in (entry.diverged or {}).items()},
     )
+
+
+def _runs(directory: Path, roles: Roles) -> tuple[tuple[Run, ...], list[str]]:
+    """Return the runs of one method, and why some of them cannot be read."""
+    numbers = {
+        number: folder
+        for folder in directory.glob("seed-*")
+        if (number := whole(folder.name.removeprefix("seed-"))) is not None
+        if any((folder / name).exists() for name in (SUMMARY, METRICS))
+    }
+    runs, problems = [], []
+    for _, folder in sorted(numbers.items()):
+        try:
+            runs.append(read_run(folder, roles))
+        except RecordError as error:
+            problems.append(str(error))
+    return tuple(runs), problems
+
+
+def _beside(directory: Path, methods: Mapping[str, MethodResult]) -> Iterator[str]:
+    """Name what lies in a comparison's folder without being part of it."""
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
+        if folder.name in methods:
+            continue
+        if any(folder.glob(f"seed-*/{METRICS}")) or any(folder.glob(f"seed-*/{SUMMARY}")):
+            yield (
+                f"{folder} holds runs of a method that {COMPARISON} lacks, which take no part: the "
+                "comparison is unfinished, carry on with --resume"
+            )
+        elif any((folder / name).exists() for name in (COMPARISON, SUMMARY, METRICS)):
+            yield (
+                f"{folder} lies in a comparison's folder without being part of it; give it to a "
+                "report of its own"
+            )
+
+
+def _uneven(path: Path, methods: Mapping[str, MethodResult]) -> Iterator[str]:
+    """Name methods that lack seeds or groups which others have."""
+    seeds = sorted({seed for result in methods.values() for seed in result.seeds})
+    groups = ordered_groups(group for result in methods.values() for group in result.groups)
+    for name, result in methods.items():
+        missing = [str(seed) for seed in seeds if seed not in result.seeds]
+        if missing:
+            yield (
+                f"{path}: {name} lacks seed {', '.join(missing)}; differences are over the seeds "
+                "that both methods have"
+            )
+        lacking = [group for group in groups if group not in result.groups]
+        if lacking:
+            yield f"{path}: {name} has no accuracy of {', '.join(lacking)}"
+        lengths = {len(values) for values in result.groups.values()} | {len(result.seeds)}
+        if len(lengths) > 1:
+            yield f"{path}: {name} has not every seed for every group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """One slice of one group's latent; ``owner`` is a modality, or a pair for synergy."""
+
+    group: str
+    kind: str
+    owner: str
+    values: NDArray[np.float64]  # shape=(samples, width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slices:
+    """Every slice of a run, all over the same samples.
+
+    ``sample`` holds the samples' positions in the data set; windows at most ``reach`` positions
+    apart share time steps (0: none do).  ``dropped`` names the slices that hold NaN or infinity.
+    """
+
+    label: NDArray[np.int64]  # shape=(samples,)
+    slices: tuple[Slice, ...]
+    sample: NDArray[np.int64]  # shape=(samples,)
+    reach: int
+    dropped: tuple[str, ...] = ()
+
+    def of_kind(self, kind: str) -> list[Slice]:
+        """Return the slices of a kind that can be drawn together: of the commonest width."""
+        pieces = [piece for piece in self.slices if piece.kind == kind]
+        widths = [piece.values.shape[1] for piece in pieces]
+        return [piece for piece in pieces if widths.count(piece.values.shape[1]) * 2 > len(widths)]
+
+
+def read_slices(run: Run) -> Slices | None:
+    """Read the finite slices of a run; None where the run left none.
+
+    Raises:
+        RecordError: the file is damaged, or its arrays do not fit together.
+    """
+    path = run.directory / SLICES
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        label, sample = (arrays.pop(name).astype(np.int64) for name in ("label", "sample"))
+        reach = int(arrays.pop("reach"))
+        if sample.shape != label.shape:
+            raise ValueError(f"'sample' has shape {sample.shape}, not {label.shape}")
+        pieces = {name: _slice(name, values, len(label)) for name, values in arrays.items()}
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RecordError(f"cannot read {path} ({error}); run it again") from error
+    finite = {name: bool(np.isfinite(piece.values).all()) for name, piece in pieces.items()}
+    return Slices(
+        label=label,
+        slices=tuple(piece for name, piece in pieces.items() if finite[name]),
+        sample=sample,
+        reach=reach,
+        dropped=tuple(name for name in pieces if not finite[name]),
+    )
+
+
+def _slice(name: str, values: NDArray[np.generic], samples: int) -> Slice:
+    group, _, rest = name.partition("/")
+    kind, _, owner = rest.partition(".")
+    if kind not in SLICE_KINDS or not owner:
+        kinds = ", ".join(SLICE_KINDS)
+        raise ValueError(f"{name!r} is not GROUP/KIND.OWNER with KIND one of {kinds}")
+    if values.ndim != 2 or len(values) != samples or not values.shape[1]:
+        raise ValueError(f"{name!r} has shape {values.shape}, not ({samples}, width)")
+    return Slice(group=group, kind=kind, owner=owner, values=values.astype(np.float64))

@@ -10,21 +10,20 @@ from typing import Any
 import numpy as np
 
 from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.analysis.probing.parts import audit_parts
+from parse_dfl.analysis.probing.context import choose_samples
 from parse_dfl.analysis.probing.probe import audit
 from parse_dfl.config import RunConfig, from_dict
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.divergence import sentence
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
+from parse_dfl.io import decode, read_record
 from parse_dfl.methods.base import Method
+from parse_dfl.records import AUDIT, SUMMARY, Audit, Summary
 from parse_dfl.runs.folder import locked, read_json, write_json
 from parse_dfl.runs.resuming import CONFIG
 from parse_dfl.runs.setup import method_of
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
 from parse_dfl.text import whole
-
-AUDIT = "audit.json"
 
 
 def audit_run(
@@ -66,7 +65,7 @@ def _audit(
     agents = _chosen(_agents(directory, run, data, own), config)
     used = np.unique(np.concatenate([part.indices for part in shared.agent_data(run.seed)]))
     where = run.data.evaluate_on
-    found = {
+    content = {
         "method": own.method.name if own.method else run.method,
         "data": data.name,
         "seed": run.seed,
@@ -75,24 +74,26 @@ def _audit(
         **audit(
             agents,
             data,
-            audit_parts(data, parts, used, evaluate_on=where, seed=config.seed),
+            choose_samples(data, parts, used, evaluate_on=where, seed=config.seed),
             config,
             note=note,
         ),
     }
-    write_json(directory / AUDIT, found)
-    return found
+    path = directory / AUDIT
+    decode(content, Audit, str(path))  # what is written can be read
+    write_json(path, content)
+    return content
 
 
 def _config(directory: Path) -> RunConfig:
     if not (directory / CONFIG).is_file():
         raise CheckpointError(f"{directory} is no run's folder: it holds no {CONFIG}")
-    summary = directory / "summary.json"
-    found = read_json(summary).get("diverged") if summary.is_file() else None
-    if found:
+    path = directory / SUMMARY
+    diverged = read_record(path, Summary).diverged if path.is_file() else None
+    if diverged:
         raise CheckpointError(
-            f"{directory} cannot be audited: {sentence(found['round'], found['agents'])}, so that "
-            "its slices hold nothing; run it again at a lower learning rate"
+            f"{directory} cannot be audited: {diverged.sentence}, so that its slices hold nothing; "
+            "run it again at a lower learning rate"
         )
     return from_dict(read_json(directory / CONFIG))
 

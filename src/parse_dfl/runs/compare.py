@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,18 +11,27 @@ from typing import Any
 from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.checkpoint import read_tensors
 from parse_dfl.errors import ConfigError
+from parse_dfl.io import decode, to_plain
 from parse_dfl.methods.base import Method
 from parse_dfl.ranks.group import launched_ranks
+from parse_dfl.records import (
+    COMPARISON,
+    SUMMARY,
+    ComparisonRecord,
+    GroupStatistics,
+    LinkBytes,
+    MethodRecord,
+    Summary,
+)
+from parse_dfl.report.statistics import seed_values
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import is_ours, output_folder, read_json, write_json
-from parse_dfl.runs.recorder import Summary
+from parse_dfl.runs.recorder import PlainSummary
 from parse_dfl.runs.resuming import CONFIG, claim
 from parse_dfl.runs.session import CHECKPOINT, Session
 from parse_dfl.runs.setup import Trial, build_trial, check_ranks, method_of
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
 from parse_dfl.text import LARGEST
-
-COMPARISON = "comparison.json"
 
 
 def compare(
@@ -59,7 +67,7 @@ def compare(
         if ranks.is_main:
             shared.tell_notes(listener)
         groups = shared.groups_of_equal_work(seeds)
-        summaries: dict[str, list[Summary]] = {}
+        summaries: dict[str, list[PlainSummary]] = {}
         for name, (single, ingredients) in entries.items():
             entry = _Entry(single, ingredients, base / name if base else None, shared, listener)
             by_seed = {seed: kept for group in groups for seed, kept in entry.run(group).items()}
@@ -112,14 +120,14 @@ class _Entry:
     shared: SharedSetup
     listener: Listener
 
-    def run(self, seeds: Sequence[int]) -> dict[int, Summary]:
+    def run(self, seeds: Sequence[int]) -> dict[int, PlainSummary]:
         """Train seeds side by side; return the summaries, read where they are on disk already."""
         ranks = launched_ranks()
         if self.folder is None:
             return Session(self._trial(seeds), {}, None, self.listener).run()
         while left := ranks.broadcast(_left(seeds, self.folder)):
             self._run_together(left, self.folder)
-        paths = [self.folder / f"seed-{seed}" / "summary.json" for seed in seeds]
+        paths = [self.folder / f"seed-{seed}" / SUMMARY for seed in seeds]
         kept = [read_json(path) for path in paths] if ranks.is_main else None
         return dict(zip(seeds, ranks.broadcast(kept), strict=True))
 
@@ -143,7 +151,7 @@ class _Entry:
 
 def _left(seeds: Sequence[int], folder: Path) -> list[int]:
     """Return the seeds to run next: those of a stopped session, or all that have no summary."""
-    left = [seed for seed in seeds if not (folder / f"seed-{seed}" / "summary.json").exists()]
+    left = [seed for seed in seeds if not (folder / f"seed-{seed}" / SUMMARY).exists()]
     return left and (_stopped_at(folder / CHECKPOINT) or left)
 
 
@@ -155,45 +163,44 @@ def _stopped_at(checkpoint: Path) -> list[int]:
     return seeds
 
 
-def comparison(config: RunConfig, summaries: Mapping[str, Sequence[Summary]]) -> dict[str, Any]:
+def comparison(
+    config: RunConfig, summaries: Mapping[str, Sequence[PlainSummary]]
+) -> dict[str, Any]:
     """Return ``comparison.json``; values are in the order of the seeds."""
-    return {
-        "data": next(iter(summaries.values()))[0]["data"],
-        "config": to_dict(config),
-        "seeds": [summary["seed"] for summary in next(iter(summaries.values()))],
-        "methods": {name: _method(rows) for name, rows in summaries.items()},
+    methods = {
+        name: [decode(row, Summary, f"{SUMMARY} of {name}") for row in rows]
+        for name, rows in summaries.items()
     }
+    first = next(iter(methods.values()))
+    record = ComparisonRecord(
+        data=first[0].data,
+        config=to_dict(config),
+        seeds=tuple(summary.seed for summary in first),
+        methods={name: method_record(seeds) for name, seeds in methods.items()},
+    )
+    return dict(to_plain(record))
 
 
-def _method(rows: Sequence[Summary]) -> dict[str, Any]:
-    groups = {
-        key: {
-            score: statistics([row["groups"][key][score] for row in rows])
-            for score in ("accuracy", "macro_f1", "local_accuracy")
-        }
-        for key in rows[0]["groups"]
-    }
-    return {
-        "groups": groups,
-        "mean_accuracy": statistics([row["mean_accuracy"] for row in rows]),
-        "payload_bytes_per_link": {
-            "mean": sum(row["payload_bytes_per_link"]["mean"] for row in rows) / len(rows),
-            "max": max(row["payload_bytes_per_link"]["max"] for row in rows),
+def method_record(summaries: Sequence[Summary]) -> MethodRecord:
+    """Return a method's entry of a comparison, from the summaries of its seeds in their order."""
+    payloads = [summary.payload_bytes_per_link for summary in summaries]
+    diverged = {str(one.seed): one.diverged for one in summaries if one.diverged}
+    return MethodRecord(
+        groups={
+            group: GroupStatistics(
+                **{
+                    score: seed_values([getattr(one.groups[group], score) for one in summaries])
+                    for score in ("accuracy", "macro_f1", "local_accuracy")
+                }
+            )
+            for group in summaries[0].groups
         },
-        "seconds": sum(row["wall_seconds"] for row in rows),
-        "lr": rows[0]["lr"],
-        "diverged": {str(row["seed"]): row["diverged"] for row in rows if row.get("diverged")}
-        or None,
-    }
-
-
-def statistics(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, half-width of the 95 % interval (Student's t; None for one value), and the values."""
-    from scipy.stats import t
-
-    count, mean = len(values), sum(values) / len(values)
-    if count < 2:
-        return {"mean": mean, "ci95": None, "values": list(values)}
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
-    half = float(t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
-    return {"mean": mean, "ci95": half, "values": list(values)}
+        mean_accuracy=seed_values([summary.mean_accuracy for summary in summaries]),
+        payload_bytes_per_link=LinkBytes(
+            mean=sum(payload.mean for payload in payloads) / len(payloads),
+            max=max(payload.max for payload in payloads),
+        ),
+        seconds=sum(summary.wall_seconds for summary in summaries),
+        lr=summaries[0].lr,
+        diverged=diverged or None,
+    )

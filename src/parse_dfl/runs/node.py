@@ -17,11 +17,9 @@ from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import DivergenceError
 from parse_dfl.io import cannot_write
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.peers.config import NodeSettings
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure, load_identity
-from parse_dfl.peers.node import Node
-from parse_dfl.peers.node_state import StateFile
+from parse_dfl.peers.node import Node, NodeSettings, StateFile
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
@@ -81,6 +79,7 @@ def build_node(
         overlay=config.overlay,
         peer=config.peer,
         terms=terms_of(config, setup.data, lr=setup.method.lr),
+        agree=config.data.standardise == "agreed" and setup.method.shares,
         wait_for=site.wait_for,
         meet_s=site.meet_s,
         eval_every=config.eval_every,

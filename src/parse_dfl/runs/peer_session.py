@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
 from parse_dfl.agents import AgentSpec, apply_change
 from parse_dfl.branches import Branch
@@ -13,12 +12,13 @@ from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
-from parse_dfl.peers.neighbours import Owners
+from parse_dfl.peers.membership import Owners
+from parse_dfl.records import Overlay
 from parse_dfl.runs.artifacts import write_slices
 from parse_dfl.runs.callbacks import Listener, interrupt_after_round
 from parse_dfl.runs.folder import read_json, write_json
 from parse_dfl.runs.launcher import Launcher, Message
-from parse_dfl.runs.recorder import Recorder, Summary
+from parse_dfl.runs.recorder import PlainSummary, Recorder
 from parse_dfl.runs.results import AgentScore, overlays_of
 from parse_dfl.runs.setup import RunSetup
 
@@ -42,6 +42,7 @@ class PeerSession:
         self._first: dict[str, int] = {}  # the first round that each peer runs from now on
         self._latest = dict.fromkeys(self._sizes, 0)
         self._done: dict[str, Message] = {}
+        self._agreed: dict[str, Message] = {}
         self._held: dict[str, int] | None = None
 
     def resume(self) -> None:
@@ -54,7 +55,7 @@ class PeerSession:
                 self._recorder.restore(progress)
             self._recorder.keep_until(self._counted)
 
-    def run(self, launcher: Launcher) -> Summary:
+    def run(self, launcher: Launcher) -> PlainSummary:
         """Run all rounds that are left; return the summary.
 
         Raises:
@@ -93,6 +94,10 @@ class PeerSession:
                 self._first.setdefault(name, message["round"])
                 self._reports.setdefault(message["round"], {})[name] = message
                 self._count_whole_rounds()
+            case "agreed":
+                self._agreed[name] = message
+                if len(self._agreed) == len(self._sizes):
+                    self._recorder.sent_before(payload_of(self._agreed))
             case "held":
                 assert self._held is not None, "a peer holds only when it is told to"
                 self._held[name] = message["round"]
@@ -156,7 +161,7 @@ class PeerSession:
                 agents[event.agent] = apply_change(agents[event.agent], event)
         return agents
 
-    def _finish(self) -> Summary:
+    def _finish(self) -> PlainSummary:
         setup, peers = self._setup, self._done.values()
         self._recorder.finish(
             self._agent_scores({name: done["scores"] for name, done in self._done.items()})
@@ -179,7 +184,7 @@ class PeerSession:
         self._listener.finish()
         return summary
 
-    def _overlays(self) -> list[dict[str, Any]]:
+    def _overlays(self) -> list[Overlay]:
         """Return the last round's overlays, computed from who owned which branch."""
         setup, rounds = self._setup, self._setup.config.training.rounds
         owners: dict[Branch, list[AgentSpec]] = {}

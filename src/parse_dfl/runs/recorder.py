@@ -8,20 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.config import to_dict
 from parse_dfl.engine.gossip import Payload
+from parse_dfl.io import to_plain
+from parse_dfl.records import METRICS, SUMMARY, Divergence, LinkBytes, Overlay, Summary
 from parse_dfl.runs.callbacks import Listener
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.runs.results import (
     AgentScore,
-    Facts,
+    agent_result,
     group_means,
-    metric_rows,
-    summary,
+    group_results,
+    honest_mean_accuracy,
+    metrics_lines,
+    weighted_mean,
 )
 from parse_dfl.runs.setup import RunSetup
 
-METRICS = "metrics.jsonl"
-Summary = dict[str, Any]
+PlainSummary = dict[str, Any]
+"""A :class:`~parse_dfl.records.Summary` as JSON values."""
 
 
 class PayloadTotals:
@@ -42,16 +47,15 @@ class PayloadTotals:
         self._totals["bytes"] += payload.total_bytes
         self._totals["per_link"] += payload.mean_bytes
 
-    def summary(self, federations: int = 1) -> dict[str, Any]:
-        """Return means over the rounds, for one of so many federations side by side."""
-        rounds = max(1, self._totals["rounds"])
-        return {
-            "payload_bytes_per_round": self._totals["bytes"] / rounds / federations,
-            "payload_bytes_per_link": {
-                "mean": self._totals["per_link"] / rounds,
-                "max": self._totals["largest"],
-            },
-        }
+    def bytes_per_round(self, federations: int = 1) -> float:
+        """Return the mean over the rounds, for one of so many federations side by side."""
+        return self._totals["bytes"] / max(1, self._totals["rounds"]) / federations
+
+    @property
+    def bytes_per_link(self) -> LinkBytes:
+        """What a link carries in a round."""
+        mean = self._totals["per_link"] / max(1, self._totals["rounds"])
+        return LinkBytes(mean=mean, max=int(self._totals["largest"]))
 
     def state(self) -> dict[str, float]:
         """Return it for a checkpoint."""
@@ -88,10 +92,12 @@ class DivergenceLog:
                 new.append(score.agent.name)
         return new
 
-    def of(self, seed: int) -> dict[str, Any] | None:
-        """Return ``diverged`` of a seed's summary: the first round it was seen in, the agents."""
+    def of(self, seed: int) -> Divergence | None:
+        """Return which of a seed's agents have diverged, and since when; None: none has."""
         rounds = {name: round for (its, name), round in self._since.items() if its == seed}
-        return {"round": min(rounds.values()), "agents": sorted(rounds)} if rounds else None
+        if not rounds:
+            return None
+        return Divergence(round=min(rounds.values()), agents=tuple(sorted(rounds)))
 
     def state(self) -> list[list[Any]]:
         """Return it for a checkpoint."""
@@ -162,10 +168,11 @@ class Recorder:
                 f"beyond use; try a lower --lr than {self._setup.lr:g}"
             )
         for seed, folder in self._folders.items():
-            append_jsonl(folder / METRICS, metric_rows(round, seed, _of_seed(scores, seed)))
+            lines = metrics_lines(round, seed, _of_seed(scores, seed))
+            append_jsonl(folder / METRICS, map(to_plain, lines))
         return {group: means["accuracy"] for group, means in group_means(scores).items()}
 
-    def diverged(self, seed: int) -> dict[str, Any] | None:
+    def diverged(self, seed: int) -> Divergence | None:
         """Return which of a seed's agents have diverged, and since when; None: none has."""
         return self._divergence.of(seed)
 
@@ -173,12 +180,12 @@ class Recorder:
         self,
         *,
         parameters: Mapping[str, int],
-        overlays: Mapping[int, Sequence[Mapping[str, Any]]],
+        overlays: Mapping[int, Sequence[Overlay]],
         clock: Mapping[str, float],
         peak_memory_bytes: int,
         ranks: int = 1,
         threads: int = 1,
-    ) -> dict[int, Summary]:
+    ) -> dict[int, PlainSummary]:
         """Write the summary of every seed, and return them.
 
         Args:
@@ -192,39 +199,42 @@ class Recorder:
         Raises:
             OutputError: a folder cannot be written to.
         """
-        setup = self._setup
+        setup, config, count = self._setup, self._setup.config, len(self._seeds)
+        rounds = config.training.rounds
         summaries = {}
         for seed in self._seeds:
-            facts = Facts(
+            scores, proposal = _of_seed(self._final, seed), setup.proposals.get(seed)
+            summary = Summary(
                 method=setup.method.name,
                 data=setup.data.name,
-                lr=setup.lr,
-                evaluated_samples=len(setup.evaluation_samples),
-                parameters=parameters,
-                overlays=overlays[seed],
-                peak_memory_bytes=peak_memory_bytes,
-                proposal=setup.proposals.get(seed),
-                seeds_side_by_side=len(self._seeds),
-                ranks=ranks,
+                seed=seed,
+                rounds=rounds,
+                groups=group_results(scores, parameters),
+                mean_accuracy=weighted_mean(scores, "accuracy"),
                 diverged=self.diverged(seed),
+                honest_mean_accuracy=honest_mean_accuracy(config, scores),
+                payload_bytes_per_round=self._payload.bytes_per_round(count),
+                payload_bytes_per_link=self._payload.bytes_per_link,
+                wall_seconds=self._seconds / count,  # seeds side by side share it evenly
+                seconds_per_round={
+                    part: seconds / count / rounds for part, seconds in clock.items()
+                },
+                seeds_side_by_side=count,
+                ranks=ranks,
                 threads=threads,
+                peak_memory_bytes=peak_memory_bytes,
+                lr=setup.lr,
+                proposed_split=proposal.to_dict() if proposal else None,
+                evaluated_on=config.data.evaluate_on,
+                evaluated_samples=len(setup.evaluation_samples),
+                agents=tuple(map(agent_result, scores)),
+                overlays=tuple(overlays[seed]),
+                config=to_dict(config) | {"seed": seed},
             )
-            scores = _of_seed(self._final, seed)
-            summaries[seed] = summary(setup.config, seed, scores, self._spent(clock), facts)
+            summaries[seed] = to_plain(summary)
         for seed, folder in self._folders.items():
-            write_json(folder / "summary.json", summaries[seed])
+            write_json(folder / SUMMARY, summaries[seed])
         return summaries
-
-    def _spent(self, clock: Mapping[str, float]) -> dict[str, Any]:
-        """Return payload and seconds; those of seeds side by side are shared out evenly."""
-        seeds, rounds = len(self._seeds), self._setup.config.training.rounds
-        return {
-            **self._payload.summary(seeds),
-            "wall_seconds": self._seconds / seeds,
-            "seconds_per_round": {
-                part: seconds / seeds / rounds for part, seconds in clock.items()
-            },
-        }
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as JSON values."""

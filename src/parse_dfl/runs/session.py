@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,12 @@ from parse_dfl.engine.evaluation import BestRows
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import CheckpointError, OutputError, RankError
+from parse_dfl.io import to_plain
+from parse_dfl.records import CONFLICT, ConflictLine
 from parse_dfl.runs.artifacts import save_agents, save_slices
 from parse_dfl.runs.callbacks import SILENT, Listener, interrupt_after_round
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
-from parse_dfl.runs.recorder import Recorder, Summary
+from parse_dfl.runs.recorder import PlainSummary, Recorder
 from parse_dfl.runs.results import (
     AgentScore,
     agent_scores,
@@ -33,7 +34,6 @@ from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import Trial
 
 CHECKPOINT = "checkpoint.safetensors"
-CONFLICT = "conflict.jsonl"
 HELD_OUT_SEED = 0
 """The held-out samples are the same for all runs on one data set."""
 
@@ -72,7 +72,7 @@ class Session:
         validation = torch.from_numpy(self.trial.setup.split.validation)
         return BestRows(self._simulator, validation, list(self.trial.seeds))
 
-    def run(self) -> dict[int, Summary]:
+    def run(self) -> dict[int, PlainSummary]:
         """Run all rounds that are left; return the summary of each seed.
 
         Raises:
@@ -127,7 +127,7 @@ class Session:
             self._conflict.record(self._simulator.round)
         return of_all_ranks(self.trial, agent_scores(self.trial, self._simulator.evaluate(samples)))
 
-    def _finish(self) -> dict[int, Summary]:
+    def _finish(self) -> dict[int, PlainSummary]:
         """Evaluate on all samples and write what stays."""
         with self._recorder.timed():
             if self._best:
@@ -270,9 +270,8 @@ class ConflictRecorder:
         """Measure at the simulator's present parameters, and add the lines of ``round``."""
         for seed, conflicts in measure_conflict(self._trial.simulator, self._samples).items():
             if seed in self._folders:
-                head: dict[str, Any] = {"round": round, "seed": seed}
-                rows = [head | asdict(conflict) for conflict in conflicts]
-                append_jsonl(self._folders[seed] / CONFLICT, rows)
+                lines = [ConflictLine(round=round, seed=seed, **vars(c)) for c in conflicts]
+                append_jsonl(self._folders[seed] / CONFLICT, map(to_plain, lines))
 
     def keep_until(self, round: int) -> None:
         """Drop what a resumed run will write again."""

@@ -20,7 +20,7 @@ from parse_dfl.engine.gossip_standardisation import agree
 from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.base import Method, nothing
+from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
@@ -217,8 +217,7 @@ def _standardised(
     else:
         agent_data = [part for seed in seeds for part in shared.standardised(seed)]
         weights = {part.agent: 1 for part in agent_data}
-    exchanges = any(stage.sharing is not nothing for stage in setup.method.stages)
-    if setup.config.data.standardise != "agreed" or not (centralised or exchanges):
+    if setup.config.data.standardise != "agreed" or not (centralised or setup.method.shares):
         return agent_data, weights, NOTHING_SENT
     agent_data, agreement = agree(setup.data, agent_data, setup.topology)
     return agent_data, weights, NOTHING_SENT if centralised else agreement

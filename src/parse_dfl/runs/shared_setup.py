@@ -28,7 +28,7 @@ from parse_dfl.overlays.topologies import Topology
 from parse_dfl.process import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.safe_names import as_given
+from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -10,7 +10,7 @@ from parse_dfl.config import SETTINGS, RunConfig, value_at
 from parse_dfl.config.topology import GraphFile
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.compatibility import SAMPLE, listed, short
+from parse_dfl.peers.compatibility import SAMPLE, class_terms, short
 from parse_dfl.settings import to_plain
 
 TASK = "classification"
@@ -21,7 +21,7 @@ SHARED = tuple(path for path, entry in SETTINGS.items() if entry.declaration.sha
 
 def terms_of(config: RunConfig, data: MultimodalData, *, lr: float) -> dict[str, str]:
     """The terms of an agent; ``lr`` is the method's own rate, where none is set."""
-    terms = {"task": TASK, "class names (label_names)": listed(data.label_names)}
+    terms = {"task": TASK, **class_terms(data.label_names)}
     for path in SHARED:
         terms[SETTINGS[path].name] = short(_text(config, path, lr))
     for modality in sorted(data.modalities):

@@ -119,6 +119,9 @@ class _ChannelReporter:
             }
         )
 
+    def agreed(self, payload_bytes: Mapping[str, int]) -> None:
+        self._channel.tell({"kind": "agreed", "payload": dict(payload_bytes)})
+
     def note(self, text: str) -> None:
         self._channel.tell({"kind": "note", "text": text})
 
@@ -144,7 +147,7 @@ def live(setup: RunSetup, tensors: TensorData, spec: PeerSpec, channel: Channel)
     node = build_node(setup, trainer, identity, site, reporter=_ChannelReporter(channel), stop=stop)
     node.run(stop)
     outcome = _outcome(setup, trainer, spec)
-    channel.tell({"kind": "done", "validator": node.guard_report(), **outcome})
+    channel.tell({"kind": "done", "validator": node.validation_report(), **outcome})
     dismissed.wait()
     node.close()
 

@@ -1,11 +1,24 @@
+"""Atoms follow from informations, and intervals from the samples' own parts in them."""
+
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parse_dfl.analysis.pid.decomposition import Information, entropy, mutual_information
+from parse_dfl.analysis.pid import estimate
+from parse_dfl.analysis.pid.decomposition import (
+    Bits,
+    Decomposition,
+    Estimate,
+    Information,
+    bootstrap_intervals,
+    entropy,
+    mutual_information,
+)
 
 bits = st.floats(-0.5, 3, allow_nan=False)
 
@@ -23,3 +36,61 @@ def test_no_atom_is_negative_and_the_single_sums_hold(first, second, union, join
     assert atoms.redundant + atoms.unique_first == pytest.approx(max(first, 0))
     assert atoms.redundant + atoms.unique_second == pytest.approx(max(second, 0))
     assert sum(atoms) >= joint - 1e-12
+
+
+def test_a_union_out_of_bounds_is_moved_to_the_nearest_one():
+    assert Information(0.5, 0.4, 2.0, 0.7).within_bounds() == (0.5, 0.4, 0.7, 0.7)
+    assert Information(0.5, 0.4, 0.1, 1.0).within_bounds() == (0.5, 0.4, 0.5, 1.0)
+    assert Information(0.5, 0.4, 0.6, 1.0).within_bounds().union == 0.6
+
+
+def test_a_decomposition_is_written_as_json():
+    decomposition = Decomposition(
+        bits=Bits(redundant=0.1, unique={"a": 0.2, "b": 0.3}, synergistic=0.4),
+        ci95={"redundant": (0.0, 0.2), "unique": {"a": (0.1, 0.3), "b": (0.2, 0.4)}},
+        method="batch",
+        samples=100,
+        classes=3,
+        warnings=("few samples",),
+    )
+    assert decomposition.bits.of("b") == pytest.approx(0.4)
+    written = decomposition.to_dict()
+    assert json.loads(json.dumps(written)) == written
+    assert written["bits"]["total"] == pytest.approx(1.0)
+    assert written["ci95"]["unique"] == {"a": [0.1, 0.3], "b": [0.2, 0.4]}
+    assert written["warnings"] == ["few samples"]
+
+
+def intervals(pointwise, groups=None):
+    information = Information(*pointwise.mean(axis=0))
+    estimate = Estimate(information=information, pointwise=pointwise, warnings=())
+    return bootstrap_intervals(estimate, resamples=400, groups=groups, seed=0)
+
+
+@pytest.fixture
+def samples():
+    rng = np.random.default_rng(0)
+    return rng.normal((0.6, 0.5, 0.8, 1.2), 0.3, (500, 4))
+
+
+def test_the_width_is_that_of_the_mean(samples):
+    *_, (low, high) = intervals(samples)
+    assert high - low == pytest.approx(2 * 1.96 * 0.3 / np.sqrt(500), rel=0.2)
+
+
+def test_groups_are_drawn_whole(samples):
+    copies = np.repeat(samples, 4, axis=0)
+    blind = intervals(copies)[-1]
+    aware = intervals(copies, np.repeat(np.arange(500), 4))[-1]
+    assert aware[1] - aware[0] == pytest.approx(2 * (blind[1] - blind[0]), rel=0.25)
+
+
+def test_the_total_of_an_and_gate_is_covered():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for seed in range(40):
+        a, b = rng.integers(0, 2, (2, 400))
+        decomposition = estimate(a, b, a & b, bootstrap=200, seed=seed)
+        low, high = decomposition.ci95["total"]
+        hits += low <= 0.811 <= high
+    assert hits >= 34

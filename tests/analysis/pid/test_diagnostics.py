@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from parse_dfl.analysis.pid import diagnostics, estimate
-from parse_dfl.analysis.pid.classifiers import Readings
+from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities
 from parse_dfl.analysis.pid.decomposition import Information
 
 
 def test_counting_many_combinations_is_doubted():
     a, b, label = np.random.default_rng(0).integers(0, 15, (3, 400))
-    found = estimate(a, b, label, bootstrap=20)
-    assert "counting overstates the total by about" in found.warnings[0]
-    assert found.bits.total > 1  # though nothing is to be known
+    decomposition = estimate(a, b, label, bootstrap=20)
+    assert "counting overstates the total by about" in decomposition.warnings[0]
+    assert decomposition.bits.total > 1  # though nothing is to be known
 
 
 def test_the_bias_of_counting_is_foretold():
@@ -36,8 +36,8 @@ def test_an_unreliable_classifier_is_named():
     label = np.tile([0, 1], 500)
     honest = np.log(np.full((1000, 2), 0.5))
     boastful = np.log(np.tile([0.9, 0.1], (1000, 1)))
-    readings = Readings(first=honest, second=boastful, joint=honest, label=label)
-    (doubt,) = diagnostics.of_readings(readings, ("audio", "video"))
+    probabilities = ClassProbabilities(first=honest, second=boastful, joint=honest, label=label)
+    (doubt,) = diagnostics.of_calibration(probabilities, ("audio", "video"))
     assert doubt.startswith("the classifier of video is poorly calibrated")
     assert "40 points" in doubt
 
@@ -53,3 +53,10 @@ def test_a_moved_redundancy_is_doubted():
     (moved,) = diagnostics.of_move(0.4)
     assert "moved by 0.40 bits" in moved
     assert not list(diagnostics.of_move(0.0))
+
+
+def test_an_unsolved_exact_decomposition_is_doubted():
+    joint = np.full((2, 2, 2), 1 / 8)
+    (doubt,) = diagnostics.of_counts(joint, 10_000, gap_bits=0.3)
+    assert "within 0.30 bits" in doubt
+    assert not list(diagnostics.of_counts(joint, 10_000, gap_bits=0.0))

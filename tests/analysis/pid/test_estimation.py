@@ -14,46 +14,46 @@ BITS = RNG.integers(0, 2, (4, 800))
 COARSE = {"bootstrap": 50}
 
 
-def close(found, redundant, first, second, synergistic):
+def close(result, redundant, first, second, synergistic):
     """Within 0.15 of the total information of the truth, atom by atom."""
     truth = np.array([redundant, first, second, synergistic])
-    bits = [found.bits.redundant, *found.bits.unique.values(), found.bits.synergistic]
+    bits = [result.bits.redundant, *result.bits.unique.values(), result.bits.synergistic]
     return np.abs(np.array(bits) - truth).max() <= 0.15 * truth.sum()
 
 
 def test_few_whole_numbers_are_counted():
-    found = estimate(BITS[0], BITS[1], BITS[0] & BITS[1], names=("left", "right"))
-    assert found.method == "exact"
-    assert (found.samples, found.classes, found.warnings) == (800, 2, ())
-    assert close(found, 0.311, 0, 0, 0.5)
-    assert found.bits.of("left") == pytest.approx(0.311, abs=0.05)
-    low, high = found.ci95["synergistic"]
-    assert low < found.bits.synergistic < high < low + 0.2
+    result = estimate(BITS[0], BITS[1], BITS[0] & BITS[1], names=("left", "right"))
+    assert result.method == "exact"
+    assert (result.samples, result.classes, result.warnings) == (800, 2, ())
+    assert close(result, 0.311, 0, 0, 0.5)
+    assert result.bits.of("left") == pytest.approx(0.311, abs=0.05)
+    low, high = result.ci95["synergistic"]
+    assert low < result.bits.synergistic < high < low + 0.2
 
 
 def test_the_file_format():
-    found = estimate(BITS[0], BITS[1], BITS[0] ^ BITS[1], names=("l", "r"), **COARSE).to_dict()
-    assert json.loads(json.dumps(found)) == found
-    assert list(found) == ["method", "bits", "ci95", "samples", "classes", "warnings"]
+    result = estimate(BITS[0], BITS[1], BITS[0] ^ BITS[1], names=("l", "r"), **COARSE).to_dict()
+    assert json.loads(json.dumps(result)) == result
+    assert list(result) == ["method", "bits", "ci95", "samples", "classes", "warnings"]
     for part in ("bits", "ci95"):
-        assert list(found[part]) == ["redundant", "unique", "synergistic", "total"]
-        assert list(found[part]["unique"]) == ["l", "r"]
-    assert found["bits"]["total"] == pytest.approx(1, abs=0.02)
+        assert list(result[part]) == ["redundant", "unique", "synergistic", "total"]
+        assert list(result[part]["unique"]) == ["l", "r"]
+    assert result["bits"]["total"] == pytest.approx(1, abs=0.02)
 
 
 def test_without_a_bootstrap_there_are_no_intervals():
-    found = estimate(BITS[0], BITS[1], BITS[0], bootstrap=0)
-    assert found.ci95 == {}
-    assert found.to_dict()["ci95"] is None
+    result = estimate(BITS[0], BITS[1], BITS[0], bootstrap=0)
+    assert result.ci95 == {}
+    assert result.to_dict()["ci95"] is None
 
 
 def test_batch_finds_a_shared_bit(behind_noise):
     notes = []
     shared, *others = BITS[:3]
     a, b = (behind_noise(shared, other, seed=seed) for seed, other in enumerate(others))
-    found = estimate(a, b, shared, **COARSE, note=notes.append)
-    assert found.method == "batch"
-    assert close(found, 1, 0, 0, 0)
+    result = estimate(a, b, shared, **COARSE, note=notes.append)
+    assert result.method == "batch"
+    assert close(result, 1, 0, 0, 0)
     assert "800 samples" in notes[0]
 
 
@@ -61,18 +61,18 @@ def test_batch_finds_a_unique_and_a_synergistic_bit(behind_noise):
     key, other = BITS[1], BITS[2]
     label = 2 * BITS[0] + (key ^ other)
     a, b = behind_noise(BITS[0], key, seed=1), behind_noise(other, seed=2)
-    found = estimate(a, b, label, method="batch", **COARSE)
-    assert close(found, 0, 1, 0, 1)
-    assert found.warnings == ()
+    result = estimate(a, b, label, method="batch", **COARSE)
+    assert close(result, 0, 1, 0, 1)
+    assert result.warnings == ()
 
 
 def test_lsmi_finds_synergy_and_tells_it_of_every_sample(behind_noise):
     a, b = behind_noise(BITS[1], seed=1), behind_noise(BITS[2], seed=2)
-    found = estimate(a, b, BITS[1] ^ BITS[2], method="lsmi", **COARSE)
-    assert close(found, 0, 0, 0, 1)
-    assert found.per_sample.shape == (800, 4)
-    means = [found.bits.redundant, *found.bits.unique.values(), found.bits.synergistic]
-    assert found.per_sample.mean(axis=0) == pytest.approx(means, abs=1e-6)
+    result = estimate(a, b, BITS[1] ^ BITS[2], method="lsmi", **COARSE)
+    assert close(result, 0, 0, 0, 1)
+    assert result.per_sample.shape == (800, 4)
+    means = [result.bits.redundant, *result.bits.unique.values(), result.bits.synergistic]
+    assert result.per_sample.mean(axis=0) == pytest.approx(means, abs=1e-6)
 
 
 def test_tensors_text_labels_and_groups_are_taken_and_seeds_repeat():
@@ -80,16 +80,16 @@ def test_tensors_text_labels_and_groups_are_taken_and_seeds_repeat():
     values = torch.from_numpy(RNG.standard_normal((120, 3)))
     label = np.where(values[:, 0].numpy() > 0, "up", "down")
     settings = {"groups": np.arange(120) // 6, "bootstrap": 20, "seed": 3}
-    found = estimate(values, values.flip(1), label, **settings)
-    assert found == estimate(values, values.flip(1), label, **settings)
-    assert "only 120 samples" in found.warnings[0]
-    assert found.bits.redundant > 0.5
+    result = estimate(values, values.flip(1), label, **settings)
+    assert result == estimate(values, values.flip(1), label, **settings)
+    assert "only 120 samples" in result.warnings[0]
+    assert result.bits.redundant > 0.5
 
 
 def test_independent_noise_tells_nothing():
     a, b = RNG.standard_normal((2, 600, 5))
-    found = estimate(a, b, BITS[0][:600], **COARSE)
-    assert found.bits.total < 0.05
+    result = estimate(a, b, BITS[0][:600], **COARSE)
+    assert result.bits.total < 0.05
 
 
 def noise_windows(step, count=400, length=16):

@@ -1,6 +1,7 @@
 """Partial information decomposition: what two modalities tell about a label, and how.
 
-``from parse_dfl.analysis.pid import estimate`` is loaded when it is first used.
+``from parse_dfl.analysis.pid import estimate`` is loaded when it is first used; the names of the
+estimators cost nothing.
 """
 
 from importlib import import_module
@@ -10,9 +11,16 @@ if TYPE_CHECKING:
     from parse_dfl.analysis.pid.decomposition import Bits, Decomposition
     from parse_dfl.analysis.pid.estimation import estimate
 
+AUTO = "auto"
+METHODS = {
+    "exact": "counts; for whole numbers, one a sample, of at most 20 values",
+    "batch": "classifiers and the least informative joint of batches (Liang et al. 2023)",
+    "lsmi": "classifiers and densities, sample by sample (Yang et al. 2025)",
+}
+
 _HOMES = {"Bits": "decomposition", "Decomposition": "decomposition", "estimate": "estimation"}
 
-__all__ = ["Bits", "Decomposition", "estimate"]
+__all__ = ["AUTO", "METHODS", "Bits", "Decomposition", "estimate"]
 
 
 def __getattr__(name: str) -> Any:

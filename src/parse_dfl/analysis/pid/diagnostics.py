@@ -1,15 +1,17 @@
-"""Reasons not to trust an estimate, each a sentence for the person who reads it."""
+"""Reasons not to trust an estimate, a sentence each for the person who reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid.classifiers import Readings
 from parse_dfl.analysis.pid.decomposition import Information, Table
-from parse_dfl.analysis.pid.exact import Exact
+
+if TYPE_CHECKING:
+    from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities
 
 FEWEST_SAMPLES = 500
 FEWEST_PER_CLASS = 25
@@ -22,8 +24,8 @@ LARGEST_MOVE_BITS = 0.1
 BINS = 15
 
 
-def of_counts(joint: Table, samples: int, exact: Exact) -> Iterator[str]:
-    """Doubts about an exact decomposition of counted frequencies, shape (x1, x2, y)."""
+def of_counts(joint: Table, samples: int, gap_bits: float) -> Iterator[str]:
+    """Judge an exact decomposition of counted frequencies, shape (x1, x2, y)."""
     bias = plug_in_bias(joint, samples)
     if bias > LARGEST_BIAS_BITS:
         yield (
@@ -31,12 +33,12 @@ def of_counts(joint: Table, samples: int, exact: Exact) -> Iterator[str]:
             f"overstates the total by about {bias:.2f} bits, most of it as synergy; "
             "merge values or add samples"
         )
-    if exact.alignment.gap_bits > LARGEST_GAP_BITS:
-        yield _unsolved(exact.alignment.gap_bits)
+    if gap_bits > LARGEST_GAP_BITS:
+        yield _unsolved(gap_bits)
 
 
 def plug_in_bias(joint: Table, samples: int) -> float:
-    """By how many bits I(X1,X2;Y) of counted frequencies is too great, to first order.
+    """Return by how many bits counted frequencies overstate I(X1,X2;Y), to first order.
 
     Miller, "Note on the bias of information estimates", 1955: a degree of freedom of the test
     of independence adds 1 / (2 n ln 2).
@@ -47,7 +49,7 @@ def plug_in_bias(joint: Table, samples: int) -> float:
 
 
 def of_samples(label: NDArray[np.int64]) -> Iterator[str]:
-    """Doubts about training classifiers on so few samples."""
+    """Judge whether there are enough samples to train classifiers on."""
     samples, rarest = len(label), int(np.bincount(label).min())
     if samples < FEWEST_SAMPLES:
         yield (
@@ -61,15 +63,15 @@ def of_samples(label: NDArray[np.int64]) -> Iterator[str]:
         )
 
 
-def of_readings(readings: Readings, names: tuple[str, str]) -> Iterator[str]:
-    """Doubts about the classifiers: probabilities that are not what they say."""
+def of_calibration(probabilities: ClassProbabilities, names: tuple[str, str]) -> Iterator[str]:
+    """Judge the classifiers: are their probabilities what they say?"""
     named = {
-        names[0]: readings.first,
-        names[1]: readings.second,
-        "both": readings.joint,
+        names[0]: probabilities.first,
+        names[1]: probabilities.second,
+        "both": probabilities.joint,
     }
     for name, log_p in named.items():
-        error = calibration_error(log_p, readings.label)
+        error = calibration_error(log_p, probabilities.label)
         if error > LARGEST_MISCALIBRATION:
             yield (
                 f"the classifier of {name} is poorly calibrated (its confidence is off by "
@@ -78,7 +80,7 @@ def of_readings(readings: Readings, names: tuple[str, str]) -> Iterator[str]:
 
 
 def of_union(information: Information, gap_bits: float) -> Iterator[str]:
-    """Doubts about the union: not solved, or more than the joint classifier finds."""
+    """Judge the union: is it solved, and no more than the joint classifier finds?"""
     shortfall = information.union - information.joint
     if shortfall > LARGEST_SHORTFALL_BITS:
         yield (
@@ -90,7 +92,7 @@ def of_union(information: Information, gap_bits: float) -> Iterator[str]:
 
 
 def of_move(moved_bits: float) -> Iterator[str]:
-    """Doubts about a redundancy that had to be moved."""
+    """Judge a redundancy that had to be moved so that no atom is negative."""
     if moved_bits > LARGEST_MOVE_BITS:
         yield (
             f"the redundancy was moved by {moved_bits:.2f} bits so that no atom is negative; "
@@ -99,7 +101,7 @@ def of_move(moved_bits: float) -> Iterator[str]:
 
 
 def calibration_error(log_p: Table, label: NDArray[np.int64]) -> float:
-    """The mean distance of confidence and accuracy over bins of the confidence, 0 to 1."""
+    """Return the mean distance of confidence and accuracy over bins of confidence, 0 to 1."""
     confidence = np.exp(log_p.max(axis=1))
     right = log_p.argmax(axis=1) == label
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)

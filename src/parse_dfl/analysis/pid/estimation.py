@@ -1,32 +1,36 @@
-"""One call for every estimator: checks what is given, chooses, and says what to think of it."""
+"""One call for every estimator: check the input, choose an estimator, and judge its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.agents import Kind
-from parse_dfl.analysis.pid import diagnostics
-from parse_dfl.analysis.pid.bootstrap import intervals
-from parse_dfl.analysis.pid.decomposition import Atoms, Bits, Decomposition, Information, Table
-from parse_dfl.analysis.pid.exact import MOST_SYMBOLS, as_symbols, frequencies, pointwise, solve
-from parse_dfl.analysis.pid.methods import AUTO, METHODS
+from parse_dfl.analysis.pid import AUTO, METHODS, diagnostics
+from parse_dfl.analysis.pid.decomposition import (
+    Bits,
+    Codes,
+    Decomposition,
+    Estimate,
+    bootstrap_intervals,
+)
+from parse_dfl.analysis.pid.discrete import MOST_SYMBOLS, as_codes, exact_estimate
 from parse_dfl.data.arrays import as_array
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.data.splits import OverlappingWindows, reach_of_windows
 from parse_dfl.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
-    from parse_dfl.analysis.pid.classifiers import Readings
+    from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities
 
 FEWEST_SAMPLES = 50
 """Fewer cannot be parted into folds that train anything."""
 
-Integers = NDArray[np.int64]
+Names = tuple[str, str]
 
 
 def estimate(
@@ -35,14 +39,14 @@ def estimate(
     label: object,
     *,
     method: str = AUTO,
-    names: tuple[str, str] = ("a", "b"),
+    names: Names = ("a", "b"),
     groups: object | None = None,
     windows: OverlappingWindows | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     note: Callable[[str], None] | None = None,
 ) -> Decomposition:
-    """What two modalities tell about a label: redundant, unique, synergistic bits.
+    """Estimate what two modalities tell about a label: redundant, unique, synergistic bits.
 
     Args:
         a: the first modality, an array or tensor of shape (samples, ...).
@@ -73,58 +77,40 @@ def estimate(
         kinds=dict.fromkeys(names, Kind.VECTOR),  # a sample's axes do not matter here
     )
     _, present = np.unique(data.label, return_inverse=True)
-    groups_of, windows = _kept_together(data.subject, present, windows or _overlap_of(a, b))
-    task = _Task(names=names, label=present, groups=groups_of, windows=windows, seed=seed)
-    symbols = as_symbols(as_array(a)), as_symbols(as_array(b))
+    kept, windows = _kept_together(data.subject, present, windows or _overlap_of(a, b))
+    codes = as_codes(as_array(a)), as_codes(as_array(b))
     if method == AUTO:
-        method = "exact" if all(each is not None for each in symbols) else "batch"
+        method = "exact" if all(column is not None for column in codes) else "batch"
     if method == "exact":
-        result = _exact(task, *symbols)
+        result = _exact(codes, present, names)
     else:
         first, second = data.modalities.values()
-        result = _learned(task, method, first, second, note)
-    return _decomposition(task, method, result, bootstrap)
+        probabilities = _probabilities(first, second, present, kept, windows, seed, note)
+        result = _learned(probabilities, method, names, seed)
+    return _decomposition(result, method, names, present, kept, bootstrap, seed)
 
 
 def decompose(
-    readings: Readings,
+    probabilities: ClassProbabilities,
     *,
     method: str = "batch",
-    names: tuple[str, str] = ("a", "b"),
-    groups: Integers | None = None,
+    names: Names = ("a", "b"),
+    groups: Codes | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Decomposition:
-    """The decomposition by ``batch`` or ``lsmi`` from held-out class probabilities of your own.
+    """Decompose held-out class probabilities of your own, by ``batch`` or ``lsmi``.
 
     Args:
-        readings: calibrated log-probabilities of every sample, from each modality and from both,
-            by classifiers that have not seen it.
+        probabilities: of every sample, from each modality and from both, by calibrated
+            classifiers that have not seen it.
         method, names, groups, bootstrap, seed: as in :func:`estimate`.
     """
-    task = _Task(names=names, label=readings.label, groups=groups, seed=seed)
-    return _decomposition(task, method, _of_readings(task, method, readings), bootstrap)
+    result = _learned(probabilities, method, names, seed)
+    return _decomposition(result, method, names, probabilities.label, groups, bootstrap, seed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    names: tuple[str, str]
-    label: Integers
-    groups: Integers | None
-    windows: OverlappingWindows | None = None
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Result:
-    information: Information
-    pointwise: Table
-    atoms: Callable[[Information], Atoms]
-    doubts: tuple[str, ...]
-    per_sample: Table | None = None
-
-
-def _check(method: str, names: tuple[str, str], bootstrap: int) -> None:
+def _check(method: str, names: Names, bootstrap: int) -> None:
     if method != AUTO and method not in METHODS:
         raise unknown("method", method, [AUTO, *METHODS])
     if len(names) != 2 or names[0] == names[1]:
@@ -141,10 +127,12 @@ def _overlap_of(*modalities: object) -> OverlappingWindows | None:
 
 
 def _kept_together(
-    groups: Integers | None, label: Integers, windows: OverlappingWindows | None
-) -> tuple[Integers | None, OverlappingWindows | None]:
-    """Return the groups by which samples are parted; overlapping windows need some of their own
-    where none are given."""
+    groups: Codes | None, label: Codes, windows: OverlappingWindows | None
+) -> tuple[Codes | None, OverlappingWindows | None]:
+    """Return the groups by which samples are parted.
+
+    Overlapping windows need some of their own where none are given.
+    """
     if windows is None or (groups is not None and len(np.unique(groups)) > 1):
         return groups, None
     parts = windows.groups(label)
@@ -156,88 +144,74 @@ def _kept_together(
     return parts, windows
 
 
-def _exact(task: _Task, first: Integers | None, second: Integers | None) -> _Result:
+def _exact(codes: tuple[Codes | None, Codes | None], label: Codes, names: Names) -> Estimate:
+    first, second = codes
     if first is None or second is None:
-        name = task.names[0 if first is None else 1]
+        name = names[0 if first is None else 1]
         raise ConfigError(
             f"method 'exact' counts whole numbers, one a sample, of at most {MOST_SYMBOLS} "
             f"values, which modality {name!r} is not; use batch or lsmi"
         )
-    joint = frequencies(first, second, task.label)
-    exact = solve(joint)
-    return _Result(
-        information=exact.information,
-        pointwise=pointwise(exact, joint, (first, second, task.label)),
-        atoms=Information.atoms,
-        doubts=tuple(diagnostics.of_counts(joint, len(task.label), exact)),
-    )
+    return exact_estimate(first, second, label)
 
 
-def _learned(
-    task: _Task,
-    method: str,
+def _probabilities(
     first: NDArray[Any],
     second: NDArray[Any],
+    label: Codes,
+    groups: Codes | None,
+    windows: OverlappingWindows | None,
+    seed: int,
     note: Callable[[str], None] | None,
-) -> _Result:
-    if len(task.label) < FEWEST_SAMPLES:
+) -> ClassProbabilities:
+    if len(label) < FEWEST_SAMPLES:
         raise DataError(
-            f"{len(task.label)} samples are too few to train classifiers on; "
-            f"{FEWEST_SAMPLES} are the least"
+            f"{len(label)} samples are too few to train classifiers on; {FEWEST_SAMPLES} are the "
+            "least"
         )
-    from parse_dfl.analysis.pid.classifiers import read
-    from parse_dfl.analysis.pid.features import features
+    from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities, features
 
     if note:
-        note(f"training classifiers on {len(task.label)} samples; this can take a minute")
-    inputs = features(first, task.seed), features(second, task.seed)
-    readings = read(*inputs, task.label, groups=task.groups, seed=task.seed, windows=task.windows)
-    return _of_readings(task, method, readings)
+        note(f"training classifiers on {len(label)} samples; this can take a minute")
+    inputs = features(first, seed), features(second, seed)
+    return ClassProbabilities.fit(*inputs, label, groups=groups, windows=windows, seed=seed)
 
 
-def _of_readings(task: _Task, method: str, readings: Readings) -> _Result:
-    doubts = (*diagnostics.of_samples(task.label), *diagnostics.of_readings(readings, task.names))
-    if method == "batch":
-        from parse_dfl.analysis.pid.batch import batch_estimate
+def _learned(probabilities: ClassProbabilities, method: str, names: Names, seed: int) -> Estimate:
+    from parse_dfl.analysis.pid.continuous import batch_estimate, lsmi_estimate
 
-        batch = batch_estimate(readings, task.seed)
-        return _Result(
-            information=batch.information,
-            pointwise=batch.pointwise,
-            atoms=Information.atoms,
-            doubts=(*doubts, *diagnostics.of_union(batch.information, batch.gap_bits)),
-        )
-    from parse_dfl.analysis.pid.lsmi import hold, lsmi_estimate
-
-    lsmi = lsmi_estimate(readings, task.seed)
-    return _Result(
-        information=lsmi.information,
-        pointwise=lsmi.pointwise,
-        atoms=lambda information: hold(information).atoms(),
-        doubts=(*doubts, *diagnostics.of_move(lsmi.moved_bits)),
-        per_sample=lsmi.atoms,
+    estimator = batch_estimate if method == "batch" else lsmi_estimate
+    result = estimator(probabilities, seed)
+    warnings = (
+        *diagnostics.of_samples(probabilities.label),
+        *diagnostics.of_calibration(probabilities, names),
+        *result.warnings,
     )
+    return replace(result, warnings=warnings)
 
 
-def _decomposition(task: _Task, method: str, result: _Result, bootstrap: int) -> Decomposition:
+def _decomposition(
+    result: Estimate,
+    method: str,
+    names: Names,
+    label: Codes,
+    groups: Codes | None,
+    bootstrap: int,
+    seed: int,
+) -> Decomposition:
     atoms = result.atoms(result.information)
-    first, second = task.names
     ci95: dict[str, Any] = {}
     if bootstrap:
-        redundant, unique_first, unique_second, synergistic, total = intervals(
-            result.information,
-            result.pointwise,
-            result.atoms,
-            resamples=bootstrap,
-            groups=task.groups,
-            seed=task.seed,
+        redundant, unique_first, unique_second, synergistic, total = bootstrap_intervals(
+            result, resamples=bootstrap, groups=groups, seed=seed
         )
         ci95 = {
             "redundant": redundant,
-            "unique": {first: unique_first, second: unique_second},
+            "unique": dict(zip(names, (unique_first, unique_second), strict=True)),
             "synergistic": synergistic,
             "total": total,
         }
+    first, second = names
     return Decomposition(
         bits=Bits(
             redundant=float(atoms.redundant),
@@ -246,8 +220,8 @@ def _decomposition(task: _Task, method: str, result: _Result, bootstrap: int) ->
         ),
         ci95=ci95,
         method=method,
-        samples=len(task.label),
-        classes=int(task.label.max()) + 1,
-        warnings=result.doubts,
+        samples=len(label),
+        classes=int(label.max()) + 1,
+        warnings=result.warnings,
         per_sample=result.per_sample,
     )

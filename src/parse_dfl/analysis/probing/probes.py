@@ -1,11 +1,15 @@
 """Probes: how much of a label or factor a two-layer network reads from a representation.
 
 A probe has two hidden layers and a head per target.  Its width, learning rate and weight decay
-are the same for all representations: of the :data:`CANDIDATES` those whose readings are best on
-the tuning part, averaged over all representations and targets.  Each reading stops at its own
-best step on the tuning part, and is then reported on samples that neither fitted nor tuned it.
+are the same for all representations: of the :data:`CANDIDATES` those whose accuracies are best on
+the tuning part, averaged over all representations and targets.  Each accuracy is that of the
+probe's own best step on the tuning part, and is then reported on samples that neither fitted nor
+tuned it.  Representations of about one width are read at once, as stacked networks.
 
-Representations of about one width are read at once, as stacked networks.
+Purity says how far a slice holds its own label bits alone, where the data's true factors are
+known: label bits of synthetic data are called ``redundant``, ``unique_a``, ``synergy`` (with more
+than two modalities ``synergy_ab``), numbered where there are several; ``key_a`` are no label bits
+but what synergy is made of (:mod:`parse_dfl.data.built_in`).
 """
 
 from __future__ import annotations
@@ -19,19 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from parse_dfl.analysis.probing.parts import Places
-from parse_dfl.analysis.probing.stacked_mlp import (
-    Descent,
-    batches,
-    checkpoints,
-    forward,
-    network,
-    stacked,
-    standardised,
-)
+from parse_dfl.analysis.stacked_mlp import StackedMLP, stack, standardised, train
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
+
+EVALUATIONS = 20
+"""How often, evenly over the steps, a probe is tried on the tuning part."""
+LABEL_BITS = ("redundant", "unique", "synergy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +47,27 @@ CANDIDATES = (
     Candidate(hidden=64, lr=3e-3, weight_decay=0.01),
     Candidate(hidden=64, lr=1e-2, weight_decay=0.5),
 )
-CHECKS = 20
-"""How often, evenly over the steps, a probe is tried on the tuning part."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readings:
+class Ranges:
+    """Where the fitted, the tuned and the reported samples lie in an array over all of them."""
+
+    fit: slice
+    tune: slice
+    report: slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResults:
     """What probes read on the reported samples.
 
-    ``accuracy``: representation → target → share read right.  ``scores``: representation → class
-    scores of the first target, shape (samples, classes), of the step whose cross-entropy on the
-    tuning part is least.  ``chance``: target → the share of its commonest value.
+    Attributes:
+        accuracy: representation → target → share read right.
+        scores: representation → class scores of the first target, shape (samples, classes), of
+            the step whose cross-entropy on the tuning part is least.
+        chance: target → the share of its commonest value.
+        candidate: the settings that were best.
     """
 
     accuracy: Mapping[str, Mapping[str, float]]
@@ -70,39 +79,40 @@ class Readings:
 def read(
     representations: Mapping[str, Array],
     targets: Mapping[str, Labels],
-    places: Places,
+    ranges: Ranges,
     *,
     steps: int,
     seed: int = 0,
-) -> Readings:
+) -> ProbeResults:
     """Read every target from every representation.
 
     Args:
         representations: name → shape (samples, width), standardised here by the fitted part.
         targets: name → shape (samples,), whole numbers from 0.
-        places: where the samples lie that are fitted on, tuned on, reported.
+        ranges: where the samples lie that are fitted on, tuned on, reported.
         steps: minibatch steps of each candidate.
         seed: of weights and minibatches.
     """
-    stacks = list(_stacks(representations, places))
-    task = _Task(targets, places, steps, seed)
+    stacks = list(_stacks(representations, ranges))
+    task = _Task(targets, ranges, steps, seed)
     tried = [
         {name: row for stack in stacks for name, row in _try(candidate, stack, task).items()}
         for candidate in CANDIDATES
     ]
     best = int(np.argmax([np.mean([row.tuned for row in rows.values()]) for rows in tried]))
-    return Readings(
+    return ProbeResults(
         accuracy={
             name: dict(zip(targets, tried[best][name].reported.tolist(), strict=True))
             for name in representations
         },
         scores={name: tried[best][name].scores for name in representations},
-        chance={
-            name: float(np.bincount(own).max() / len(own))
-            for name, own in ((name, each[places.report]) for name, each in targets.items())
-        },
+        chance={name: _commonest(values[ranges.report]) for name, values in targets.items()},
         candidate=CANDIDATES[best],
     )
+
+
+def _commonest(values: Labels) -> float:
+    return float(np.bincount(values).max() / len(values))
 
 
 @dataclass(frozen=True)
@@ -114,55 +124,52 @@ class _Stack:
     values: Tensor  # shape=(N, samples, D)
 
 
-def _stacks(representations: Mapping[str, Array], places: Places) -> Iterator[_Stack]:
+def _stacks(representations: Mapping[str, Array], ranges: Ranges) -> Iterator[_Stack]:
     by_width: dict[int, list[str]] = {}
     for name, values in representations.items():
         by_width.setdefault(max(8, 1 << (values.shape[1] - 1).bit_length()), []).append(name)
     for names in by_width.values():
-        own = [standardised(representations[name], places.fit) for name in names]
-        yield _Stack(tuple(names), tuple(each.shape[1] for each in own), stacked(own))
+        arrays = [standardised(representations[name], ranges.fit) for name in names]
+        yield _Stack(tuple(names), tuple(array.shape[1] for array in arrays), stack(arrays))
 
 
 class _Task:
     """The targets, where to read them, and for how long."""
 
     def __init__(
-        self, targets: Mapping[str, Labels], places: Places, steps: int, seed: int
+        self, targets: Mapping[str, Labels], ranges: Ranges, steps: int, seed: int
     ) -> None:
         self.labels = [torch.from_numpy(value) for value in targets.values()]
         self.classes = [int(value.max()) + 1 for value in self.labels]
-        self.places, self.steps, self.seed = places, steps, seed
+        self.ranges, self.steps, self.seed = ranges, steps, seed
 
-    def loss(self, outputs: Tensor, chosen: Tensor) -> Tensor:
-        """The sum over networks and targets of the mean cross-entropy on fitted samples."""
+    def loss(self, outputs: Tensor, positions: Tensor) -> Tensor:
+        """Return the sum over networks and targets of the mean cross-entropy on fitted samples."""
         losses = [
             functional.cross_entropy(
-                scores.flatten(0, 1), label[chosen].repeat(len(outputs)), reduction="sum"
+                scores.flatten(0, 1), label[positions].repeat(len(outputs)), reduction="sum"
             )
-            for scores, label in zip(
-                outputs.split(self.classes, -1), self.labels_of(self.places.fit), strict=True
-            )
+            for scores, label in self._by_target(outputs, self.ranges.fit)
         ]
-        return torch.stack(losses).sum() / len(chosen)
-
-    def labels_of(self, part: slice) -> list[Tensor]:
-        """Each target's labels of a part."""
-        return [label[part] for label in self.labels]
+        return torch.stack(losses).sum() / len(positions)
 
     def accuracy(self, outputs: Tensor, part: slice) -> Tensor:
-        """The share of ``part`` read right, shape (N, targets)."""
+        """Return the share of ``part`` read right, shape (N, targets)."""
         right = [
             (scores.argmax(-1) == label).double().mean(1)
-            for scores, label in zip(
-                outputs.split(self.classes, -1), self.labels_of(part), strict=True
-            )
+            for scores, label in self._by_target(outputs, part)
         ]
         return torch.stack(right, 1)
+
+    def _by_target(self, outputs: Tensor, part: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each target's scores and the labels of a part."""
+        labels = [label[part] for label in self.labels]
+        yield from zip(outputs.split(self.classes, -1), labels, strict=True)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A reader's accuracies, shape (targets,), at each target's best step on the tuning part."""
+    """A probe's accuracies, shape (targets,), at each target's best step on the tuning part."""
 
     tuned: NDArray[np.float64]
     reported: NDArray[np.float64]
@@ -170,29 +177,26 @@ class _Row:
 
 
 class _Best:
-    """What was best on the tuning part so far, reader by reader and target by target."""
+    """What was best on the tuning part so far, probe by probe and target by target."""
 
-    def __init__(self, readers: int, task: _Task) -> None:
+    def __init__(self, probes: int, task: _Task) -> None:
         self._task = task
-        self.tuned = torch.full((readers, len(task.labels)), -1.0, dtype=torch.float64)
+        self.tuned = torch.full((probes, len(task.labels)), -1.0, dtype=torch.float64)
         self.reported = torch.zeros_like(self.tuned)
-        self._least = torch.full((readers,), torch.inf)
-        report = len(task.labels[0][task.places.report])
-        self.scores = torch.zeros(readers, report, task.classes[0])
+        self._least = torch.full((probes,), torch.inf)
+        report = len(task.labels[0][task.ranges.report])
+        self.scores = torch.zeros(probes, report, task.classes[0])
 
-    @torch.no_grad()
-    def update(self, parameters: list[Tensor], values: Tensor) -> None:
-        """Try the networks, and keep the report of those that have become better."""
-        places, first = self._task.places, self._task.classes[0]
-        tuning = forward(parameters, values[:, places.tune])
-        reporting = forward(parameters, values[:, places.report])
-        tuned = self._task.accuracy(tuning, places.tune)
+    def update(self, network: StackedMLP, values: Tensor) -> None:
+        """Try the probes, and keep the report of those that have become better."""
+        ranges, first = self._task.ranges, self._task.classes[0]
+        tuning, reporting = network(values[:, ranges.tune]), network(values[:, ranges.report])
+        tuned = self._task.accuracy(tuning, ranges.tune)
+        reported = self._task.accuracy(reporting, ranges.report)
         better = tuned > self.tuned
         self.tuned = torch.where(better, tuned, self.tuned)
-        self.reported = torch.where(
-            better, self._task.accuracy(reporting, places.report), self.reported
-        )
-        label = self._task.labels[0][places.tune].expand(len(tuned), -1)
+        self.reported = torch.where(better, reported, self.reported)
+        label = self._task.labels[0][ranges.tune].expand(len(tuned), -1)
         loss = functional.cross_entropy(
             tuning[..., :first].transpose(1, 2), label, reduction="none"
         ).mean(1)
@@ -203,16 +207,65 @@ class _Best:
 
 def _try(candidate: Candidate, stack: _Stack, task: _Task) -> dict[str, _Row]:
     generator = torch.Generator().manual_seed(task.seed)
-    parameters = network(stack.widths, candidate.hidden, sum(task.classes), generator)
-    descent = Descent(
-        parameters, lr=candidate.lr, weight_decay=candidate.weight_decay, steps=task.steps
-    )
-    fitted = stack.values[:, task.places.fit]
-    due = checkpoints(task.steps, CHECKS)
+    network = StackedMLP(stack.widths, candidate.hidden, sum(task.classes), generator)
+    fitted = stack.values[:, task.ranges.fit]
     best = _Best(len(stack.names), task)
-    for step, chosen in enumerate(batches(fitted.shape[1], task.steps, generator), start=1):
-        descent.step(task.loss(forward(parameters, fitted[:, chosen]), chosen))
-        if step in due:
-            best.update(parameters, stack.values)
-    parts = (best.tuned.numpy(), best.reported.numpy(), best.scores.numpy())
-    return {name: _Row(*row) for name, *row in zip(stack.names, *parts, strict=True)}
+    train(
+        network,
+        lambda positions: task.loss(network(fitted[:, positions]), positions),
+        lambda: best.update(network, stack.values),
+        samples=fitted.shape[1],
+        steps=task.steps,
+        evaluations=EVALUATIONS,
+        lr=candidate.lr,
+        weight_decay=candidate.weight_decay,
+        generator=generator,
+    )
+    columns = (best.tuned.numpy(), best.reported.numpy(), best.scores.numpy())
+    return {name: _Row(*row) for name, *row in zip(stack.names, *columns, strict=True)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purity:
+    """How purely a slice holds its own label bits; None where there are none.
+
+    Attributes:
+        own: the least accuracy at which one of its own label bits is read from it.
+        other: the greatest of all other label bits.
+        worst: the name of that one.
+    """
+
+    own: float | None
+    other: float | None
+    worst: str | None
+
+
+def purity(representation: str, accuracy: Mapping[str, float]) -> Purity:
+    """Return the purity of a slice, from the accuracy at which each factor is read from it."""
+    bits = [name for name in accuracy if is_label_bit(name)]
+    own = [accuracy[name] for name in bits if belongs(name, representation)]
+    other = {name: accuracy[name] for name in bits if not belongs(name, representation)}
+    worst = max(other, key=other.__getitem__, default=None)
+    return Purity(
+        own=min(own, default=None),
+        other=None if worst is None else other[worst],
+        worst=worst,
+    )
+
+
+def is_label_bit(factor: str) -> bool:
+    """Return whether a factor is part of the label."""
+    return factor.startswith(LABEL_BITS)
+
+
+def belongs(factor: str, representation: str) -> bool:
+    """Return whether a label bit belongs into a slice such as ``unique.a``, ``synergistic.a,b``."""
+    kind, _, owner = representation.partition(".")
+    name, _, modalities = factor.rstrip("0123456789").partition("_")
+    owners = owner.replace("+", ",").split(",")
+    match kind:
+        case "redundant":
+            return name == "redundant"
+        case "unique":
+            return name == "unique" and modalities in owners
+    return name == "synergy" and modalities in ("", "".join(owners))

@@ -1,4 +1,1 @@
-"""The figures: one file each, holding one function from a record to a picture.
-
-A function returns None where the record lacks what it would draw.
-"""
+"""The figures: functions from a record to a picture, or to None where it lacks what to draw."""
