@@ -51,7 +51,7 @@ class Ablation:
 
 
 def ablations(names: Sequence[str] = ()) -> Iterator[Ablation]:
-    """Every value of the settings called ``names`` (all), on every set.
+    """Yield every value of the settings called ``names`` (all), on every set.
 
     Raises:
         ConfigError: there is no such ablation.
@@ -70,7 +70,7 @@ def ablations(names: Sequence[str] = ()) -> Iterator[Ablation]:
 
 
 def run(ablation: Ablation, recipe: TopologySpec) -> dict[str, Any]:
-    """The comparison of the ablation's methods, with parameters and spectral gaps."""
+    """Compare the ablation's methods, with their parameters and spectral gaps."""
     own = ablation.values
     methods: dict[str, Any] = {}
     for method in own["methods"]:
@@ -93,7 +93,7 @@ def run(ablation: Ablation, recipe: TopologySpec) -> dict[str, Any]:
 
 
 def configuration(ablation: Ablation, recipe: TopologySpec, method: str) -> RunConfig:
-    """The recipe's configuration with the one setting changed."""
+    """Return the recipe's configuration with the one setting changed."""
     own = ablation.values
     training = recipe.values["training"] | own.get("training", {})
     config = recipe.configuration(
@@ -105,7 +105,7 @@ def configuration(ablation: Ablation, recipe: TopologySpec, method: str) -> RunC
 
 
 def _named(ablation: Ablation, recipe: TopologySpec, value: Any) -> Any:
-    """The value with the set's modalities in the place of its letters, where it has such."""
+    """Return the value with the set's modalities in the place of its letters, where it has such."""
     if isinstance(value, str) and any(sign.isupper() for sign in value):
         spelt = recipe.spelt(ablation.cell.name, value)
         return MODALITY_SET.sub(lambda found: key(found[0].split("+")), spelt)
@@ -117,7 +117,7 @@ def _named(ablation: Ablation, recipe: TopologySpec, value: Any) -> Any:
 
 
 def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
-    """Parameters of an agent of each set, and the spectral gap of each branch's overlay."""
+    """Return parameters of an agent of each set, and the spectral gap of each branch's overlay."""
     simulator = build_trial(config, [seed], brought).simulator
     parameters = {
         stack.agents[0].group: sum(rows.width for rows in stack.rows.values())

@@ -20,12 +20,12 @@ NOISE = 0.5
 
 
 def default_trunk(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """What the modality's kind has where nothing else is asked for."""
+    """Return what the modality's kind has where nothing else is asked for."""
     return ENCODERS[DEFAULT_ENCODER[sample.kind]](sample, hidden, dropout)
 
 
 def frozen(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-    """The default trunk with random weights that never learn."""
+    """Return the default trunk with random weights that never learn."""
     return default_trunk(sample, hidden, dropout).requires_grad_(False)
 
 
@@ -42,7 +42,7 @@ class Pretrained:
         self._trained: dict[tuple[str, int], dict[str, Tensor]] = {}
 
     def __call__(self, sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
-        """The trunk of a modality; every call gives the same weights."""
+        """Return the trunk of a modality; every call gives the same weights."""
         key = sample.modality, hidden
         if key not in self._trained:
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -55,7 +55,7 @@ class Pretrained:
         return made.requires_grad_(False)
 
     def _inputs(self, modality: str) -> Tensor:
-        """The modality's samples of the training part, every number standardised over them."""
+        """Return the modality's training samples, every number standardised over them."""
         data = load_data(self._config)
         taken = split(data, self._config.data.test).train
         values = data.modalities[modality][taken]

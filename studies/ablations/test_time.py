@@ -21,7 +21,7 @@ Prediction = Callable[[Outputs], Tensor]
 
 
 def prediction_without(part: str) -> Prediction:
-    """The sum of the slices' logits without those of a kind of slice, or of a modality.
+    """Return the sum of the slices' logits without those of a kind of slice, or of a modality.
 
     An agent that would have nothing left to say predicts as it does with everything.
     """

@@ -13,13 +13,13 @@ from studies.accuracy.results import FILE
 
 
 def collection_of(matrix: Matrix, results: Path) -> Collection:
-    """What there is of a matrix; cells that lack a method are left out."""
+    """Return what there is of a matrix; cells that lack a method are left out."""
     cells = [found for cell in matrix.cells if (found := _complete(matrix, results, cell))]
     return Collection(directory=results, comparisons=tuple(cells), roles=ROLES)
 
 
 def _complete(matrix: Matrix, results: Path, cell: Cell) -> Comparison | None:
-    """The cell; None while one of its methods is missing."""
+    """Return the cell; None while one of its methods is missing."""
     path = results / cell.place / FILE
     if not path.exists():
         return None

@@ -19,7 +19,7 @@ HEADINGS = {MEAN: "all agents", "unimodal": "unimodal groups", "multimodal": "mu
 
 
 def families_table(matrix: Matrix, results: Path) -> str:
-    """A column a family of cells, and where a rival's mean is higher than PARSE's."""
+    """Return a column a family of cells, and where a rival's mean is higher than PARSE's."""
     collection = collection_of(matrix, results)
     if not collection.comparisons:
         return "No cell is complete yet."
@@ -75,7 +75,7 @@ def _gap(family: Family, name: str) -> str:
 
 
 def _behind(tests: Sequence[PairwiseTest]) -> str:
-    """Where the best rival's mean is higher, the largest difference first."""
+    """Return where the best rival's mean is higher, the largest difference first."""
     own = sorted((d for d in tests if d.difference.mean < 0), key=lambda d: d.difference.mean)
     told = [
         f"{test.cell.comparison}, {test.cell.scope}: {test.rival}, "

@@ -24,7 +24,7 @@ FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 def draw_figures(
     recipe: TopologySpec, name: str, results: Path, folder: Path = FIGURES
 ) -> list[Path]:
-    """Differences, and accuracy against bytes; cells that lack a method are left out."""
+    """Draw differences, and accuracy against bytes; cells that lack a method are left out."""
     collection = collection_of(recipe.matrix(name), results)
     pictures = [differences(collection), payload(mean_over(collection.comparisons))]
     files = []
@@ -37,7 +37,7 @@ def draw_figures(
 
 
 def mean_over(cells: Sequence[Comparison]) -> Comparison:
-    """Every method's mean over cells, seed by seed of those that all have, and its mean payload."""
+    """Average every method over cells, seed by seed of those that all have, and its payload."""
     results = [result for cell in cells for result in cell.methods.values()]
     seeds = sorted(set.intersection(*(set(result.seeds) for result in results)))
     return Comparison(

@@ -36,7 +36,7 @@ def write_main_table(recipe: TopologySpec, name: str, results: Path, page: Path 
 
 
 def main_table(matrix: Matrix, results: Path) -> str:
-    """A row a cell: each method, PARSE's lead over the best rival, and the gap that it closes."""
+    """Return a row a cell: each method, PARSE's lead over the best rival, the gap closed."""
     standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
     competing = set(filter(ROLES.competes, matrix.methods))
     whole = [one for one in standings.values() if competing <= one.values.keys()]

@@ -16,7 +16,7 @@ COUNTS = (2, 5, 20, 67)
 
 
 def mean_and_largest(data: str, method: str, count: int) -> tuple[float, int]:
-    """Bytes per directed link in the last round: the mean and the largest."""
+    """Return bytes per directed link in the last round: the mean and the largest."""
     recipe = TopologySpec()
     config = recipe.configuration(
         Cell(data, "5+5+5", "dirichlet:0.3"),
@@ -39,7 +39,7 @@ def mean_and_largest(data: str, method: str, count: int) -> tuple[float, int]:
 
 
 def table() -> str:
-    """A row a set and number of agents, a column a method."""
+    """Return a table, a row a set and number of agents, a column a method."""
     lines = [
         "| data | agents | " + " | ".join(METHODS) + " |",
         "|---|---|" + "---|" * len(METHODS),

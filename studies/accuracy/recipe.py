@@ -69,7 +69,7 @@ class Matrix:
         return tuple(seed for batch in self.batches for seed in batch)
 
     def units(self) -> Iterator[Unit]:
-        """All work in the order in which it is best left unfinished: all methods of a cell
+        """Yield all work in the order in which it is best left unfinished: all methods of a cell
         together, every cell of a mix with the first seeds before any with the next."""
         for mix in dict.fromkeys(cell.mix for cell in self.cells):
             for seeds in self.batches:
@@ -85,7 +85,7 @@ class TopologySpec:
         self.values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
 
     def matrix(self, name: str, sets: Sequence[str] = ()) -> Matrix:
-        """The matrix called ``name``, or only its cells on ``sets``.
+        """Return the matrix called ``name``, or only its cells on ``sets``.
 
         Raises:
             ConfigError: there is no such matrix, or it has no such set.
@@ -111,7 +111,7 @@ class TopologySpec:
         )
 
     def _described(self, name: str) -> dict[str, Any]:
-        """What the recipe says of a matrix, after what it says of the one that it is ``like``."""
+        """Return the description of a matrix, after that of the one that it is ``like``."""
         known = self.values["matrices"]
         if name not in known:
             raise unknown("matrix", name, known)
@@ -119,11 +119,11 @@ class TopologySpec:
         return (self._described(own["like"]) if "like" in own else {}) | own
 
     def agents(self, cell: Cell) -> str:
-        """The mix with the set's modalities in the place of its letters: ``top=5,bottom=5,…``."""
+        """Return the mix with the set's modalities for its letters: ``top=5,bottom=5,…``."""
         return self.spelt(cell.name, self.values["mixes"][cell.mix])
 
     def spelt(self, name: str, text: str) -> str:
-        """``text`` with the modalities of the set called ``name`` in the place of its letters."""
+        """Return ``text`` with the modalities of the set called ``name`` for its letters."""
         modalities = self.values["sets"][name]["modalities"]
         letters = {chr(ord("A") + place): modality for place, modality in enumerate(modalities)}
         return "".join(letters.get(sign, sign) for sign in text)
@@ -131,7 +131,7 @@ class TopologySpec:
     def chosen(
         self, method: str, own: Mapping[str, Mapping[str, Any]] | None = None
     ) -> dict[str, Any]:
-        """The settings of a method that were best on validation data, its ``lr`` among them;
+        """Return the settings of a method that were best on validation data, its ``lr`` among them;
         those of a matrix' ``own`` go before.  The control ``parse@RULE`` has PARSE's.
         """
         name = method.partition("@")[0]
@@ -146,7 +146,7 @@ class TopologySpec:
         evaluate_on: str,
         settings: Mapping[str, Any] | None = None,
     ) -> RunConfig:
-        """How a method is run on a cell, with ``settings`` in the place of the chosen ones."""
+        """Configure a method on a cell, with ``settings`` in the place of the chosen ones."""
         chosen = dict(self.chosen(method) if settings is None else settings)
         of_training = {name: chosen.pop(name) for name in ("lr", "rounds") if name in chosen}
         return RunConfig(

@@ -22,7 +22,7 @@ Entry = dict[str, Any]
 
 
 def read_cell(results: Path, cell: Cell) -> dict[str, Any] | None:
-    """The comparison of a cell, or None where none of it is finished."""
+    """Return the comparison of a cell, or None where none of it is finished."""
     path = results / cell.place / FILE
     found: dict[str, Any] | None = None
     if path.exists():
@@ -31,13 +31,13 @@ def read_cell(results: Path, cell: Cell) -> dict[str, Any] | None:
 
 
 def entry_of(found: Mapping[str, Any] | None, method: str) -> Entry | None:
-    """The entry of a method, or None where it is missing."""
+    """Return the entry of a method, or None where it is missing."""
     entry: Entry | None = (found or {"methods": {}})["methods"].get(method)
     return entry
 
 
 def is_done(results: Path, unit: Unit) -> bool:
-    """Whether all seeds of a unit have a result."""
+    """Return whether all seeds of a unit have a result."""
     entry = entry_of(read_cell(results, unit.cell), unit.method)
     return entry is not None and set(unit.seeds) <= set(entry["seeds"])
 
@@ -58,7 +58,7 @@ def add(results: Path, unit: Unit, made: Mapping[str, Any], stamp: Mapping[str, 
 
 
 def merged(first: Entry, second: Entry) -> Entry:
-    """One entry of two whose seeds differ, the values in the order of the seeds."""
+    """Return one entry of two whose seeds differ, the values in the order of the seeds."""
     seeds = [*first["seeds"], *second["seeds"]]
     places = sorted(range(len(seeds)), key=seeds.__getitem__)
 

@@ -44,7 +44,7 @@ def run(
 
 
 def missing_jobs(recipe: TopologySpec, matrix: Matrix, results: Path) -> list[Job]:
-    """The work that has no result yet, in its order."""
+    """Return the work that has no result yet, in its order."""
     return [
         Job(
             unit,
@@ -62,7 +62,7 @@ def missing_jobs(recipe: TopologySpec, matrix: Matrix, results: Path) -> list[Jo
 
 
 def _log(name: str, matrix: Matrix, done: int, asked: int, seconds: float, processes: int) -> None:
-    """A line per run on test data: the matrix is to run once per version."""
+    """Log a line per run on test data: the matrix is to run once per version."""
     if not LOG.exists():
         LOG.write_text(
             "# Every run on test data\n\n| ended (UTC) | version | matrix | sets | units done | "

@@ -23,7 +23,7 @@ SUBJECT, VARIANT = "parse", "parse-adaptive"
 
 
 def standing_of(matrix: Matrix, results: Path, cell: Cell) -> MethodCell:
-    """What each method of the matrix reached on a cell, for the seeds of the matrix."""
+    """Return what each method of the matrix reached on a cell, for the seeds of the matrix."""
     found = read_cell(results, cell)
     values: dict[str, tuple[float, ...]] = {}
     seeds: dict[str, tuple[int, ...]] = {}
@@ -47,7 +47,7 @@ def standing_of(matrix: Matrix, results: Path, cell: Cell) -> MethodCell:
 
 
 def accuracy_table(matrix: Matrix, results: Path) -> str:
-    """A row a cell, a column a method."""
+    """Return a table, a row a cell, a column a method."""
     lines = [
         "Mean accuracy over all agents, in percent, ± half the 95 % interval over seeds; in "
         "brackets the number of seeds where it is not all.",
@@ -63,12 +63,12 @@ def accuracy_table(matrix: Matrix, results: Path) -> str:
 
 
 def told(cell: Cell) -> str:
-    """The cell in the first three columns of a table."""
+    """Return the cell in the first three columns of a table."""
     return f"{cell.name} | {cell.mix} | {cell.dealt}"
 
 
 def shown(values: Sequence[float], seeds: int) -> str:
-    """Mean and half its interval in percent, and in brackets the seeds where they are not all."""
+    """Return mean and half its interval in percent; in brackets the seeds if not all."""
     if not values:
         return "missing"
     mean = interval(values)
@@ -78,7 +78,7 @@ def shown(values: Sequence[float], seeds: int) -> str:
 
 
 def difference_table(matrix: Matrix, results: Path) -> str:
-    """PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
+    """Return PARSE and PARSE-adaptive minus the best rival, cell by cell, and their means."""
     standings = {cell: standing_of(matrix, results, cell) for cell in matrix.cells}
     competing = set(filter(ROLES.competes, matrix.methods))
     whole = [standing for standing in standings.values() if competing <= standing.values.keys()]
@@ -112,7 +112,7 @@ def difference_table(matrix: Matrix, results: Path) -> str:
 
 
 def _test_cells(test: PairwiseTest, *, has_variant: bool) -> list[str]:
-    """What stands in the row of a cell after its name."""
+    """Return what stands in the row of a cell after its name."""
     standing = test.cell
     variant = _variant_difference(test) if has_variant else None
     closed = [SUBJECT, VARIANT, test.rival] if has_variant else [SUBJECT, test.rival]
@@ -132,7 +132,7 @@ def _variant_difference(test: PairwiseTest) -> Interval | None:
 
 
 def _mean_cells(tests: Sequence[PairwiseTest], *, has_variant: bool) -> list[str]:
-    """Means over cells, of the same columns but for the rival's name."""
+    """Return means over cells, of the same columns but for the rival's name."""
     variants = [found.mean for test in tests if (found := _variant_difference(test))]
     closed: Mapping[str, list[float | None]] = {
         SUBJECT: [test.cell.gap_closed(SUBJECT) for test in tests],
@@ -166,7 +166,7 @@ def _by_rank(pair: tuple[str, float]) -> float:
 
 
 def points(difference: Interval | None) -> str:
-    """A difference in points, with half its interval."""
+    """Return a difference in points, with half its interval."""
     if difference is None:
         return "–"
     spread = "" if difference.half is None else f" ± {100 * difference.half:.1f}"
@@ -179,5 +179,5 @@ def _mean_share(shares: Sequence[float | None]) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of one with two digits, a dash where there is none."""
+    """Return a share of one with two digits, a dash where there is none."""
     return "–" if value is None else f"{value:.2f}"

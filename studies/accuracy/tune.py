@@ -66,7 +66,7 @@ def _key(row: Mapping[str, Any]) -> str:
 
 
 def read_trials(results: Path) -> list[dict[str, Any]]:
-    """The recorded trials."""
+    """Return the recorded trials."""
     path = results / TUNING
     if not path.exists():
         return []
@@ -74,7 +74,7 @@ def read_trials(results: Path) -> list[dict[str, Any]]:
 
 
 def choice_table(recipe: TopologySpec, results: Path) -> str:
-    """Mean validation accuracy over the cells, per method and trial; the best is marked."""
+    """Return mean validation accuracy over the cells, per method and trial; the best is marked."""
     cells = {cell.folder for cell in _cells(recipe)}
     rows = [row for row in read_trials(results) if row["cell"] in cells]
     lines = ["| method | trial | validation accuracy, % |", "|---|---|---|"]
@@ -96,7 +96,7 @@ def _has_diverged(rows: list[dict[str, Any]], method: str, trial: Mapping[str, A
 
 
 def _mean(rows: list[dict[str, Any]], method: str, trial: Mapping[str, Any]) -> float | None:
-    """None until the trial has run on every cell that any has, and where it has diverged."""
+    """Return the mean; None until the trial has run on all cells, and where it has diverged."""
     if _has_diverged(rows, method, trial):
         return None
     cells = {row["cell"] for row in rows}

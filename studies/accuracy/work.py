@@ -33,7 +33,7 @@ class Curve:
     points: dict[int, list[float]] = field(default_factory=dict)
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
         """Keep what was measured."""
@@ -43,14 +43,14 @@ class Curve:
             self.points.setdefault(done, []).append(total / sum(counts.values()))
 
     def finish(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
         """Tell a person."""
         print(text, flush=True)
 
     def rows(self) -> list[dict[str, float]]:
-        """``{"round", "mean_accuracy"}`` of every measured round."""
+        """Return ``{"round", "mean_accuracy"}`` of every measured round."""
         return [
             {"round": done, "mean_accuracy": sum(values) / len(values)}
             for done, values in sorted(self.points.items())
@@ -58,7 +58,7 @@ class Curve:
 
 
 def do(job: Job) -> dict[str, Any]:
-    """A comparison of the unit's one method, with the curve in its entry."""
+    """Run the unit's one method; return a comparison with the curve in its entry."""
     assert job.config.agents is not None
     curve = Curve(job.config.agents)
     made = compare(job.config, [job.unit.method], job.unit.seeds, listener=curve)
@@ -69,7 +69,7 @@ def do(job: Job) -> dict[str, Any]:
 
 
 def do_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """Each job with what came of it, as they are finished."""
+    """Yield each job with what came of it, as they are finished."""
     if processes == 1:
         yield from ((job, do(job)) for job in jobs)
         return
@@ -95,5 +95,5 @@ def _one_thread() -> None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

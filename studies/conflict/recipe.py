@@ -36,17 +36,17 @@ METHODS = (
 
 
 def cells() -> list[tuple[str, str]]:
-    """Every data set under every partition."""
+    """Return every data set under every partition."""
     return [(name, partition) for name in SETS for partition in PARTITIONS]
 
 
 def folder_of(name: str, partition: str) -> str:
-    """``motionsense-dirichlet-0.3``."""
+    """Return ``motionsense-dirichlet-0.3``."""
     return f"{name}-{partition.replace(':', '-')}"
 
 
 def configuration(name: str, partition: str) -> RunConfig:
-    """All settings at their defaults, rings among them; the conflict every ten rounds."""
+    """Return all settings at their defaults, rings among them; the conflict every ten rounds."""
     return RunConfig(
         agents=SETS[name],
         data=DataConfig(data=name, partition=partition),
@@ -56,7 +56,7 @@ def configuration(name: str, partition: str) -> RunConfig:
 
 
 def condense(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """``BRANCH|SAMPLES|PAIRS`` → rounds, pairs per seed, and means over seeds by round.
+    """Return ``BRANCH|SAMPLES|PAIRS`` → rounds, pairs per seed, and means over seeds by round.
 
     ``by_seed`` is each seed's share of conflicting pairs, averaged over the rounds.
     """

@@ -23,13 +23,13 @@ Result = Mapping[str, Any]
 
 
 def read_results() -> dict[tuple[str, str], Result]:
-    """(data set, partition) → what is there."""
+    """Return (data set, partition) → what is there."""
     paths = {(n, p): RESULTS / f"{folder_of(n, p)}.json" for n in SETS for p in PARTITIONS}
     return {cell: read_result(path) for cell, path in paths.items() if path.exists()}
 
 
 def write_tables() -> str:
-    """A table per partition over its data sets, then one per cell."""
+    """Write a table per partition over its data sets, then one per cell."""
     found = read_results()
     parts = ["# Results", "", _legend(found)]
     for partition in PARTITIONS:
@@ -63,7 +63,7 @@ def _legend(found: Mapping[tuple[str, str], Result]) -> str:
 
 
 def conflict_table(results: Sequence[Result]) -> str:
-    """A row per method, means over the results."""
+    """Return a table, a row per method, means over the results."""
     lines = [
         "| method | accuracy | " + " | ".join(f"{p}, {s}" for p, s in COLUMNS) + " |",
         "|---|---|" + "---|" * len(COLUMNS),
@@ -77,7 +77,7 @@ def conflict_table(results: Sequence[Result]) -> str:
 
 
 def branch_table(result: Result) -> str:
-    """A row per method and branch that uni- and multimodal agents share."""
+    """Return a table, a row per method and branch that uni- and multimodal agents share."""
     lines = ["| method | branch | conflict | equal pairs |", "|---|---|---|---|"]
     for method in METHODS:
         entry = result["methods"][method]
@@ -99,7 +99,7 @@ def _cell(entries: Sequence[Result], key: str) -> str:
 
 
 def draw() -> list[Path]:
-    """The picture of each partition, means over its data sets."""
+    """Draw the picture of each partition, means over its data sets."""
     FIGURES.mkdir(exist_ok=True)
     files = []
     for partition in PARTITIONS:

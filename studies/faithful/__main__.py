@@ -44,7 +44,7 @@ def _purity(_: Sequence[str]) -> None:
 
 
 def _accuracy(names: Sequence[str]) -> None:
-    """Test data, once, with the settings that were chosen on validation data."""
+    """Measure on test data, once, with the settings that were chosen on validation data."""
     recipe = TopologySpec()
     matrix = recipe.matrix("seven", names)
     variants = [faithful(recipe)]
@@ -81,7 +81,7 @@ def _prices_purity(names: Sequence[str]) -> None:
 
 
 def faithful(recipe: TopologySpec, price: float | None = None) -> Variant:
-    """The faithful fission as it was chosen on validation data, or at another price."""
+    """Return the faithful fission as it was chosen on validation data, or at another price."""
     settings = recipe.chosen("parse-faithful") | ({} if price is None else {"price": price})
     name = "parse-faithful" if price is None else f"price {price:g}"
     return Variant(name=name, method="parse-faithful", settings=settings)

@@ -25,7 +25,7 @@ class Variant:
 def measure(
     cell: Cell, variants: Sequence[Variant], *, seeds: Sequence[int], where: str
 ) -> dict[str, Any]:
-    """Mean accuracy over all agents and per group of each variant, by studies/accuracy's
+    """Measure the accuracy of each variant over all agents and per group, by studies/accuracy's
     recipe."""
     recipe, found = TopologySpec(), {}
     for variant in variants:

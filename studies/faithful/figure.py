@@ -17,12 +17,12 @@ KINDS = {"redundant": "o", "unique": "s", "synergistic": "^"}
 
 
 def draw(_: Sequence[str] = ()) -> None:
-    """``docs/figures/faithful-price.png`` and ``.svg`` from the results of ``prices``."""
+    """Draw ``docs/figures/faithful-price.png`` and ``.svg`` from the results of ``prices``."""
     save_picture(picture(_results("prices-*_iid"), _results("prices-purity-*")), FOLDER)
 
 
 def price_of(purity: dict[str, Any]) -> float:
-    """The price that was paid."""
+    """Return the price that was paid."""
     return float(purity["options"]["price"])
 
 
@@ -32,7 +32,7 @@ def _results(pattern: str) -> list[dict[str, Any]]:
 
 @house_style
 def picture(real: Sequence[dict[str, Any]], synthetic: Sequence[dict[str, Any]]) -> Picture:
-    """Accuracy, mean over the sets ``real``, and the greatest leak of each kind of slice."""
+    """Draw accuracy, mean over the sets ``real``, and the greatest leak of each kind of slice."""
     figure, (panel,) = canvas(1, 1, height=4.2, width=6.5)
     priced = sorted(synthetic, key=price_of)
     prices = [price_of(one) for one in priced]
@@ -58,11 +58,11 @@ def picture(real: Sequence[dict[str, Any]], synthetic: Sequence[dict[str, Any]])
 
 
 def accuracy(real: Sequence[dict[str, Any]], name: str) -> float:
-    """Mean accuracy of a variant over the sets, in percent."""
+    """Return mean accuracy of a variant over the sets, in percent."""
     return sum(float(one["accuracy"][name]) for one in real) / len(real)
 
 
 def leak(purity: dict[str, Any], kind: str) -> float:
-    """The greatest reading of another's bit from slices of a kind, noise included, in percent."""
+    """Return the best reading of another's bit from slices of a kind, with noise, in percent."""
     rows = {name: row for name, row in purity["summary"].items() if "noiseless" not in name}
     return 100 * max(row["other"]["greatest"] for name, row in rows.items() if f"/{kind}" in name)

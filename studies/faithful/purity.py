@@ -26,7 +26,7 @@ PROBE_STEPS = 400
 
 
 def configuration(method: str, rounds: int, options: dict[str, float], where: str) -> RunConfig:
-    """5 + 5 + 5 agents on rings with 400 samples of four label bits each."""
+    """Configure 5 + 5 + 5 agents on rings with 400 samples of four label bits each."""
     return RunConfig(
         agents="a=5,b=5,a+b=5",
         method=method,
@@ -80,7 +80,7 @@ def _read(config: RunConfig, folder: Path, data: Any, seed: int) -> dict[str, An
 def _representations(
     folder: Path, method: str, data: Any, samples: Any
 ) -> Iterator[tuple[str, Any]]:
-    """The modalities themselves, and the slices of one agent a group: ``a+b/unique.a``."""
+    """Yield the modalities themselves, and the slices of one agent a group: ``a+b/unique.a``."""
     raw = [data.modalities[name][samples] for name in ("a", "b")]
     yield from (("data/a", raw[0]), ("data/b", raw[1]), ("data/a,b", np.concatenate(raw, axis=1)))
     for group in GROUPS:
@@ -95,7 +95,7 @@ def _representations(
 
 
 def summary(told: list[dict[str, Any]]) -> dict[str, Any]:
-    """Slice → own bit (least over seeds, mean) and the worst other bit (greatest, mean)."""
+    """Return slice → own bit (least over seeds, mean) and the worst other bit (greatest, mean)."""
     rows = {}
     for name in told[0]:
         found = [purity(name.rpartition("/")[2], one[name]) for one in told]

@@ -36,7 +36,7 @@ class Union:
 
 
 def solve_union(joint: Table) -> Union:
-    """The union information of ``joint``, shape (x1, x2, y), summing to 1."""
+    """Return the union information of ``joint``, shape (x1, x2, y), summing to 1."""
     first, second = joint.sum(axis=1), joint.sum(axis=0)
     cells = _Cells(first, second)
     marginals, totals = cells.marginals()
@@ -81,7 +81,7 @@ class _Cells:
         return len(self._shared)
 
     def marginals(self) -> tuple[sparse.csr_matrix, Table]:
-        """The equations of the pair marginals: a row each, and its right-hand side.
+        """Return the equations of the pair marginals: a row each, and its right-hand side.
 
         The two marginals agree on P(y), so one equation per y is left out.
         """
@@ -99,7 +99,7 @@ class _Cells:
         return matrix[kept], totals[kept]
 
     def cones(self) -> tuple[sparse.csr_matrix, list[object]]:
-        """Minus the rows of the cones: q ≥ 0 where a cell is alone, else (t, q, w) in order."""
+        """Return minus the cones' rows: q ≥ 0 where a cell is alone, else (t, q, w) in order."""
         cells, terms = len(self.pair), self.terms
         eye = sparse.eye(cells, cells + terms, format="csr")
         t = sparse.eye(terms, cells + terms, k=cells, format="csr")
@@ -113,12 +113,12 @@ class _Cells:
         return -rows, kinds
 
     def negative_conditional_entropy(self, q: Table) -> float:
-        """-H_Q(Y|X1,X2) in nats."""
+        """Return -H_Q(Y|X1,X2) in nats."""
         w = np.bincount(self.pair, weights=q)
         return float(xlogy(q, q).sum() - xlogy(w, w).sum())
 
     def lower_bound(self, multipliers: Table) -> float:
-        """The dual value in nats of the kept equations' ``multipliers``, shifted to be feasible."""
+        """Return the dual value in nats of ``multipliers`` of the kept equations, made feasible."""
         (rows, row), (columns, column) = self._rows, self._columns
         both = np.zeros(len(rows) + len(columns))
         both[self._kept()] = multipliers

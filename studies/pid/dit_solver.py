@@ -17,7 +17,7 @@ ITERATIONS = 2000
 
 
 def union_by_dit(joint: NDArray[np.float64]) -> float:
-    """R + U1 + U2 in bits of ``joint``, shape (x1, x2, y), summing to 1."""
+    """Return R + U1 + U2 in bits of ``joint``, shape (x1, x2, y), summing to 1."""
     import dit
     from dit.algorithms.broja_util import optimized_pmf
     from dit.algorithms.distribution_optimizers import BROJAAdmUIOptimizer

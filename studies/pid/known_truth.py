@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def problems() -> Iterator[Problem]:
-    """The sets."""
+    """Yield the sets."""
     bits = {
         "redundant bit": {"unique": 0, "synergy": 0},
         "unique bits": {"redundant": 0, "synergy": 0},
@@ -68,7 +68,7 @@ def problems() -> Iterator[Problem]:
 
 
 def truth_of(config: SyntheticConfig) -> Array:
-    """The atoms of the synthetic set's label bits, by the exact estimator."""
+    """Return the atoms of the synthetic set's label bits, by the exact estimator."""
     seen = _channel((-1, 1), config.noise)  # p(bin | bit)
     alike, blind = np.eye(2) / 2, np.full((2, 2), 1 / 4)
     xor = np.array([[[0.5, 0], [0, 0.5]], [[0, 0.5], [0.5, 0]]]) / 2
@@ -82,7 +82,7 @@ def truth_of(config: SyntheticConfig) -> Array:
 
 
 def _gate() -> Problem:
-    """The AND of two bits, each of which one modality sees."""
+    """Return the AND of two bits, each of which one modality sees."""
     rng = np.random.default_rng(1)
     label_free = SyntheticConfig(samples=SAMPLES, redundant=0, unique=1, synergy=0)
     data = synthetic(label_free)
@@ -99,7 +99,7 @@ def _gate() -> Problem:
 def _scalars(
     name: str, first: tuple[float, ...], second: tuple[float, ...], *, correlation: float
 ) -> Problem:
-    """A scalar each, normal around its class's mean, the two noises correlated."""
+    """Return a scalar each, normal around its class's mean, the two noises correlated."""
     rng = np.random.default_rng(2)
     classes = len(first)
     label = rng.permutation(np.arange(SAMPLES) % classes)
@@ -117,7 +117,7 @@ def _scalars(
 
 
 def _channel(means: tuple[float, ...], spread: float) -> Array:
-    """p(bin | class) of normal scalars, shape (bins, classes)."""
+    """Return p(bin | class) of normal scalars, shape (bins, classes)."""
     cumulative = np.stack([norm.cdf(EDGES, mean, spread) for mean in means], axis=1)
     return np.diff(cumulative, axis=0)
 

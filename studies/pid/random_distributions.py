@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def distributions() -> list[NDArray[np.float64]]:
-    """The hundred, always the same."""
+    """Return the hundred, always the same."""
     rng = np.random.default_rng(0)
     found = []
     for number in range(COUNT):
@@ -65,7 +65,7 @@ def distributions() -> list[NDArray[np.float64]]:
 
 
 def compare(joint: NDArray[np.float64]) -> dict[str, Any]:
-    """How far the unions of the other two solvers are from ours, in bits, and the seconds."""
+    """Return how far the other two solvers' unions are from ours, in bits, and the seconds."""
     start = time.perf_counter()
     ours = solve(joint)
     after_ours = time.perf_counter()

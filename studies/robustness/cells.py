@@ -36,12 +36,12 @@ class Cell:
 
 
 def load_recipe() -> dict[str, Any]:
-    """``recipe.toml``."""
+    """Read ``recipe.toml``."""
     return tomllib.loads((HERE / "recipe.toml").read_text(encoding="utf-8"))
 
 
 def cells(recipe: Mapping[str, Any], part: str) -> Iterator[Cell]:
-    """The cells of a part; without attack there is one per set, overlay and rule."""
+    """Yield the cells of a part; without attack there is one per set, overlay and rule."""
     own = recipe[part]
     rules = own.get("rules") or ["none", *recipe["rules"].values()]
     for name, topology, rule, attack in product(
@@ -56,7 +56,7 @@ def cells(recipe: Mapping[str, Any], part: str) -> Iterator[Cell]:
 
 
 def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:
-    """The names of a cell's attackers."""
+    """Return the names of a cell's attackers."""
     mix = AgentMix.from_string(recipe["sets"][cell.set]["agents"])
     first, second, both = (group for group, _ in mix.counts)
     groups = {
@@ -73,7 +73,7 @@ def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:
 
 
 def configuration(recipe: Mapping[str, Any], cell: Cell) -> RunConfig:
-    """The configuration of a cell; what it leaves out are the defaults."""
+    """Return the configuration of a cell; what it leaves out are the defaults."""
     chosen = recipe["sets"][cell.set]
     return RunConfig(
         agents=chosen["agents"],

@@ -29,7 +29,7 @@ def evaluate(part: str) -> None:
 
 
 def read(part: str) -> list[dict[str, Any]]:
-    """The recorded cells of a part."""
+    """Return the recorded cells of a part."""
     path = RESULTS / f"{part}.jsonl"
     if not path.exists():
         return []
@@ -37,7 +37,7 @@ def read(part: str) -> list[dict[str, Any]]:
 
 
 def _run(recipe: dict[str, Any], cell: Cell) -> dict[str, Any]:
-    """Each agent's accuracy per seed; of an ill-posed rule why it is refused."""
+    """Return each agent's accuracy per seed; of an ill-posed rule why it is refused."""
     config, seeds = configuration(recipe, cell), recipe[cell.part]["seeds"]
     stamp = {
         "date": today(),

@@ -25,7 +25,7 @@ def write_tables() -> None:
 
 
 def honest(row: Row, attackers: Iterable[str]) -> float:
-    """Mean accuracy in percent, over seeds, of all agents but ``attackers``."""
+    """Return mean accuracy in percent, over seeds, of all agents but ``attackers``."""
     own = set(attackers)
     values = [
         value
@@ -37,8 +37,10 @@ def honest(row: Row, attackers: Iterable[str]) -> float:
 
 
 def drop(row: Row, rows: list[Row], rule: str = "none") -> float:
-    """Points that the honest lose against a run of ``rule`` in which nobody lies: the same agents
-    of the same set on the same overlay."""
+    """Return the points that the honest lose against a run of ``rule`` in which nobody lies.
+
+    Both are of the same agents of the same set on the same overlay.
+    """
     quiet = next(
         other for other in rows
         if not other["attack"] and other["rule"] == rule
@@ -48,8 +50,10 @@ def drop(row: Row, rows: list[Row], rule: str = "none") -> float:
 
 
 def breaks_at(own: Mapping[int, Row], rows: list[Row]) -> str:
-    """The fewest attackers that cost the honest more than :data:`LOST` points; in words if none
-    do."""
+    """Return the fewest attackers that cost the honest more than :data:`LOST` points.
+
+    In words if none do.
+    """
     if not own:
         return "missing"
     if all("refused" in row for row in own.values()):
@@ -131,7 +135,7 @@ def _places(recipe: Row) -> str:
 
 
 def _breakdown(recipe: Row, rows: list[Row], attacks: list[str]) -> str:
-    """A row an overlay and placement, a column a rule; one number where all attacks agree."""
+    """Return a row an overlay and placement, a column a rule; one number if all attacks agree."""
     rules = _rules(rows)
     lines = [
         f"### Breaks at so many attackers, under {' · '.join(attacks)}\n",
@@ -168,7 +172,7 @@ def _losses(recipe: Row, rows: list[Row], attack: str) -> str:
 def _own(
     rows: list[Row], topology: str, placement: str, rule: str, attack: str
 ) -> Mapping[int, Row]:
-    """The cells of so many attackers, by number."""
+    """Return the cells of so many attackers, by number."""
     asked = (topology, placement, rule, attack)
     return {
         row["attackers"]: row for row in sorted(rows, key=lambda row: row["attackers"])

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def measure(name: str, latent: int) -> dict[str, Any]:
-    """The search on validation, then the three splits on test."""
+    """Search on validation data, then judge the three ratios on test data."""
     searched = {
         _text(split): _run(name, latent, split, "validation", VALIDATION_SEEDS) for split in GRID
     }
@@ -84,7 +84,7 @@ def measure(name: str, latent: int) -> dict[str, Any]:
 
 
 def _run(name: str, latent: int, split: Split, part: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """The mean accuracy over all agents, as in ``comparison.json``, of PARSE with a split."""
+    """Return PARSE's mean accuracy over all agents with a ratio, as in ``comparison.json``."""
     config = RunConfig(
         agents=SETS[name],
         data=DataConfig(data=name, evaluate_on=part),
@@ -101,7 +101,7 @@ def _run(name: str, latent: int, split: Split, part: str, seeds: Sequence[int]) 
 
 
 def _proposed(folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
-    """The proposed ratios, in the order of the seeds."""
+    """Return the proposed ratios, in the order of the seeds."""
     summaries = [read_json(folder / f"seed-{seed}" / "summary.json") for seed in seeds]
     return {"proposed": [summary["proposed_split"]["ratios"] for summary in summaries]}
 

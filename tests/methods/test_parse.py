@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,8 @@ from parse_dfl.networks.losses import (
     modality_loss,
     supervised_contrastive,
 )
-from parse_dfl.networks.parse import GatedOutputs, GatedParseNetwork, ParseNetwork, weigh
+from parse_dfl.networks.network import Outputs
+from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
 from tests.networks.test_parse import BOTH, gated_inputs
 from tests.small import federation, rows_of, run_rounds, small_data, small_network_spec
@@ -150,28 +149,20 @@ def test_an_own_encoder_trains_and_predicts_alike_in_its_cohort_and_alone(method
             assert (said == source.label[:20]).mean() == pytest.approx(float(scores.accuracy[row]))
 
 
-def test_slices_learn_from_the_sum_and_gates_from_what_they_weigh():
+def test_slices_learn_from_the_sum_and_gates_from_the_weighted_prediction():
     generator = torch.Generator().manual_seed(0)
-    one, other, first, second = torch.randn(4, 1, 8, 3, generator=generator)
-    outputs = GatedOutputs(
-        logits=first + second,
-        modality_logits={"a": one, "b": other},
-        slice_logits={"unique.a": one, "unique.b": other},
-        weighted={"unique.a": first, "unique.b": second},
-    )
+    one, other, weighted = torch.randn(3, 1, 8, 3, generator=generator)
+    outputs = Outputs(weighted, {"a": one, "b": other}, {}, {"unique.a": one, "unique.b": other})
     number = torch.arange(8).unsqueeze(0)
     label, weight = number % 3, torch.full((1, 8), 1 / 8)
-    prior = torch.randn(1, 3, generator=generator).log_softmax(-1)
-    batch = Batch(label, weight, prior, number)
+    batch = Batch(label, weight, torch.zeros(1, 3), number)
 
     def mean(logits, chosen):
-        shifted = logits[0] + prior
-        every = torch.nn.functional.cross_entropy(shifted, label[0], reduction="none")
+        every = torch.nn.functional.cross_entropy(logits[0], label[0], reduction="none")
         return every[chosen].mean()
 
     held = number[0] % 4 == 0
-    of_gates = sum(mean(logits, held) for logits in (first + second, first, second))
-    expected = mean(one + other, ~held) + of_gates
+    expected = mean(one + other, ~held) + mean(weighted, held)
     torch.testing.assert_close(gated(joint_loss, 4)(outputs, batch)[0], expected)
     everything = torch.ones(8, dtype=torch.bool)
     torch.testing.assert_close(
@@ -236,30 +227,6 @@ def test_who_has_a_weak_modality_as_well_does_no_worse():
     summed, weighted = accuracies(hold_out=0), accuracies()
     assert summed["a+b"] < summed["a"] - 0.01  # the fault that the weights are there for
     assert weighted["a+b"] > weighted["a"] - 0.01
-
-
-def test_a_weak_slice_is_doubted_though_the_clear_one_answers_every_held_out_sample():
-    """What the joint prediction teaches fades as it becomes sure; a slice's own error does not."""
-    label = torch.arange(8).unsqueeze(0) % 2
-    batch = Batch(label, torch.full((1, 8), 1 / 8), torch.zeros(1, 2), 4 * torch.arange(8)[None])
-    sign = (1 - 2.0 * label).unsqueeze(-1) * torch.tensor([1.0, -1.0])
-    clear, weak = 20 * sign, 4 * sign
-    weak[:, :4] *= -1  # sure of itself, and right in half of the samples
-    trust = torch.zeros(2, 1, 2, requires_grad=True)
-    weighted = weigh(torch.stack([clear, weak]), trust)
-    outputs = GatedOutputs(
-        logits=weighted.sum(0),
-        modality_logits={"a": clear, "b": weak},
-        slice_logits={"unique.a": clear, "unique.b": weak},
-        weighted=dict(zip(("unique.a", "unique.b"), weighted, strict=True)),
-    )
-    gated(joint_loss, 4)(outputs, batch).sum().backward()
-    assert trust.grad[1, 0, 0] > 1  # a step of descent lowers the weak slice's reliability
-    trust.grad = None
-    joint_loss(
-        replace(outputs, logits=weigh(torch.stack([clear, weak]), trust).sum(0)), batch
-    ).sum().backward()
-    assert trust.grad.abs().max() < 1e-4
 
 
 def test_without_held_out_samples_it_is_the_plain_sum():

@@ -8,7 +8,7 @@ from torch import nn
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.parse import Gate, GatedParseNetwork, ParseNetwork, weigh
+from parse_dfl.networks.parse import Gate, GatedParseNetwork, ParseNetwork
 from tests.federation import CLASSES, WIDTHS, agent, assert_same_by_rows, stack_rows, tiny_blueprint
 from tests.small import small_data, small_network_spec
 
@@ -157,28 +157,25 @@ def gated_inputs():
 
 
 def test_a_slice_is_weighted_by_its_reliability_and_by_how_sure_it_is():
+    gate = Gate(2)
     unsure, sure = torch.zeros(1, 1, 3), torch.tensor([[[50.0, 0.0, 0.0]]])
-    trust = torch.tensor([[0.0, 0.0], [math.log(2), 1.0]])
-    weighted = weigh(torch.cat([unsure, sure]), trust)
-    assert torch.allclose(weighted, torch.cat([unsure, 2 * math.exp(0.5) * sure]))
+    logits = torch.cat([unsure, sure])
+    with torch.no_grad():
+        gate.trust.copy_(torch.tensor([[0.0, 0.0], [math.log(2), 1.0]]))
+    weight = 2 * math.exp(0.5)
+    assert torch.allclose(gate(logits), weight * sure[0])
 
 
 def test_rows_have_weights_of_their_own():
-    logits = torch.randn(2, 5, 6, 3)
     gate = Gate(2)
-    gate.trust = torch.nn.Parameter(torch.randn(5, 2, 2))
-    alone = [weigh(logits[:, row], gate.trust[row]) for row in range(5)]
-    assert torch.allclose(weigh(logits, gate()), torch.stack(alone, 1), atol=1e-6)
-
-
-def test_the_prediction_is_the_sum_of_the_weighted_slices():
-    outputs = gated_network()(gated_inputs())
-    names = {f"{kind}.{m}" for kind in ("redundant", "unique") for m in "ab"} | {"synergistic.a+b"}
-    assert set(outputs.weighted) == names
-    total = torch.stack(list(outputs.weighted.values())).sum(0)
-    assert torch.allclose(outputs.logits, total)
-    first = outputs.map(lambda value: value[:1])
-    assert all(len(value) == 1 for value in (first.logits, *first.weighted.values()))
+    logits = torch.randn(2, 5, 6, 3)
+    trust = torch.randn(5, 2, 2)
+    alone = []
+    for row in range(5):
+        gate.trust = torch.nn.Parameter(trust[row])
+        alone.append(gate(logits[:, row]))
+    gate.trust = torch.nn.Parameter(trust)
+    assert torch.allclose(gate(logits), torch.stack(alone), atol=1e-6)
 
 
 def test_no_gradient_flows_through_the_weighted_sum_into_the_slices():

@@ -39,10 +39,10 @@ def config(**values):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """The same experiment on both engines."""
-    out = tmp_path_factory.mktemp("engines")
+    """The same experiment on both engines, with an agreement that counts as payload."""
+    out, settings = tmp_path_factory.mktemp("engines"), {"data__standardise": "agreed"}
     for engine in ("simulate", "peers"):
-        run(config(engine=engine, training__dtype="float64"), out=out / engine)
+        run(config(engine=engine, training__dtype="float64", **settings), out=out / engine)
     return out / "simulate", out / "peers"
 
 
@@ -77,7 +77,7 @@ def test_both_engines_record_the_same_rounds(folders):
 
 
 def test_ctrl_c_stops_all_after_one_round_and_resume_goes_on(folders, tmp_path):
-    settings = {"training__dtype": "float64", "training__rounds": 30}
+    settings = {"training__dtype": "float64", "training__rounds": 30, "data__standardise": "agreed"}
     with pytest.raises(KeyboardInterrupt):
         run(config(**settings), out=tmp_path / "x", listener=Stopper(4))
     kept = read_json(tmp_path / "x" / "peers" / "progress.json")["round"]

@@ -30,7 +30,7 @@ from parse_dfl.networks.losses import (
     supervised_contrastive,
 )
 from parse_dfl.networks.network import Outputs
-from parse_dfl.networks.parse import GatedOutputs, GatedParseNetwork, ParseNetwork
+from parse_dfl.networks.parse import GatedParseNetwork, ParseNetwork
 
 
 def parse_objective(options: ParseOptions) -> Objective:
@@ -69,17 +69,12 @@ def _contrastive(outputs: Outputs, batch: Batch, options: ParseOptions) -> Tenso
 
 def gated(plain: Objective, hold_out: int) -> Objective:
     """Return ``plain`` of the slices on most samples; on every ``hold_out``-th the cross-entropy
-    of the weighted prediction, and of each weighted slice by itself.
+    of the weighted prediction.
 
     On the samples that a slice was trained on, one that memorised noise looks as good as any other.
     So every so many-th sample is kept from the slices, and only the gates learn from these.
     Learning to combine on held-out samples is stacking: "Stacked Generalization", Wolpert, Neural
     Networks 5(2), 1992.
-
-    The joint prediction alone teaches too little: once a clear slice answers every held-out sample,
-    a weak slice's weight no longer matters to it, and stays high enough to outvote the clear one on
-    a few samples in a thousand.  So every weighted slice is calibrated by itself as well: "On
-    Calibration of Modern Neural Networks", Guo, Pleiss, Sun, Weinberger, ICML 2017.
     """
 
     def objective(outputs: Outputs, batch: Batch) -> Tensor:
@@ -87,23 +82,9 @@ def gated(plain: Objective, hold_out: int) -> Objective:
             return plain(outputs, batch)
         held = batch.number % hold_out == 0
         trained = plain(_summed(outputs), _only(batch, ~held))
-        return trained + _of_gates(outputs, _only(batch, held))
+        return trained + cross_entropy(outputs.logits, _only(batch, held))
 
     return objective
-
-
-def _of_gates(outputs: Outputs, batch: Batch) -> Tensor:
-    """Return the cross-entropy of the weighted sum plus those of the weighted slices, shape=(n,).
-
-    They are taken at once, as a batch of all predictions one after another.
-    """
-    assert isinstance(outputs, GatedOutputs)
-    predictions = [outputs.logits, *outputs.weighted.values()]
-    repeats = 1, len(predictions)
-    every = replace(
-        batch, label=batch.label.repeat(repeats), weight=batch.weight.repeat(repeats), number=None
-    )
-    return cross_entropy(torch.cat(predictions, -2), every)
 
 
 def ungated(plain: Objective) -> Objective:

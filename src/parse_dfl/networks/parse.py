@@ -8,8 +8,8 @@ Cao, Li, Liu, arXiv 2601.10012 (2026).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -175,7 +175,13 @@ class ParseNetwork(Network):
 
 
 class Gate(nn.Module):
-    """What is learned of ``slices`` slices, two numbers each: how far a slice may be trusted."""
+    """The weights of ``slices`` slices, by two numbers each: how far a slice may be trusted.
+
+    The weight of a slice's logits ℓ_e is w_e · exp(a_e + b_e · (c_e − ½)), where c_e = 1 − H/log C
+    is how sure the slice is of this sample (H: entropy of its softmax) and a_e, b_e are learned.
+    a_e is the slice's reliability as a whole, b_e how far its own confidence may be trusted; two
+    numbers cannot memorise samples.
+    """
 
     supports_agent_axis = True
 
@@ -183,39 +189,14 @@ class Gate(nn.Module):
         super().__init__()
         self.trust = nn.Parameter(torch.zeros(slices, 2))
 
-    def forward(self) -> Tensor:
-        """Return a_e and b_e with the slices first, shape=(slices, …, 2)."""
-        return self.trust.movedim(-2, 0)
-
-
-def weigh(logits: Tensor, trust: Tensor) -> Tensor:
-    """Return the slices' logits times w_e(x) = exp(a_e + b_e · (c_e − ½)).
-
-    c_e = 1 − H/log C is how sure slice e is of this sample (H: entropy of its softmax).  a_e is the
-    slice's reliability as a whole, b_e how far its own confidence may be trusted; two numbers
-    cannot memorise samples.
-
-    Args:
-        logits: ℓ_e, shape=(slices, …, B, C).
-        trust: (a_e, b_e), shape=(slices, …, 2).
-    """
-    log_share = logits.log_softmax(-1)
-    entropy = -(log_share.exp() * log_share).sum(-1, keepdim=True)
-    sure = 1 - entropy / math.log(logits.shape[-1])
-    reliability, by_confidence = trust.unsqueeze(-2).split(1, dim=-1)
-    return (reliability + by_confidence * (sure - 0.5)).exp() * logits
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatedOutputs(Outputs):
-    """Outputs whose joint prediction is the sum of ``weighted`` slices."""
-
-    weighted: Mapping[str, Tensor]  # each (..., B, C)
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> GatedOutputs:
-        """Return the outputs with every tensor changed."""
-        weighted = {name: change(value) for name, value in self.weighted.items()}
-        return GatedOutputs(**vars(super().map(change)), weighted=weighted)
+    def forward(self, logits: Tensor) -> Tensor:
+        """Weigh the slices' logits, ``(slices, …, B, C)``, and add them up, ``(…, B, C)``."""
+        log_share = logits.log_softmax(-1)
+        entropy = -(log_share.exp() * log_share).sum(-1, keepdim=True)
+        sure = 1 - entropy / math.log(logits.shape[-1])
+        trust = self.trust.movedim(-2, 0).unsqueeze(-2)  # (slices, …, 1, 2)
+        weight = (trust[..., :1] + trust[..., 1:] * (sure - 0.5)).exp()
+        return (weight * logits).sum(0)
 
 
 class GatedParseNetwork(ParseNetwork):
@@ -244,39 +225,26 @@ class GatedParseNetwork(ParseNetwork):
         if len(self.modalities) < 2:
             return outputs
         present = [name for name in self.modalities if name in inputs]
-        slices: dict[str, Tensor] = {}
-        trust = []
-        for name in present:
-            of_modality = self._slices_of(name, len(present), outputs)
-            if of_modality:
-                slices |= of_modality
-                trust.append(self.part(name, "gate")())
-        for first, second in self.pairs:
-            if (name := f"synergistic.{first}+{second}") in outputs.slice_logits:
-                slices[name] = outputs.slice_logits[name]
-                trust.append(self.part(f"{first}+{second}", "gate")())
-        weighted = weigh(torch.stack(list(slices.values())).detach(), torch.cat(trust))
-        return GatedOutputs(
-            logits=weighted.sum(0),
-            modality_logits=outputs.modality_logits,
-            slices=outputs.slices,
-            slice_logits=outputs.slice_logits,
-            sides=outputs.sides,
-            weighted=dict(zip(slices, weighted, strict=True)),
-        )
+        parts = [self._modality(name, len(present), outputs) for name in present]
+        for pair in (f"{first}+{second}" for first, second in self.pairs):
+            if (name := f"synergistic.{pair}") in outputs.slice_logits:
+                logits = outputs.slice_logits[name].detach().unsqueeze(0)
+                parts.append(self.part(pair, "gate")(logits))
+        return replace(outputs, logits=torch.stack(parts).sum(0))
 
-    def _slices_of(self, name: str, modalities: int, outputs: Outputs) -> dict[str, Tensor]:
-        """Return the logits of a modality's redundant and unique slices.
+    def _modality(self, name: str, modalities: int, outputs: Outputs) -> Tensor:
+        """Return what a modality's redundant and unique slices say, weighted.
 
         The redundant head speaks once in PARSE, so its share is split among the modalities.
         """
-        logits = {}
+        logits = []
         if self.has(ANY, "redundant"):
             redundant = self.part(ANY, "redundant")(outputs.slices[f"redundant.{name}"])
-            logits[f"redundant.{name}"] = redundant / modalities
+            logits.append(redundant / modalities)
         if self.has(name, "unique"):
-            logits[f"unique.{name}"] = outputs.slice_logits[f"unique.{name}"]
-        return logits
+            logits.append(outputs.slice_logits[f"unique.{name}"])
+        gated: Tensor = self.part(name, "gate")(torch.stack(logits).detach())
+        return gated
 
 
 def _head(width: int, classes: int) -> nn.Module:

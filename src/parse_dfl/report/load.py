@@ -281,12 +281,14 @@ def read_slices(run: Run) -> Slices | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        if missing := {"label", "sample", "reach"} - arrays.keys():
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         label, sample = (arrays.pop(name).astype(np.int64) for name in ("label", "sample"))
         reach = int(arrays.pop("reach"))
         if sample.shape != label.shape:
             raise ValueError(f"'sample' has shape {sample.shape}, not {label.shape}")
         pieces = {name: _slice(name, values, len(label)) for name, values in arrays.items()}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"cannot read {path} ({error}); run it again") from error
     finite = {name: bool(np.isfinite(piece.values).all()) for name, piece in pieces.items()}
     return Slices(

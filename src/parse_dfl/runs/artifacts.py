@@ -1,4 +1,4 @@
-"""What a finished run keeps of its agents: a file each, and slices for the pictures."""
+"""Write what a finished run keeps of its agents: a file each, and slices for the pictures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from parse_dfl.data.splits import reach
 from parse_dfl.engine.agent_io import TrainedAgent, agent_file, trained_agent
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.io import cannot_write, write_atomically
+from parse_dfl.records import SLICES
 from parse_dfl.runs.setup import Trial
 
 SLICE_SAMPLES = 500
-"""Samples of the evaluated part whose slices are kept, per agent group (contract)."""
+"""Samples of the evaluated part whose slices are kept, per agent group."""
 
 
 def save_agents(trial: Trial, seed: int, folder: Path) -> None:
-    """Write every agent of one seed to ``folder/NAME.safetensors``; the first rank does, those of
-    other ranks too.
+    """Write every agent of one seed to ``folder/NAME.safetensors``.
+
+    The first rank writes, those of other ranks too.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -44,17 +46,17 @@ def save_agents(trial: Trial, seed: int, folder: Path) -> None:
             label_names=simulator.trainer.data.source.label_names,
         )
         if ranks.is_main:
-            write_atomically(_place(folder, stack.agents[row]), content)
+            write_atomically(_agent_path(folder, stack.agents[row]), content)
         else:
             ranks.send(content, to=0)
     if ranks.is_main:
         for agent in simulator.backend.agents:
             home = simulator.backend.homes.get((agent.seed, agent.name), 0)
             if agent.seed == seed and home != ranks.rank:
-                write_atomically(_place(folder, agent), ranks.receive(home))
+                write_atomically(_agent_path(folder, agent), ranks.receive(home))
 
 
-def _place(folder: Path, agent: AgentSpec) -> Path:
+def _agent_path(folder: Path, agent: AgentSpec) -> Path:
     return folder / f"{agent.name}.safetensors"
 
 
@@ -119,16 +121,16 @@ def write_slices(
 def slices_of(
     agent: TrainedAgent, source: MultimodalData, samples: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float32]]:
-    """What one agent makes of the samples that slices are kept of, by ``GROUP/SLICE``."""
-    some = _some(samples)
-    inputs = {name: source.modalities[name][some] for name in agent.spec.modalities}
+    """Return what one agent makes of the samples that slices are kept of, by ``GROUP/SLICE``."""
+    kept = _kept(samples)
+    inputs = {name: source.modalities[name][kept] for name in agent.spec.modalities}
     return {
         f"{agent.spec.group}/{name}": values.numpy().astype(np.float32)
         for name, values in agent.outputs(inputs, laid_out=True).slices.items()
     }
 
 
-def _some(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+def _kept(samples: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).permutation(samples)[:SLICE_SAMPLES])
 
 
@@ -139,15 +141,15 @@ def _write(
     folder: Path,
 ) -> None:
     buffer = io.BytesIO()
-    some = _some(samples)
+    kept = _kept(samples)
     np.savez_compressed(
         buffer,
-        label=source.label[some],
-        sample=some,
+        label=source.label[kept],
+        sample=kept,
         reach=np.int64(reach(source)),
         **arrays,  # type: ignore[arg-type]
     )
-    write_atomically(folder / "slices.npz", buffer.getvalue())
+    write_atomically(folder / SLICES, buffer.getvalue())
 
 
 def _rows(trial: Trial, seed: int) -> list[tuple[AgentStack, int]]:

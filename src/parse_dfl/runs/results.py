@@ -156,9 +156,11 @@ def overlays_of(
     book: MixingCache, owned: Iterable[Owned], stage: Stage, round: int
 ) -> dict[OverlayKey, Overlay]:
     """Return overlays of several members, sorted; those that nobody could draw are left out."""
-    keys = {key for own in owned for key in book.overlays(own, stage) if len(key.members) > 1}
+    keys = {key for owners in owned for key in book.overlays(owners, stage)}
     drawn = {}
     for key in sorted(keys, key=lambda key: (key.label, key.members)):
+        if len(key.members) < 2:
+            continue
         edges = book.edges(key, round)
         if len(edges.pairs) <= MOST_EDGES:
             pairs = tuple((key.members[i], key.members[j]) for i, j in edges.pairs.tolist())

@@ -22,12 +22,12 @@ from tests.small import federation
 
 SIMULATOR = federation(agents="a+b=1", dtype="float32")
 DATA = SIMULATOR.trainer.data.source
-STACK = SIMULATOR.layout.stacks[0]
 
 
-def trained():
-    names = DATA.label_names
-    return trained_agent(STACK, 0, SIMULATOR.trainer.method, SIMULATOR.trainer.network_spec, names)
+def trained(simulator=SIMULATOR):
+    trainer = simulator.trainer
+    stack, names = simulator.layout.stacks[0], DATA.label_names
+    return trained_agent(stack, 0, trainer.method, trainer.network_spec, names)
 
 
 @pytest.fixture
@@ -93,14 +93,7 @@ def test_unimodal_agents_of_different_modalities_meet_one_to_one():
 
 
 def test_agents_without_slices_are_refused():
-    simulator = federation(agents="a+b=1", dtype="float32", method="dsgd-hybrid")
-    agent = trained_agent(
-        simulator.layout.stacks[0],
-        0,
-        simulator.trainer.method,
-        simulator.trainer.network_spec,
-        DATA.label_names,
-    )
+    agent = trained(federation("dsgd-hybrid", agents="a+b=1", dtype="float32"))
     with pytest.raises(ConfigError, match="has no redundant, unique or synergistic slices"):
         AgentOutputs.of(agent, DATA, np.arange(5))
 

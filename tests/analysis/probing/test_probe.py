@@ -19,19 +19,14 @@ def measures():
     simulator = federation(
         agents="a=1,b=1,a+b=2", dtype="float32", data=small_data(samples=400), sizes=(8,)
     )
+    trainer, data = simulator.trainer, simulator.trainer.data.source
     agents = [
-        trained_agent(
-            stack,
-            row,
-            simulator.trainer.method,
-            simulator.trainer.network_spec,
-            simulator.trainer.data.source.label_names,
-        )
+        trained_agent(stack, row, trainer.method, trainer.network_spec, data.label_names)
         for stack in simulator.layout.stacks
         for row in range(len(stack.agents))
     ]
     samples = ProbeSamples(fit=np.arange(200), tune=np.arange(200, 280), report=np.arange(280, 400))
-    return audit(agents, simulator.trainer.data.source, samples, AuditConfig(probe_steps=10))
+    return audit(agents, data, samples, AuditConfig(probe_steps=10))
 
 
 def test_every_group_and_pair_is_measured_as_json(measures):
