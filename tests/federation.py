@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from parse_dfl.agents import AgentSpec, Kind, parse_mix
+from parse_dfl.agents import AgentMix, AgentSpec, Kind
+from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.simulator import build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import metropolis
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 
 CLASSES = 3
 WIDTHS = {"a": 3, "b": 4, "c": 2}
@@ -66,7 +64,7 @@ def tiny_simulator(
     **training,
 ):
     """A simulator of a named or given method, in float64."""
-    agents = parse_mix(mix).agents()
+    agents = AgentMix.from_string(mix).agents()
     random = np.random.default_rng(1)
     data = tiny_data()
     shards = [
@@ -103,7 +101,7 @@ def agent(modalities, **more):
 def mixing_over(size, topology="ring", round=1):
     """The Metropolis mixing of ``size`` members."""
     members = [f"agent-{index}" for index in range(size)]
-    return metropolis(parse_topology(topology).edges(members, round=round, seed=0, label="any"))
+    return metropolis(Topology.of(topology).edges(members, round=round, seed=0, label="any"))
 
 
 @dataclass

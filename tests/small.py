@@ -7,19 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from parse_dfl.agents import AgentSpec, parse_event, parse_mix
+from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange
 from parse_dfl.branches import stable_hash
+from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 
 VECTORS = {"a": (3,), "b": (4,)}
 NARROW = NetworkConfig(latent=6, hidden=5, dropout=0.25)
@@ -86,7 +84,7 @@ def federation(
     data = data or small_data()
     settings = {"rounds": 6, "batch_size": 8, "dtype": "float64", **training}
     config = TrainingConfig(**settings)
-    specs = [agent for seed in seeds for agent in parse_mix(agents).agents(seed)]
+    specs = [agent for seed in seeds for agent in AgentMix.from_string(agents).agents(seed)]
     return build(
         TensorData(data, torch.device("cpu"), getattr(torch, config.dtype)),
         small_shards(specs, data, sizes),
@@ -100,7 +98,7 @@ def federation(
             robust=robust,
             attackers=tuple(attackers),
         ),
-        changes=[parse_event(text) for text in events],
+        changes=[ModalityChange.from_string(text) for text in events],
         compiled=compiled,
     )
 

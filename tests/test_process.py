@@ -24,7 +24,7 @@ from parse_dfl.process import (
     format_bytes,
     keep_freed_memory,
     launch,
-    parse_memory,
+    memory_bytes,
     tune_process,
 )
 
@@ -210,13 +210,13 @@ def test_half_of_what_torchrun_says_is_something_else():
     [("2GiB", 2 << 30), ("512 MiB", 512 << 20), ("1.5gb", 1_500_000_000), ("4096", 4096)],
 )
 def test_sizes_are_read_in_either_kind_of_unit(text, size):
-    assert parse_memory(text) == size
+    assert memory_bytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["much", "2TB", "-1GiB", "0", ""])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="write it as 512MiB, 2GiB"):
-        parse_memory(text)
+        memory_bytes(text)
 
 
 def test_sizes_are_shown_for_people():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.config import RunConfig, with_values
 
 SIXTEEN = "top=5,bottom=5,bottom+top=6"
 TWELVE = "top=4,bottom=4,bottom+top=4"

@@ -19,10 +19,9 @@ import torch
 from zenoh.handlers import Callback
 
 from benchmarks.peers.settings import LARGE, experiment
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Identity
 from parse_dfl.peers.node import Node, NodeSettings
 from parse_dfl.peers.round_sync import Stop

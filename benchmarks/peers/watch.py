@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.runs.config import RunConfig
+from parse_dfl.config import RunConfig
 from parse_dfl.runs.launcher import Launcher
 from parse_dfl.runs.setup import prepare
 

@@ -11,16 +11,14 @@ import torch
 
 from benchmarks.speed.mlp import DSGD_MLP
 from parse_dfl.agents import AgentMix, Kind
+from parse_dfl.config import NetworkConfig, OverlayConfig, TrainingConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.simulator import Simulator, build_simulator
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.process import keep_freed_memory
 
 CLASSES = 10

@@ -11,8 +11,8 @@ from torch.nn import functional
 from benchmarks.speed.jobs import CLASSES, Job
 from benchmarks.speed.mlp import HIDDEN
 from parse_dfl.agents import Kind
-from parse_dfl.methods.options import ParseOptions
-from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.networks.network import slice_widths
 
 CONFIG = NetworkConfig()

@@ -8,17 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parse_dfl.agents import AgentSpec
+    from parse_dfl.agents import AgentSpec, ModalityChange
     from parse_dfl.analysis.pid.estimation import estimate as estimate_pid
     from parse_dfl.api.callbacks import Callback
     from parse_dfl.api.dataset import Dataset, load_dataset
-    from parse_dfl.api.disturbances import Attacker, ModalityChange
     from parse_dfl.api.federation import Federation
-    from parse_dfl.api.partitions import IID, BySubject, Dirichlet
-    from parse_dfl.api.probing import probe
-    from parse_dfl.api.result import Result
+    from parse_dfl.api.result import Result, probe
     from parse_dfl.api.study import Difference, Study, compare
-    from parse_dfl.api.topologies import (
+    from parse_dfl.branches import Branch
+    from parse_dfl.byzantine import Attacker
+    from parse_dfl.config.partition import IID, BySubject, Dirichlet
+    from parse_dfl.config.topology import (
         ChordalRing,
         Complete,
         ErdosRenyi,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         ScaleFree,
         SmallWorld,
     )
-    from parse_dfl.branches import Branch
     from parse_dfl.engine.agent_io import TrainedAgent, load_agent
     from parse_dfl.errors import (
         CheckpointError,
@@ -67,47 +66,47 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AgentSpec": "agents",
-    "Attacker": "api.disturbances",
+    "Attacker": "byzantine",
     "Batch": "networks.losses",
     "Branch": "branches",
-    "BySubject": "api.partitions",
+    "BySubject": "config.partition",
     "Callback": "api.callbacks",
     "CheckpointError": "errors",
-    "ChordalRing": "api.topologies",
-    "Complete": "api.topologies",
+    "ChordalRing": "config.topology",
+    "Complete": "config.topology",
     "ConfigError": "errors",
     "DataError": "errors",
     "Dataset": "api.dataset",
     "Difference": "api.study",
-    "Dirichlet": "api.partitions",
+    "Dirichlet": "config.partition",
     "Dropout": "networks.layers",
-    "ErdosRenyi": "api.topologies",
+    "ErdosRenyi": "config.topology",
     "Aggregation": "methods.base",
-    "Exponential": "api.topologies",
+    "Exponential": "config.topology",
     "Federation": "api.federation",
-    "IID": "api.partitions",
+    "IID": "config.partition",
     "IdentityError": "errors",
     "Method": "methods.base",
     "MixingMatrix": "overlays.mixing_matrix",
-    "ModalityChange": "api.disturbances",
-    "OnePeerExponential": "api.topologies",
+    "ModalityChange": "agents",
+    "OnePeerExponential": "config.topology",
     "OutputError": "errors",
     "Outputs": "networks.network",
     "OverlayError": "errors",
     "ParseDflError": "errors",
     "ParseNetwork": "networks.parse",
     "PeerError": "errors",
-    "RandomMatching": "api.topologies",
+    "RandomMatching": "config.topology",
     "RankError": "errors",
     "RecordError": "errors",
-    "Regular": "api.topologies",
+    "Regular": "config.topology",
     "Result": "api.result",
-    "Ring": "api.topologies",
+    "Ring": "config.topology",
     "BranchView": "methods.base",
     "SampleShape": "networks.encoders",
-    "ScaleFree": "api.topologies",
+    "ScaleFree": "config.topology",
     "Messages": "methods.base",
-    "SmallWorld": "api.topologies",
+    "SmallWorld": "config.topology",
     "Stage": "methods.base",
     "Study": "api.study",
     "Topology": "overlays.topologies",
@@ -120,7 +119,7 @@ _HOMES = {
     "load_dataset": "api.dataset",
     "modality_loss": "networks.losses",
     "partial_alignment": "methods.base",
-    "probe": "api.probing",
+    "probe": "api.result",
     "tune_process": "process",
     "write_report": "runs.reporting",
 }

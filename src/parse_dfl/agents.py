@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
+from typing import ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.text import name_key, whole
+from parse_dfl.text_form import TextForm
 
 
 class Kind(StrEnum):
@@ -105,10 +107,50 @@ class AgentSpec:
 
 
 @dataclass(frozen=True)
-class AgentMix:
-    """How many agents own which modality set, in the order written."""
+class AgentMix(TextForm):
+    """How many agents own which modality set, in the order written: ``acc=5,acc+gyro=2``."""
 
+    example: ClassVar[str] = "{'acc': 5, 'acc+gyro': 2}"
     counts: tuple[tuple[ModalitySet, int], ...]
+
+    @classmethod
+    def from_string(cls, text: str) -> Self:
+        """Read ``"acc=5,gyro=20,acc+gyro=5"``.
+
+        Raises:
+            ConfigError: a part is not ``SET=COUNT``, a count is below one, or a set is named twice.
+        """
+        counts: list[tuple[ModalitySet, int]] = []
+        for part in text.split(","):
+            names, equals, number = part.strip().partition("=")
+            count = whole(number)
+            if not equals or count is None:
+                raise ConfigError(
+                    f"{part.strip()!r} in the agent mix {text!r} is not SET=COUNT; "
+                    "write a mix like 'acc=5,gyro=5,acc+gyro=5'"
+                )
+            if not 1 <= count <= MOST_AGENTS:
+                raise ConfigError(
+                    f"{part.strip()!r} in the agent mix asks for {count} agents; use 1 or more, "
+                    f"at most {MOST_AGENTS}"
+                )
+            counts.append((modality_set(names), count))
+        _refuse_repeats([modalities for modalities, _ in counts], text)
+        return cls(tuple(counts))
+
+    @classmethod
+    def from_object(cls, value: object) -> Self | None:
+        """Return the mix of a mapping: ``{"top": 5, "top+bottom": 2}``.
+
+        Raises:
+            ConfigError: a count is no whole number above 0, or a name cannot be used.
+        """
+        if not isinstance(value, Mapping) or not value:
+            return None
+        for names, count in value.items():
+            if isinstance(count, bool) or not isinstance(count, int):
+                raise ConfigError(f"agents of {names!r} must be a whole number, not {count!r}")
+        return cls.from_string(",".join(f"{names}={count}" for names, count in value.items()))
 
     @property
     def size(self) -> int:
@@ -118,84 +160,86 @@ class AgentMix:
     @property
     def modalities(self) -> ModalitySet:
         """Every modality that some agent owns, sorted."""
-        return tuple(sorted({name for owned, _ in self.counts for name in owned}))
+        return tuple(sorted({name for modalities, _ in self.counts for name in modalities}))
 
     def agents(self, seed: int = 0) -> list[AgentSpec]:
-        """The agents, named ``acc-0``, ``acc-1``, …, ``acc+gyro-0``, …"""
+        """Return the agents, named ``acc-0``, ``acc-1``, …, ``acc+gyro-0``, …"""
         return [
-            AgentSpec(name=f"{key(owned)}-{index}", modalities=owned, seed=seed)
-            for owned, count in self.counts
+            AgentSpec(name=f"{key(modalities)}-{index}", modalities=modalities, seed=seed)
+            for modalities, count in self.counts
             for index in range(count)
         ]
 
     def __str__(self) -> str:
-        return ",".join(f"{key(owned)}={count}" for owned, count in self.counts)
-
-
-def parse_mix(text: str) -> AgentMix:
-    """Read ``"acc=5,gyro=20,acc+gyro=5"``.
-
-    Raises:
-        ConfigError: a part is not ``SET=COUNT``, a count is below one, or a set is named twice.
-    """
-    counts: list[tuple[ModalitySet, int]] = []
-    for part in text.split(","):
-        names, equals, number = part.strip().partition("=")
-        count = whole(number)
-        if not equals or count is None:
-            raise ConfigError(
-                f"{part.strip()!r} in the agent mix {text!r} is not SET=COUNT; "
-                "write a mix like 'acc=5,gyro=5,acc+gyro=5'"
-            )
-        if not 1 <= count <= MOST_AGENTS:
-            raise ConfigError(
-                f"{part.strip()!r} in the agent mix asks for {count} agents; use 1 or more, "
-                f"at most {MOST_AGENTS}"
-            )
-        counts.append((modality_set(names), count))
-    _refuse_repeats([owned for owned, _ in counts], text)
-    return AgentMix(tuple(counts))
+        return ",".join(f"{key(modalities)}={count}" for modalities, count in self.counts)
 
 
 def _refuse_repeats(sets: Sequence[ModalitySet], text: str) -> None:
-    for owned in sets:
-        if sets.count(owned) > 1:
+    for modalities in sets:
+        if sets.count(modalities) > 1:
             raise ConfigError(
-                f"{key(owned)!r} stands twice in the agent mix {text!r}; name each set once"
+                f"{key(modalities)!r} stands twice in the agent mix {text!r}; name each set once"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModalityChange:
-    """Before round ``round`` (counted from 1) ``agent`` gains or loses ``modality``."""
+class ModalityChange(TextForm):
+    """Before ``round`` (counted from 1) ``agent`` gains or loses a modality; name one of both."""
 
+    example: ClassVar[str] = "ModalityChange(round=40, agent='acc-0', gains='gyro')"
     round: int
     agent: str
-    modality: str
-    gained: bool
+    gains: str | None = None
+    loses: str | None = None
 
-
-def parse_event(text: str) -> ModalityChange:
-    """Read ``ROUND:AGENT:+MODALITY`` (gained) or ``ROUND:AGENT:-MODALITY`` (lost).
-
-    Raises:
-        ConfigError: the text is not of that form.
-    """
-    parts = text.split(":")
-    if len(parts) == 3:
-        number, agent, change = parts
-        round = whole(number)
-        if round is not None and round > 0 and agent and change[:1] in ("+", "-"):
-            return ModalityChange(
-                round=round,
-                agent=agent_key(agent),
-                modality=modality_key(change[1:], within=text),
-                gained=change[0] == "+",
+    def __post_init__(self) -> None:
+        """Check the round, and write names as keys."""
+        if (self.gains is None) == (self.loses is None):
+            raise ConfigError(
+                f"a modality change names what agent {self.agent!r} gains or what it loses, "
+                f"one of both: {self.example}"
             )
-    raise ConfigError(
-        f"{text!r} is no modality event; write ROUND:AGENT:+MODALITY or ROUND:AGENT:-MODALITY, "
-        "such as '40:acc-0:+gyro', rounds counted from 1"
-    )
+        if isinstance(self.round, bool) or not isinstance(self.round, int) or self.round < 1:
+            raise ConfigError(
+                f"round of a modality change must be 1 or more, and whole, not {self.round!r}"
+            )
+        object.__setattr__(self, "agent", agent_key(self.agent))
+        name = "loses" if self.gains is None else "gains"
+        object.__setattr__(self, name, modality_key(self.modality, within=str(self)))
+
+    @classmethod
+    def from_string(cls, text: str) -> Self:
+        """Read ``ROUND:AGENT:+MODALITY`` (gained) or ``ROUND:AGENT:-MODALITY`` (lost).
+
+        Raises:
+            ConfigError: the text is not of that form.
+        """
+        parts = text.split(":")
+        if len(parts) == 3:
+            number, agent, change = parts
+            round = whole(number)
+            if round is not None and round > 0 and agent and change[:1] in ("+", "-"):
+                name = "gains" if change[0] == "+" else "loses"
+                return cls(round=round, agent=agent, **{name: change[1:]})
+        raise ConfigError(
+            f"{text!r} is no modality event; write ROUND:AGENT:+MODALITY or "
+            "ROUND:AGENT:-MODALITY, such as '40:acc-0:+gyro', rounds counted from 1"
+        )
+
+    @property
+    def gained(self) -> bool:
+        """Whether the modality is gained, not lost."""
+        return self.gains is not None
+
+    @property
+    def modality(self) -> str:
+        """The modality that is gained or lost."""
+        name = self.loses if self.gains is None else self.gains
+        assert name is not None
+        return name
+
+    def __str__(self) -> str:
+        return f"{self.round}:{self.agent}:{'+' if self.gained else '-'}{self.modality}"
 
 
 def check_changes(

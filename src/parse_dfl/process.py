@@ -174,7 +174,7 @@ _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "m
 _PAGE_BYTES = resource.getpagesize()
 
 
-def parse_memory(text: str) -> int:
+def memory_bytes(text: str) -> int:
     """Return the bytes of a text such as ``2GiB``, ``512 MiB`` or ``3000000000``.
 
     Raises:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.agents import key
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import unknown
 from parse_dfl.overlays.mixing_matrix import spectral_gap
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig, with_values
 from parse_dfl.runs.setup import build_trial
 from parse_dfl.runs.shared_setup import Own
 from studies.ablations.encoders import Pretrained, frozen

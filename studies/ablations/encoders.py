@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from parse_dfl.agents import Kind
+from parse_dfl.config import RunConfig
 from parse_dfl.data.splits import split
 from parse_dfl.data.standardise import fit
 from parse_dfl.networks.encoders import DEFAULT_ENCODER, ENCODERS, SampleShape
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.shared_setup import load_data
 
 EPOCHS = 200

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.evaluation import evaluate
 from parse_dfl.io import to_plain
 from parse_dfl.networks.network import Outputs
 from parse_dfl.records import ComparisonRecord, GroupStatistics, LinkBytes, MethodRecord
 from parse_dfl.report.statistics import seed_values
-from parse_dfl.runs.config import RunConfig, to_dict
 from parse_dfl.runs.results import agent_scores, group_means, weighted_mean
 from parse_dfl.runs.setup import Trial, build_trial
 

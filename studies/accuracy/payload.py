@@ -5,7 +5,7 @@ Nothing is trained; a payload is known from the networks and overlays alone.
 
 from __future__ import annotations
 
-from parse_dfl.runs.config import with_values
+from parse_dfl.config import with_values
 from parse_dfl.runs.setup import build_trial
 from studies.accuracy.recipe import Cell, TopologySpec
 

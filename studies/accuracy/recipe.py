@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.data.config import DataConfig
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 from parse_dfl.errors import unknown
-from parse_dfl.runs.config import RunConfig
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "recipe.toml"

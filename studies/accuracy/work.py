@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix, key
+from parse_dfl.config import RunConfig
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from studies.accuracy.recipe import Unit
 
 
@@ -29,7 +29,7 @@ class Job:
 class Curve:
     """Accuracy over the rounds, as a listener hears it: the mean over seeds and agents."""
 
-    agents: str
+    agents: AgentMix
     points: dict[int, list[float]] = field(default_factory=dict)
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
@@ -38,7 +38,7 @@ class Curve:
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
         """Keep what was measured."""
         if accuracy:
-            counts = {"+".join(owned): count for owned, count in parse_mix(self.agents).counts}
+            counts = {key(modalities): count for modalities, count in self.agents.counts}
             total = sum(counts[group] * value for group, value in accuracy.items())
             self.points.setdefault(done, []).append(total / sum(counts.values()))
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parse_dfl.config import RunConfig
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.shared_setup import Own
 from studies.accuracy.recipe import Cell, TopologySpec
 from studies.provenance import provenance, read_result, write_result

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parse_dfl.data.config import DataConfig
-from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.runs.config import RunConfig
+from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 
 RESULTS = Path(__file__).parent / "results"
 SCRATCH = Path(os.environ.get("PARSE_DFL_SCRATCH", tempfile.gettempdir())) / "parse-dfl-conflict"

@@ -13,11 +13,9 @@ from parse_dfl import load_agent
 from parse_dfl.analysis.probing.agent_outputs import AgentOutputs
 from parse_dfl.analysis.probing.context import choose_samples
 from parse_dfl.analysis.probing.probes import is_label_bit, purity, read
-from parse_dfl.data.config import DataConfig
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.shared_setup import Own, SharedSetup, load_data
 from studies.provenance import provenance
 

@@ -10,11 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.agents import parse_mix
-from parse_dfl.data.config import DataConfig
-from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.runs.config import RunConfig
+from parse_dfl.agents import AgentMix
+from parse_dfl.config import DataConfig, OverlayConfig, RunConfig, TrainingConfig
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -60,7 +57,7 @@ def cells(recipe: Mapping[str, Any], part: str) -> Iterator[Cell]:
 
 def liars_of(recipe: Mapping[str, Any], cell: Cell) -> list[str]:
     """Return the names of a cell's attackers."""
-    mix = parse_mix(recipe["sets"][cell.set]["agents"])
+    mix = AgentMix.from_string(recipe["sets"][cell.set]["agents"])
     first, second, both = (group for group, _ in mix.counts)
     groups = {
         "one of each": [first, second],

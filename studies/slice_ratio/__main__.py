@@ -18,11 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.data.config import DataConfig
-from parse_dfl.engine.config import TrainingConfig
-from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.folder import read_json
 from studies.provenance import provenance, today, write_result
 

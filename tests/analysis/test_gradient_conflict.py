@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from parse_dfl.analysis.gradient_conflict import measure_conflict
-from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.config import NetworkConfig
 from tests.engine.plain_loop import PlainAgent
 from tests.small import federation, rows_of, run_rounds
 

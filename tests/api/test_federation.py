@@ -26,8 +26,8 @@ from parse_dfl import (
     Topology,
 )
 from parse_dfl.cli import main
+from parse_dfl.config import RunConfig, from_dict
 from parse_dfl.methods import DSGD, Clipping, Harmony, Parse
-from parse_dfl.runs.config import RunConfig, from_dict
 
 FLAGS = ["--latent=9", "--hidden=8", "--batch-size=8", "--eval-every=2", "--rounds=4", "--quiet"]
 
@@ -95,14 +95,17 @@ def test_without_arguments_it_is_what_the_command_line_has(digits):
         ({"agents": {"top": 0}}, "use 1 or more"),
         ({"agents": {"top": 2.5}}, "must be a whole number, not 2.5"),
         ({"agents": {"top": True}}, "must be a whole number, not True"),
-        ({"agents": 5}, "must map modality sets to counts"),
-        ({"agents": {}}, "must map modality sets to counts"),
+        (
+            {"agents": 5},
+            r"must be an object such as \{'acc': 5, 'acc\+gyro': 2\} or its text, not 5",
+        ),
+        ({"agents": {}}, "must be an object such as"),
         ({"partition": "dirichlt:0.3"}, "did you mean 'dirichlet"),
         ({"partition": 0.3}, r"such as Dirichlet\(0.3\)"),
         ({"partition": "dirichlet:-1"}, "concentration above 0"),
         ({"topology": "rign"}, "did you mean 'ring'"),
         ({"topology": Ring}, r"such as Regular\(degree=4\)"),
-        ({"samples_per_agent": 3.4}, r"64, a range \(16, 128\)"),
+        ({"samples_per_agent": 3.4}, r"such as 64, \(16, 128\) or"),
         ({"absence": 2}, "below 1"),
         ({"absence": "often"}, "must be a finite number, not 'often'"),
         ({"by_samples": "yes"}, "must be true or false"),
@@ -110,7 +113,7 @@ def test_without_arguments_it_is_what_the_command_line_has(digits):
         ({"test": "fraction:2"}, "between 0 and 1"),
         ({"evaluate_on": "tset"}, "did you mean 'test'"),
         ({"attackers": Attacker(agent="tpo-0", attack="scale")}, "did you mean 'top-0'"),
-        ({"attackers": [3]}, r"such as Attacker\(...\)"),
+        ({"attackers": [3]}, r"such as Attacker\(agent='acc-0'"),
         ({"changes": [ModalityChange(round=3, agent="top-0", gains="top")]}, "already has"),
         ({"encoders": {"top": "mpl"}}, "unknown encoder 'mpl'; did you mean 'mlp'"),
         ({"encoders": {"tpo": "mlp"}}, "did you mean 'top'"),
@@ -150,13 +153,13 @@ def test_data_that_do_not_fit_are_refused_when_it_is_built(digits):
         ({"optimizer": "adma"}, "did you mean 'adam'"),
         ({"robust": "cliping"}, "did you mean 'clipping'"),
         ({"robust": 3}, r"such as Clipping\(\)"),
-        ({"robust": Clipping(attackers=-1)}, "must be above 0"),
         ({"record": "conflct"}, "did you mean 'conflict'"),
         ({"dropout": True}, "must be a finite number, not True"),
         ({"split": (1, 2)}, "a list of 3"),
         ({"method": "prase"}, "did you mean 'parse'"),
         ({"method": Parse}, r"such as Parse\(\.\.\.\)"),
         ({"method": 3}, "3 is no method"),
+        ({"method": "harmony(tua=0.1)"}, "has no option 'tua'; did you mean 'tau'"),
         ({"callbacks": [3]}, "3 is no Callback"),
         ({"callbacks": 3}, "must be a list of Callback"),
         ({"out": 3}, "must be the path of a folder"),
@@ -182,7 +185,7 @@ def test_a_graph_of_the_users_own(digits, quick):
         frozenset(("top-0", "top-1")),
         frozenset(("top-1", "top-2")),
     }
-    assert result.summary.config["overlay"]["topology"] == "networkx graph 'chain'"
+    assert result.summary.config["overlay"]["topology"] == "own:networkx graph 'chain'"
     with pytest.raises(OverlayError, match="no edge for top-3"):
         Federation(digits, {"top": 4}, topology=graph)
 
@@ -267,7 +270,16 @@ def test_notes_go_to_callbacks_and_to_the_log(federation, quick, caplog):
     federation.fit("local", callbacks=[Notes()], lr=1e30, optimizer="sgd", **quick)
     assert any("have diverged by round" in text for text in Notes.texts)
     assert [record.getMessage() for record in caplog.records] == Notes.texts
-    assert {record.name for record in caplog.records} == {"parse_dfl"}
+    assert {record.name for record in caplog.records} == {"parse_dfl.runs"}
+
+
+def test_early_stopping_keeps_what_did_best_on_validation_samples(digits, quick):
+    federation = Federation(digits, {"top": 2}, samples_per_agent=16, evaluate_on="validation")
+    settings = {**quick, "eval_every": 1, "eval_samples": 9999, "lr": 2.0, "optimizer": "sgd"}
+    last = federation.fit("local", **settings)
+    kept = federation.fit("local", keep_best=True, **settings)
+    assert kept.accuracy == pytest.approx(last.curves.groupby("round")["accuracy"].mean().max())
+    assert kept.accuracy >= last.accuracy
 
 
 class Unplugged(Exception):

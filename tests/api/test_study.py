@@ -110,6 +110,21 @@ def test_a_method_of_the_users_own_among_them(federation, quick, digits):
     assert mine_result.accuracy == parse.accuracy
     assert mine_result.agents["top-0"].predict({"top": digits["top"][:5]}).shape == (5,)
     assert [heard for heard in ears.heard if heard == "end"] == ["end", "end"]
+    assert mine_result.summary.config["method"] == "own:mine"
+    assert mine_result.method == "mine"
+
+
+def test_settings_of_one_method_are_told_apart(federation, quick):
+    methods = [Parse(), Parse(contrastive_weight=0.3), Parse(contrastive_weight=0.3, lr=0.01)]
+    study = compare(federation, methods, seeds=[0], **quick)
+    names = ["parse", "parse(contrastive_weight=0.3)", "parse(contrastive_weight=0.3,lr=0.01)"]
+    assert study.methods == names
+    (weighted,) = study.results[names[1]]
+    alone = federation.fit(methods[1], **quick)
+    assert weighted.accuracy == alone.accuracy
+    assert study.difference(methods[1], "parse").one == names[1]
+    assert len(weighted.agents["top-0"].predict({"top": federation.data["top"][:3]})) == 3
+    assert weighted.summary.config["method"] == names[1]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,7 @@ def test_a_method_of_the_users_own_among_them(federation, quick, digits):
     [
         ([], {}, "no method to compare"),
         (3, {}, "must be a list"),
-        (["parse", Parse(contrastive_weight=0.3)], {}, "two methods are called 'parse'"),
+        (["parse", Parse()], {}, "two methods are called 'parse'"),
         (["prase"], {}, "did you mean 'parse'"),
         (["parse"], {"seeds": []}, "seeds are empty"),
         (["parse"], {"seeds": [0, 0]}, "name 0 twice"),

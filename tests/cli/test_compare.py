@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parse_dfl.cli import main
-from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.runs.resuming import claim
 
 

@@ -12,12 +12,12 @@ from rich.console import Console
 from parse_dfl.cli import main
 from parse_dfl.cli.node import _Log
 from parse_dfl.cli.node_status import show, status_table
+from parse_dfl.config import RunConfig
 from parse_dfl.errors import ConfigError, IdentityError
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import load_identity
 from parse_dfl.peers.round_sync import RoundStats, Stop
 from parse_dfl.peers.status import RoundReport
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.folder import locked
 from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.runs.run import check_engine

@@ -7,7 +7,7 @@ import pytest
 
 from parse_dfl.cli import main
 from parse_dfl.cli.output import default_out
-from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.runs.resuming import claim
 
 

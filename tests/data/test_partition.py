@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
+from parse_dfl.config import SampleCounts
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.data.partition import partition, shard_sizes
 from parse_dfl.errors import ConfigError, DataError
 
-AGENTS = parse_mix("acc=2,acc+gyro=3").agents()
+AGENTS = AgentMix.from_string("acc=2,acc+gyro=3").agents()
 
 
 def sizes(request, agents=AGENTS, seed=0):
-    return shard_sizes(agents, request, np.random.default_rng(seed)).tolist()
+    return shard_sizes(agents, SampleCounts.of(request), np.random.default_rng(seed)).tolist()
 
 
 def test_one_number():
@@ -28,7 +29,7 @@ def test_per_modality_set():
 
 
 def test_range_is_drawn_log_uniformly():
-    drawn = np.array(sizes("16..128", parse_mix("m=4000").agents()))
+    drawn = np.array(sizes("16..128", AgentMix.from_string("m=4000").agents()))
     assert (drawn.min(), drawn.max()) == (16, 128)
     assert abs(np.log2(drawn).mean() - 5.5) < 0.1
     assert sizes("16..128") == sizes("16..128") != sizes("16..128", seed=1)
@@ -62,7 +63,7 @@ DATA = from_mapping(
     "mine", {"m": np.arange(600)}, np.arange(600) % 6, subject=np.arange(600) // 6 % 20
 )
 POOL = np.arange(100, 600)
-PARTITION_AGENTS = parse_mix("a=2,a+b=3").agents()
+PARTITION_AGENTS = AgentMix.from_string("a=2,a+b=3").agents()
 
 
 def assert_sound(shards, pool):
@@ -98,7 +99,9 @@ def test_dirichlet_gives_the_asked_size_without_repeats(alpha, size, seed):
 
 def test_dirichlet_skews_more_the_smaller_alpha_is():
     def largest_share(alpha):
-        shards = partition(DATA, POOL, parse_mix("a=30").agents(), f"dirichlet:{alpha}", 30)
+        shards = partition(
+            DATA, POOL, AgentMix.from_string("a=30").agents(), f"dirichlet:{alpha}", 30
+        )
         return np.mean([np.bincount(DATA.label[shard]).max() / 30 for shard in shards])
 
     assert largest_share(0.05) > 0.8
@@ -146,7 +149,9 @@ def test_unequal_sizes():
 
 def test_ten_thousand_agents_take_no_more_than_seconds():
     began = time.perf_counter()
-    shards = partition(DATA, POOL, parse_mix("a=10000").agents(), "dirichlet:0.3", "16..64")
+    shards = partition(
+        DATA, POOL, AgentMix.from_string("a=10000").agents(), "dirichlet:0.3", "16..64"
+    )
     assert time.perf_counter() - began < 5
     assert len(shards) == 10_000
 
@@ -168,7 +173,7 @@ def test_more_agents_than_samples_or_subjects():
     with pytest.raises(DataError, match="5 agents cannot share 3 training samples"):
         partition(DATA, POOL[:3], PARTITION_AGENTS)
     with pytest.raises(DataError, match="21 agents cannot share 20 subjects"):
-        partition(DATA, POOL, parse_mix("a=21").agents(), "subject")
+        partition(DATA, POOL, AgentMix.from_string("a=21").agents(), "subject")
     with pytest.raises(DataError, match="no agents"):
         partition(DATA, POOL, [])
 

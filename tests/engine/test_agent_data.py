@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.agents import Kind, parse_mix
+from parse_dfl.agents import AgentMix, Kind
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.data.standardise import fit
 from parse_dfl.engine.agent_data import AgentData, StackData, TensorData
 from parse_dfl.engine.agent_stack import log_prior
 from parse_dfl.engine.gossip_standardisation import agree
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from tests.small import federation
 
 
@@ -53,7 +53,7 @@ def test_a_narrow_type_rounds_after_standardisation():
 
 
 def two_owners():
-    agents = parse_mix("a=2").agents()
+    agents = AgentMix.from_string("a=2").agents()
     return [AgentData(agent, np.arange(20) + 20 * i) for i, agent in enumerate(agents)]
 
 
@@ -66,7 +66,7 @@ def test_a_unit_or_an_offset_changes_nothing_of_what_is_trained_on(rule, unit, o
     for data in (columns(), columns(unit, offset)):
         shards = two_owners()
         if rule == "agreed":
-            shards, _ = agree(data, shards, parse_topology("ring"))
+            shards, _ = agree(data, shards, Topology.of("ring"))
         tensors = TensorData(data, torch.device("cpu"), torch.float32)
         found.append(StackData(tensors, shards).inputs["a"])
     assert torch.allclose(found[0], found[1], atol=1e-5)

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import METHODS
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent, save_agent, trained_agent
 from parse_dfl.engine.checkpoint import read_tensors, write_tensors
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
-from parse_dfl.methods.names import METHODS
 from parse_dfl.methods.parse import ParseOptions, parse_method
-from parse_dfl.networks.config import NetworkConfig
 from tests.small import federation, run_rounds, small_data
 
 METHODS_TO_SAVE = [*METHODS, "parse@hybrid"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.networks.config import NetworkConfig
+from parse_dfl.config import NetworkConfig
 from tests.engine.plain_loop import PlainLoop
 from tests.small import federation, rows_of, run_rounds, small_data, small_shards
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.byzantine import parse_attacker
+from parse_dfl.byzantine import Attacker
 from parse_dfl.engine.gossip import Gossip, InProcessChannel, Payload, attack
 from tests.small import federation, rows_of, run_rounds
 
@@ -13,15 +13,15 @@ HONEST = torch.tensor([3.0, -4.0], dtype=torch.float64)
 
 
 def test_what_liars_send():
-    assert attack(parse_attacker("a-0:sign-flip"), HONEST).tolist() == [-3, 4]
-    assert attack(parse_attacker("a-0:scale"), HONEST).tolist() == [30, -40]
-    noise = attack(parse_attacker("a-0:random:2"), torch.full((4000,), 3.0), "round", 1)
+    assert attack(Attacker.from_string("a-0:sign-flip"), HONEST).tolist() == [-3, 4]
+    assert attack(Attacker.from_string("a-0:scale"), HONEST).tolist() == [30, -40]
+    noise = attack(Attacker.from_string("a-0:random:2"), torch.full((4000,), 3.0), "round", 1)
     assert float(noise.std()) == pytest.approx(6, rel=0.05)
     assert float(noise.mean()) == pytest.approx(0, abs=0.4)
 
 
 def test_random_lies_repeat_and_differ_by_round():
-    attacker = parse_attacker("a-0:random")
+    attacker = Attacker.from_string("a-0:random")
     first, again, other = (attack(attacker, HONEST, number) for number in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

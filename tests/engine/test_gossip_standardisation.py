@@ -7,27 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parse_dfl.agents import Kind, parse_mix
+from parse_dfl.agents import AgentMix, Kind
 from parse_dfl.data.standardise import Moments, fit
 from parse_dfl.engine.gossip import BYTES_PER_NUMBER
 from parse_dfl.engine.gossip_standardisation import STEPS, agree, merge_rows
 from parse_dfl.overlays.mixing_matrix import metropolis
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from tests.small import small_data, small_shards
 
-RING = parse_topology("ring")
+RING = Topology.of("ring")
 
 
 def federation(mix="a=3,a+b=3", seeds=(0, 1), sizes=(12, 30)):
     data = small_data({"a": (3,), "b": (6, 2)})
-    agents = [agent for seed in seeds for agent in parse_mix(mix).agents(seed)]
+    agents = [agent for seed in seeds for agent in AgentMix.from_string(mix).agents(seed)]
     return data, small_shards(agents, data, sizes)
 
 
 @pytest.mark.parametrize("topology", ["ring", "one-peer-exponential", "random-matching"])
 def test_all_owners_of_a_federation_get_the_statistics_of_their_union(topology):
     data, shards = federation()
-    agreed, _ = agree(data, shards, parse_topology(topology))
+    agreed, _ = agree(data, shards, Topology.of(topology))
     for modality, owners in (("a", 6), ("b", 3)):
         for seed in (0, 1):
             own = [s for s in agreed if s.agent.seed == seed and modality in s.agent.modalities]
@@ -76,6 +76,6 @@ def test_merging_moments_is_mixing_their_sums(members, seed):
     values = [rng.normal(rng.normal(), 1, (rng.integers(1, 9), 3)) for _ in range(members)]
     rows = np.stack([Moments.of(own, Kind.VECTOR).row() for own in values])
     names = [str(number) for number in range(members)]
-    mixing = metropolis(parse_topology("ring").edges(names, round=1, seed=0, label="a"))
+    mixing = metropolis(Topology.of("ring").edges(names, round=1, seed=0, label="a"))
     mixed_sums = mixing.dense() @ np.stack([sums(row) for row in rows])
     np.testing.assert_allclose([sums(row) for row in merge_rows(rows, mixing)], mixed_sums)

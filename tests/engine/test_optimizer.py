@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from parse_dfl import torch_internals
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
 from parse_dfl.branches import Branch
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine import agent_stack
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.optimizer import (
     LAST,
     RowOptimizer,
@@ -101,7 +101,7 @@ def test_a_checkpoint_remembers_the_way():
 
 
 OF_AGENT = {"a+b-0": 1.0, "a+b-1": 0.3, "a+b-2": 0.3, "a+b-3": 0.0, "a+b-4": 2.0}
-AGENTS = parse_mix("a+b=5").agents(0)
+AGENTS = AgentMix.from_string("a+b=5").agents(0)
 
 
 def method_with(rate):

@@ -8,8 +8,8 @@ from torch import nn
 from torch._inductor.exc import InvalidCxxCompiler
 
 from parse_dfl import torch_internals
+from parse_dfl.config import NetworkConfig
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.config import NetworkConfig
 from tests.small import federation, run_rounds
 
 METHODS = (

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from parse_dfl.agents import AgentSpec, pairs
 from parse_dfl.branches import Branch
+from parse_dfl.config.methods import SHARING_RULES
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import AVERAGE, RULES, Average, Method, Stage, nothing
-from parse_dfl.methods.names import RULES as NAMED
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
@@ -84,7 +84,7 @@ def test_a_stage_averages_and_learns_at_the_full_rate_unless_it_says_otherwise()
 
 METHODS = [
     "parse", "dsgd-hybrid", "harmony", "sheaf-dmfl", "gradient-surgery", "oracle",
-    *(f"parse@{rule}" for rule in NAMED),
+    *(f"parse@{rule}" for rule in SHARING_RULES),
 ]  # fmt: skip
 SETS = st.frozensets(st.sampled_from("abc"), min_size=1).map(lambda names: tuple(sorted(names)))
 FEDERATIONS = st.lists(SETS, min_size=1, max_size=5).map(
@@ -143,7 +143,7 @@ def test_parse_shares_each_branch_among_all_its_owners(agents):
     assert found == expected
 
 
-@pytest.mark.parametrize("rule", NAMED)
+@pytest.mark.parametrize("rule", SHARING_RULES)
 def test_unimodal_agents_never_own_synergy_under_any_rule(rule):
     assert not any("synergy" in name for name in labels(f"parse@{rule}", "a"))
 
@@ -172,4 +172,4 @@ def test_the_rules_on_the_parse_network_are_the_control():
 
 
 def test_every_rule_that_a_name_stands_for_exists():
-    assert set(NAMED.values()) == set(RULES)
+    assert set(SHARING_RULES.values()) == set(RULES)

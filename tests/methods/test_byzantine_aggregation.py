@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parse_dfl.byzantine import Averaging, Balance, RobustRule
 from parse_dfl.errors import OverlayError
 from parse_dfl.methods.base import AVERAGE
 from parse_dfl.methods.byzantine_aggregation import edge_distances, robust_method, robust_rule
-from parse_dfl.methods.byzantine_rules import parse_robust
 from parse_dfl.methods.dsgd import dsgd
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from tests.federation import GivenRows, mixing_over
@@ -18,7 +18,7 @@ RULES = ("clipping", "clipping:radius=0.5", "balance:gamma=0.6", "trimmed-mean")
 
 
 def rule_of(text):
-    return robust_rule(parse_robust(text))
+    return robust_rule(RobustRule.from_string(text))
 
 
 def random_rows(size, width=6, seed=0):
@@ -186,6 +186,6 @@ def test_distances_one_by_one_and_all_at_once(monkeypatch, dense):
 
 def test_the_rule_takes_the_place_of_averaging_everywhere():
     method = dsgd("dsgd-task")
-    assert robust_method(method, "none") is method
-    robust = robust_method(method, "balance")
+    assert robust_method(method, Averaging()) is method
+    robust = robust_method(method, Balance())
     assert str(robust.stages[0].averaging) == "balance of gamma=1"

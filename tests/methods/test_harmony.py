@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from parse_dfl.config.methods import Harmony
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.harmony import AverageAlike, harmony
-from parse_dfl.methods.options import HarmonyOptions
 from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE = 4
@@ -23,7 +23,7 @@ def exchanged(tau, drifts=DRIFTS):
 
 
 def run(rounds=4, steps=None, **options):
-    method = harmony(HarmonyOptions(**{"first_stage": 0.5} | options))
+    method = harmony(Harmony(**{"first_stage": 0.5} | options))
     simulator = tiny_simulator(method, rounds=rounds, topology="full", schedule="constant")
     for _ in range(rounds if steps is None else steps):
         simulator.step()
@@ -57,12 +57,12 @@ def test_no_tau_averages_nothing_and_a_large_one_everything():
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 2.0])
 def test_each_stage_needs_a_share_of_the_rounds(share):
-    with pytest.raises(ConfigError, match="first_stage must be above 0 and below 1"):
-        harmony(HarmonyOptions(first_stage=share))
+    with pytest.raises(ConfigError, match="first_stage of harmony must be above 0 and below 1"):
+        harmony(Harmony(first_stage=share))
 
 
 def test_the_first_stage_takes_its_share_of_the_rounds():
-    method = harmony(HarmonyOptions(first_stage=0.7))
+    method = harmony(Harmony(first_stage=0.7))
     assert method.stage_bounds(10) == [(1, 7), (8, 10)]
 
 
@@ -110,7 +110,7 @@ def test_encoders_are_fine_tuned_at_the_lower_rate():
 
 
 def test_stage_one_predicts_by_the_mean_of_modalities_stage_two_by_the_fusion_head():
-    first, second = harmony(HarmonyOptions()).stages
+    first, second = harmony(Harmony()).stages
     simulator = run(steps=0)
     stack = simulator.layout.stacks[-1]
     outputs = stack.network(stack.data.inputs)

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import ParseAdaptive, ParseOptions
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import trained_agent
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import hybrid
-from parse_dfl.methods.options import AdaptiveOptions, ParseOptions
 from parse_dfl.methods.parse import (
     gated,
     oracle,
@@ -18,7 +19,6 @@ from parse_dfl.methods.parse import (
     parse_objective,
     ungated,
 )
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.layers import Dropout
 from parse_dfl.networks.losses import (
     Batch,
@@ -264,7 +264,7 @@ def gradients(numbers):
         torch.zeros(1, 3),
         torch.tensor([numbers]),
     )
-    parse_adaptive(AdaptiveOptions(hold_out=4)).stages[0].objective(
+    parse_adaptive(ParseAdaptive(hold_out=4)).stages[0].objective(
         network(inputs), batch
     ).sum().backward()
     return {
@@ -308,7 +308,7 @@ def test_a_modality_that_is_noise_is_trusted_less():
 
 def test_too_large_a_share_cannot_be_held_out():
     with pytest.raises(ConfigError, match="option hold_out must be at least 2, not 1"):
-        parse_adaptive(AdaptiveOptions(hold_out=1))
+        parse_adaptive(ParseAdaptive(hold_out=1))
 
 
 def test_centralised_training_keeps_all_rows_of_a_branch_bit_equal():

@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import PRICES, ParseFaithful
 from parse_dfl.data.built_in import SyntheticConfig, synthetic
 from parse_dfl.engine.evaluation import forward_chunks
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.options import PRICES, FaithfulOptions
 from parse_dfl.methods.parse_faithful import (
     faithful_objective,
     parse_faithful,
 )
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.faithful import FaithfulNetwork
 from parse_dfl.networks.losses import Batch, cross_entropy, gaussian_kl, shared_variation
 from tests.federation import CLASSES, WIDTHS, agent, thetas, tiny_blueprint, tiny_simulator
@@ -37,7 +37,7 @@ def batch():
 
 
 def loss(outputs, **options):
-    return faithful_objective(FaithfulOptions(**FREE | options))(outputs, batch())
+    return faithful_objective(ParseFaithful(**FREE | options))(outputs, batch())
 
 
 def test_without_prices_the_loss_is_the_cross_entropy_of_what_is_staged():
@@ -50,7 +50,7 @@ def test_without_prices_the_loss_is_the_cross_entropy_of_what_is_staged():
 @pytest.mark.parametrize("kinds", [["redundant"], ["redundant", "unique"]])
 def test_slices_whose_turn_has_not_come_have_no_loss(kinds):
     outputs = said("a+b")
-    found = faithful_objective(FaithfulOptions(), kinds)(outputs, batch()).sum()
+    found = faithful_objective(ParseFaithful(), kinds)(outputs, batch()).sum()
     means = {name: outputs.means[name] for name in (*outputs.sides, "unique.a", "redundant.a")}
     gradients = torch.autograd.grad(found, list(means.values()), allow_unused=True)
     reached = {name for name, each in zip(means, gradients, strict=True) if each is not None}
@@ -89,12 +89,12 @@ def test_every_slice_pays_its_own_price():
 
 
 def test_slices_learn_in_their_order_and_r_is_cheap_at_first():
-    method = parse_faithful(FaithfulOptions(early=0.1))
+    method = parse_faithful(ParseFaithful(early=0.1))
     assert method.stage_bounds(9) == [(1, 3), (4, 6), (7, 9)]
     outputs = said("a+b")
-    options = FaithfulOptions()
+    options = ParseFaithful()
     expected = [
-        faithful_objective(FaithfulOptions(agreement=0.12), ["redundant"]),
+        faithful_objective(ParseFaithful(agreement=0.12), ["redundant"]),
         faithful_objective(options, ["redundant", "unique"]),
         faithful_objective(options),
     ]

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from parse_dfl.config.methods import METHODS, SHARING_RULES
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.names import METHODS, RULES
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
 from tests.federation import tiny_simulator
 
-NAMES = [*METHODS, *(f"parse@{rule}" for rule in RULES)]
+NAMES = [*METHODS, *(f"parse@{rule}" for rule in SHARING_RULES)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,11 +45,15 @@ def test_options_reach_their_method():
         ("dsgd-task", {"tau": 1}, "method 'dsgd-task' has no option 'tau'; it has none"),
         ("harmony", {"tau": "big"}, "option tau of harmony must be a number, not 'big'"),
         ("harmony", {"tau": True}, "option tau of harmony must be a number, not True"),
-        ("parse", {"temperature": 0.0}, "option temperature must be above 0, not 0"),
-        ("parse", {"head_weight": -1}, "option head_weight must be at least 0, not -1"),
-        ("harmony", {"tau": float("nan")}, "option tau must be at least 0, not nan"),
-        ("sheaf-dmfl", {"edge_width": 0}, "option edge_width must be at least 1, not 0"),
-        ("harmony", {"first_stage": 1.0}, r"first_stage must be above 0 and below 1, not 1"),
+        ("parse", {"temperature": 0.0}, "temperature of parse must be above 0, not 0"),
+        ("parse", {"head_weight": -1}, "head_weight of parse must be at least 0, not -1"),
+        ("harmony", {"tau": float("nan")}, "tau of harmony must be a finite number, not nan"),
+        ("sheaf-dmfl", {"edge_width": 0}, "edge_width of sheaf-dmfl must be at least 1, not 0"),
+        (
+            "harmony",
+            {"first_stage": 1.0},
+            r"first_stage of harmony must be above 0 and below 1, not 1",
+        ),
         ("sheaf-dmfl", {"edge_width": 2.5}, "edge_width of sheaf-dmfl must be a whole number"),
         ("sheaf-dmfl", {"edge_width": float("inf")}, "must be a whole number, not inf"),
     ],

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.config.methods import SheafDMFL
 from parse_dfl.errors import ConfigError
-from parse_dfl.methods.options import SheafOptions
 from parse_dfl.methods.sheaf import SheafCoupling
 from tests.federation import GivenRows, mixing_over, thetas, tiny_simulator
 
 SIZE, COLUMNS, WIDTH = 5, 6, 3
-OPTIONS = SheafOptions(head_step=0.1, map_step=0.05, edge_width=WIDTH)
+OPTIONS = SheafDMFL(head_step=0.1, map_step=0.05, edge_width=WIDTH)
 
 
 def rows(seed=0):
@@ -68,7 +68,7 @@ def test_small_steps_of_heads_or_maps_lower_the_energy(head_step, map_step):
     mixing = mixing_over(SIZE)
     own = shaken(rows(), mixing)
     before = energy(own.params, own.memory["maps"], mixing)
-    options = SheafOptions(head_step=head_step, map_step=map_step, edge_width=WIDTH)
+    options = SheafDMFL(head_step=head_step, map_step=map_step, edge_width=WIDTH)
     after = step(own, mixing, options)
     assert energy(after, own.memory["maps"], mixing) < before
 

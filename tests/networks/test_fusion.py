@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from parse_dfl.config import FUSIONS
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.config import FUSIONS
 from parse_dfl.networks.fusion import check_fusion, fusion_operator
 from tests.federation import assert_same_by_rows, rows_module
 

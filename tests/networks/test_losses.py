@@ -9,7 +9,7 @@ import torch
 from torch.autograd import gradcheck
 from torch.nn import functional
 
-from parse_dfl.methods.options import ParseOptions
+from parse_dfl.config.methods import ParseOptions
 from parse_dfl.methods.parse import parse_objective
 from parse_dfl.networks.losses import (
     Batch,

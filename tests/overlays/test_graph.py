@@ -16,7 +16,7 @@ from parse_dfl.overlays.graph import (
     order,
     ranking,
 )
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 
 
 def test_tidy_turns_sorts_and_drops_loops_and_repeats():
@@ -92,20 +92,20 @@ def links(topology, members):
 
 
 def test_a_file_is_read_with_comments_and_repeats(graph_file):
-    topology = parse_topology(graph_file("# who knows whom\na b\n\nb c  # again below\nc b\na a\n"))
+    topology = Topology.of(graph_file("# who knows whom\na b\n\nb c  # again below\nc b\na a\n"))
     assert links(topology, ["c", "b", "a"]) == {frozenset("ab"), frozenset("bc")}
     assert topology.name.startswith("file:")
     assert not topology.time_varying
 
 
 def test_a_branch_sees_the_links_between_its_owners(graph_file):
-    topology = parse_topology(graph_file("a b\nb c\nc d\n"))
+    topology = Topology.of(graph_file("a b\nb c\nc d\n"))
     assert links(topology, ["b", "a"]) == {frozenset("ab")}
     assert links(topology, ["c"]) == set()
 
 
 def test_owners_that_are_cut_off_are_named_in_a_warning(graph_file):
-    topology = parse_topology(graph_file("a b\nb c\n"))
+    topology = Topology.of(graph_file("a b\nb c\n"))
     message = r"overlay 'acc/backbone': graph file .* 2 owners in 2 separate parts; no way leads"
     with pytest.warns(OverlayWarning, match=message):
         assert links(topology, ["a", "c"]) == set()
@@ -121,35 +121,35 @@ def test_owners_that_are_cut_off_are_named_in_a_warning(graph_file):
 )
 def test_bad_files_are_refused(graph_file, text, message):
     with pytest.raises(OverlayError, match=message):
-        parse_topology(graph_file(text))
+        Topology.of(graph_file(text))
 
 
 def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(OverlayError, match=r"cannot read graph file .*: No such file"):
-        parse_topology(f"file:{tmp_path / 'none'}")
+        Topology.of(f"file:{tmp_path / 'none'}")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OverlayError, match="it is not text in UTF-8"):
-        parse_topology(f"file:{tmp_path / 'binary'}")
+        Topology.of(f"file:{tmp_path / 'binary'}")
 
 
 def test_a_graph_must_be_one_over_the_agents_of_the_run(graph_file):
-    topology = parse_topology(graph_file("acc-0 acc-1\nacc-1 acc-2\n"))
+    topology = Topology.of(graph_file("acc-0 acc-1\nacc-1 acc-2\n"))
     topology.check(["acc-0", "acc-1", "acc-2"])
     with pytest.raises(OverlayError, match=r"unknown agents acc-2; did you mean .*known: "):
         topology.check(["acc-0", "acc-1"])
     with pytest.raises(OverlayError, match="is not connected: no edge for acc-3"):
         topology.check(["acc-0", "acc-1", "acc-2", "acc-3"])
-    parse_topology("ring").check(["anyone"])
+    Topology.of("ring").check(["anyone"])
 
 
 def test_long_lists_of_names_are_cut(graph_file):
     star = "".join(f"hub agent-{index:02}\n" for index in range(12))
     with pytest.raises(OverlayError, match=r"agent-07 and 4 more; known: hub"):
-        parse_topology(graph_file(star)).check(["hub"])
+        Topology.of(graph_file(star)).check(["hub"])
 
 
 def test_a_networkx_graph_is_used_by_its_nodes_names():
-    topology = parse_topology(nx.path_graph(["a", "b", "c"]))
+    topology = Topology.of(nx.path_graph(["a", "b", "c"]))
     assert links(topology, ["a", "b", "c"]) == {frozenset("ab"), frozenset("bc")}
 
 
@@ -157,8 +157,8 @@ def test_bad_networkx_graphs_are_refused():
     apart = nx.Graph([("a", "b")], name="mine")
     apart.add_node("c")
     with pytest.raises(OverlayError, match=r"'mine' is not connected.*cut off from most are c"):
-        parse_topology(apart)
+        Topology.of(apart)
     with pytest.raises(OverlayError, match=r"is directed; give graph\.to_undirected"):
-        parse_topology(nx.DiGraph([("a", "b")]))
+        Topology.of(nx.DiGraph([("a", "b")]))
     with pytest.raises(OverlayError, match="holds no edge"):
-        parse_topology(nx.Graph())
+        Topology.of(nx.Graph())

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parse_dfl.config.topology import TOPOLOGY_RULES
 from parse_dfl.errors import ConfigError
 from parse_dfl.overlays import mixing_matrix as mixing_module
 from parse_dfl.overlays.graph import OverlayWarning
@@ -17,7 +18,7 @@ from parse_dfl.overlays.mixing_matrix import (
     metropolis_weight,
     spectral_gap,
 )
-from parse_dfl.overlays.topologies import TOPOLOGY_SPECS, parse_topology
+from parse_dfl.overlays.topologies import Topology
 
 DEVICES = [
     "cpu",
@@ -29,7 +30,7 @@ DEVICES = [
 
 def mixing_of(text, size):
     members = [f"agent-{index}" for index in range(size)]
-    topology = parse_topology(text)
+    topology = Topology.of(text)
     return metropolis(topology.edges(members, round=0, seed=0, label="acc/backbone"))
 
 
@@ -135,8 +136,9 @@ def test_the_gap_of_a_long_ring():
     assert spectral_gap(mixing_of("ring", 3000)) == pytest.approx(gap, rel=1e-4)
 
 
-DIRECTED = [name for name, recipe in TOPOLOGY_SPECS.items() if recipe.directed]
-UNDIRECTED = [name for name in TOPOLOGY_SPECS if name not in DIRECTED]
+NAMES = [name for name in TOPOLOGY_RULES if name not in ("file", "own")]
+DIRECTED = [name for name in NAMES if Topology.of(name).directed]
+UNDIRECTED = [name for name in NAMES if name not in DIRECTED]
 
 quick = settings(deadline=None, max_examples=80)
 sizes = st.integers(1, 12)
@@ -146,7 +148,7 @@ def edges_of(text, size, at=0):
     members = [f"agent-{index}" for index in range(size)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OverlayWarning)
-        return parse_topology(text).edges(members, round=at, seed=0, label="acc/backbone")
+        return Topology.of(text).edges(members, round=at, seed=0, label="acc/backbone")
 
 
 def is_doubly_stochastic(matrix):

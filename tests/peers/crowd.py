@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from parse_dfl.runs.config import RunConfig, with_values
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.runs.launcher import Launcher
 
 PATIENCE_S = 240.0

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from parse_dfl.config import PeerConfig
 from parse_dfl.engine.gossip_standardisation import agree
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.agreement import MomentsAgreement
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.delivery import Receiver, Sender
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.messages import Header, Schema, encode
@@ -64,7 +64,7 @@ class Peer:
             Sender(transport, TOPICS, identity, kept_rounds=settings.window, resend_s=1.0),
             Receiver(transport, everybody, self.validator, TOPICS, name, Condition(), settings),
             self.validator,
-            parse_topology(topology),
+            Topology.of(topology),
             steps=STEPS,
         )
         self.thread = Thread(target=self._agree, args=(set(),), daemon=True)
@@ -91,7 +91,7 @@ def start(names=NAMES, network=None, **options):
 
 
 def simulated(peers, topology="ring"):
-    return agree(DATA, [peer.shard for peer in peers], parse_topology(topology), STEPS)
+    return agree(DATA, [peer.shard for peer in peers], Topology.of(topology), STEPS)
 
 
 def assert_as_simulated(peers, topology="ring"):

@@ -9,12 +9,11 @@ from threading import Thread
 
 import pytest
 
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.errors import IdentityError, PeerError
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers import certificates
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.compatibility import class_terms
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.node import Node, NodeSettings

@@ -10,7 +10,7 @@ import torch
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
-from parse_dfl.peers.config import PeerConfig
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.delivery import Inbox, Receiver, Sender, State, States
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.membership import Neighbours

@@ -7,12 +7,11 @@ import errno
 import pytest
 import torch
 
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.checkpoint import write_tensors
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import CheckpointError, IdentityError
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.messages import decode
 from parse_dfl.peers.node import CHECKPOINT, Node, NodeSettings, StateFile

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parse_dfl.config import PeerConfig
 from parse_dfl.peers.authority import Reason, Rejected
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.round_sync import (
     NewerRounds,
     RoundPacer,

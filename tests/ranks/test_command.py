@@ -17,7 +17,7 @@ from parse_dfl.ranks.rule_exchange import ShardedExchanger
 
 import parse_dfl
 from parse_dfl.cli import main
-from parse_dfl.runs.config import load_toml
+from parse_dfl.config import load_toml
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import resume_run, run
 from tests.ranks.rank_pool import together

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.halo_exchange import Halo, RowExchange, RowTransfer, place
 
 
@@ -79,7 +79,7 @@ TOPOLOGIES = ("ring", "full", "chordal-ring", "exponential", "one-peer-exponenti
 
 def mixing_of(topology, size, absent=()):
     members = [f"m{i}" for i in range(size)]
-    edges = parse_topology(topology).edges(members, round=1, seed=0, label="x")
+    edges = Topology.of(topology).edges(members, round=1, seed=0, label="x")
     away = np.isin(np.arange(size), list(absent))
     return metropolis(edges).drop_nodes(away)
 

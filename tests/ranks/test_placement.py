@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
 from parse_dfl.networks.network import Network, Outputs
 from parse_dfl.ranks.placement import CROWDED, Ownership, Work, cut_weight, partition_graph
 from tests.small import small_data, small_network_spec, small_shards
@@ -100,7 +100,7 @@ class Twice(Network):
 
 def test_the_work_of_an_agent_is_its_products_and_its_parameters():
     data = small_data()
-    shards = small_shards(parse_mix("a=2,a+b=1").agents(0), data, [12])
+    shards = small_shards(AgentMix.from_string("a=2,a+b=1").agents(0), data, [12])
     ownership = Ownership(shards, Twice, small_network_spec(data))
     alone, _, both = (ownership.work[agent] for agent in ownership.agents)
     assert alone == Work(forward=2 * (3 * 5 + 5 * 3), parameters=3 * 5 + 5 + 5 * 3 + 3)

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.runs.callbacks import SILENT
-from parse_dfl.runs.config import RunConfig, with_values
 
 SMALL = {
     "agents": "top=2,bottom=2,bottom+top=2",

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from parse_dfl.analysis.probing.config import AuditConfig
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
@@ -17,7 +18,6 @@ from parse_dfl.report.load import read_run
 from parse_dfl.report.page import tables_of
 from parse_dfl.report.tables.measurements import read_audit
 from parse_dfl.runs.audit import audit_run
-from parse_dfl.runs.config import RunConfig, with_values
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own
 

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from parse_dfl.agents import parse_mix
+from parse_dfl.agents import AgentMix
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.errors import ConfigError, DataError
 from parse_dfl.networks.network import slice_widths
 from parse_dfl.runs.auto_split import propose_split, ratio_of
-from parse_dfl.runs.config import RunConfig, with_values
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, SharedSetup
 
@@ -34,7 +34,7 @@ def bits_data(what):
 def shards(mix="a=1,a+b=2", samples=400):
     return [
         AgentData(agent, np.arange(800)[number::3][:samples])
-        for number, agent in enumerate(parse_mix(mix).agents())
+        for number, agent in enumerate(AgentMix.from_string(mix).agents())
     ]
 
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import RunConfig, TrainingConfig
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs import recorder, shared_setup
-from parse_dfl.runs.compare import compare, method_config
-from parse_dfl.runs.config import RunConfig
+from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own
@@ -126,13 +125,13 @@ def test_other_settings_are_refused(folder, small):
 
 def test_each_method_may_have_its_own_rate(small):
     config = small(method_options={"local.lr": 0.5, "parse.head_weight": 0.1})
-    parse, local = (method_config(config, name) for name in METHODS)
+    parse, local = (config.for_method(name) for name in METHODS)
     assert (local.method, local.training.lr) == ("local", 0.5)
     assert parse.training.lr is None
     record = compare(config, METHODS, [0])
     assert [record["methods"][name]["lr"] for name in METHODS] == [build_method("parse").lr, 0.5]
-    with pytest.raises(ConfigError, match=r"option local\.lr must be a number, not 'fast'"):
-        method_config(small(method_options={"local.lr": "fast"}), "local")
+    with pytest.raises(ConfigError, match=r"option 'local\.lr': .* must be a number, not 'fast'"):
+        small(method_options={"local.lr": "fast"})
 
 
 def test_bad_settings_of_any_method_are_found_before_the_first_runs(small, tmp_path):
@@ -160,7 +159,7 @@ def test_it_stands_among_the_others_under_its_own_name(tmp_path):
 
 
 def test_its_learning_rate_can_be_set_like_any_other(tmp_path):
-    config = replace(ONE_ROUND, method_options={"mine.lr": 0.5})
+    config = replace(ONE_ROUND, method="own:mine", method_options={"own:mine.lr": 0.5})
     result = compare(config, [MINE, "local"], [0])["methods"]
     assert result["mine"]["lr"] == 0.5
     assert result["local"]["lr"] == MINE.lr

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.config import RunConfig, with_values
 
 SETTINGS = {
     "agents": "top=3,bottom=3,bottom+top=3",

@@ -123,7 +123,8 @@ def test_the_table_says_so_in_place_of_numbers(comparison, capsys):
     told = capsys.readouterr()
     row = next(line for line in told.out.splitlines() if line.split()[:1] == ["harmony"])
     assert row.split()[1:5] == ["diverged"] * 4
-    assert "harmony diverged and is neither ranked nor compared (seed 0: " in told.err
+    assert told.out.count("harmony diverged and is neither ranked nor compared (seed 0: ") == 1
+    assert "harmony diverged; the note below the table says where" in told.err
 
 
 def test_it_is_neither_rival_nor_ranked_nor_drawn(comparison):

@@ -17,8 +17,8 @@ import pytest
 
 import parse_dfl
 from parse_dfl.cli import main
+from parse_dfl.config import from_dict, load_toml, to_dict
 from parse_dfl.errors import CheckpointError, ConfigError, OutputError
-from parse_dfl.runs.config import from_dict, load_toml, to_dict
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import resume_run, run
 
@@ -223,7 +223,7 @@ def test_a_file_for_several_methods_gives_each_its_own_rate(small, method, lr):
         ("hamony.lr", 0.1, r"option 'hamony.lr': unknown method 'hamony'; did you mean 'harmony'"),
         ("harmony.tauu", 0.1, r"option 'harmony.tauu': .* no option 'tauu'; did you mean 'tau'"),
         ("harmony.lr", "x", r"option 'harmony.lr': .* must be a number, not 'x'"),
-        ("parse.lr", True, r"option parse.lr must be a number, not True"),
+        ("parse.lr", True, r"option 'parse.lr': .* must be a number, not True"),
     ],
 )
 def test_mistakes_in_the_options_of_other_methods_are_errors_all_the_same(

@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
+from parse_dfl.config import to_dict, with_values
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.runs import session as module
 from parse_dfl.runs.callbacks import SILENT
-from parse_dfl.runs.config import to_dict, with_values
 from parse_dfl.runs.run import resume_run, run
 from parse_dfl.runs.session import PayloadMeter
 from tests.small import federation, run_rounds

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from parse_dfl.errors import ConfigError, DataError, OverlayError
-from parse_dfl.runs.setup import build_trial, merge_agents, options_of
+from parse_dfl.runs.setup import build_trial, merge_agents
 from parse_dfl.runs.shared_setup import Own
 from tests.small import small_data
 
@@ -41,7 +41,7 @@ def test_the_oracle_merges_agents_of_one_set(small):
 def test_options_are_those_of_the_method(small):
     options = {"tau": 0.3, "harmony.first_stage": 0.5, "parse.head_weight": 1.0}
     config = small(method="harmony", method_options=options)
-    assert options_of(config) == {"tau": 0.3, "first_stage": 0.5}
+    assert config.options() == {"tau": 0.3, "first_stage": 0.5}
 
 
 def test_own_data_and_topology_take_the_place_of_names(small):

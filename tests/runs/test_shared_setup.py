@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.data.config import DataConfig
+from parse_dfl.config import DataConfig
 from parse_dfl.data.standardise import fit
 from parse_dfl.errors import ConfigError
 from parse_dfl.runs.shared_setup import Own, SharedSetup, mix_for, torch_device

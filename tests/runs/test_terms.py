@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import ConfigError
 from parse_dfl.peers.compatibility import read_terms
-from parse_dfl.runs.config import PLACES, RunConfig, with_values
-from parse_dfl.runs.terms import EQUAL, FREE, terms_of
+from parse_dfl.runs.terms import terms_of
 from tests.small import small_data
 
 
 def terms(**values):
     named = {key.replace("__", "."): value for key, value in values.items()}
     return terms_of(with_values(RunConfig(), named), small_data(), lr=0.01)
-
-
-def test_every_setting_is_either_a_term_or_free():
-    assert sorted([*EQUAL, *FREE]) == sorted(PLACES)
 
 
 def test_terms_can_be_announced_and_hold_task_classes_and_samples():
@@ -36,7 +32,7 @@ def test_terms_can_be_announced_and_hold_task_classes_and_samples():
         ("network__split", [1.0, 2.0, 1.0]),
         ("overlay__by_samples", True),
         ("peer__staleness", 0.25),
-        ("method_options", {"rho": 0.5}),
+        ("method_options", {"head_weight": 0.5}),
     ],
 )
 def test_another_value_is_another_term(setting, value):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from parse_dfl.config import RunConfig, with_values
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent
-from parse_dfl.runs.config import RunConfig, with_values
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own
 

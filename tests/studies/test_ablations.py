@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parse_dfl.agents import parse_mix
 from parse_dfl.errors import ConfigError
 from parse_dfl.networks.network import Outputs
-from parse_dfl.overlays.topologies import parse_topology
-from parse_dfl.runs.config import validate
+from parse_dfl.overlays.topologies import Topology
 from studies.ablations.__main__ import ablations, configuration, run
 from studies.ablations.test_time import prediction_without
 from studies.accuracy.recipe import TopologySpec
@@ -21,8 +19,7 @@ def test_every_value_of_every_ablation_is_a_valid_run():
         folders.add(ablation.folder)
         for method in ablation.values["methods"]:
             config = configuration(ablation, recipe, method)
-            validate(config)
-            parse_topology(config.overlay.topology)
+            Topology.of(config.overlay.topology)
             assert config.data.evaluate_on == "validation"
     assert len(folders) == len(list(ablations()))
 
@@ -40,8 +37,8 @@ def test_events_are_of_agents_that_exist():
     recipe = TopologySpec()
     for ablation in ablations(["events"]):
         config = configuration(ablation, recipe, "parse")
-        names = {agent.name for agent in parse_mix(config.agents).agents(0)}
-        assert {event.split(":")[1] for event in config.events} <= names
+        names = {agent.name for agent in config.agents.agents(0)}
+        assert {event.agent for event in config.events} <= names
 
 
 def test_a_run_tells_parameters_spectral_gaps_and_what_was_left_out():

@@ -168,8 +168,8 @@ def test_every_configuration_of_the_recipe_is_a_run(tmp_path):
             config = recipe.configuration(
                 cell, "parse", training=matrix.training, evaluate_on=matrix.evaluate_on
             )
-            assert config.agents.count("=") == recipe.values["mixes"][cell.mix].count("=")
-            assert not any(sign.isupper() for sign in config.agents)
+            assert str(config.agents).count("=") == recipe.values["mixes"][cell.mix].count("=")
+            assert not any(sign.isupper() for sign in str(config.agents))
 
 
 def test_a_matrix_that_is_like_another_has_what_it_does_not_say_itself():

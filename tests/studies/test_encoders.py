@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from parse_dfl.agents import Kind
-from parse_dfl.data.config import DataConfig
+from parse_dfl.config import DataConfig, RunConfig
 from parse_dfl.networks.encoders import SampleShape
-from parse_dfl.runs.config import RunConfig
 from studies.ablations import encoders
 from studies.ablations.encoders import Pretrained, default_trunk, frozen, rebuild
 

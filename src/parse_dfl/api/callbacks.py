@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from parse_dfl.errors import ConfigError
-
-logger = logging.getLogger("parse_dfl")
+from parse_dfl.runs.callbacks import log_note
 
 
 class Callback:
@@ -33,7 +31,7 @@ class Callback:
 
 
 class CallbackListener:
-    """Tell callbacks what a run tells its listener; notes go to the log of ``parse_dfl`` too."""
+    """Tell callbacks what a run tells its listener; notes go to the log too."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
@@ -68,6 +66,6 @@ class CallbackListener:
 
     def note(self, text: str) -> None:
         """Pass on a note, and log it as a warning."""
-        logger.warning(text)
+        log_note(text)
         for callback in self._callbacks:
             callback.on_note(text)

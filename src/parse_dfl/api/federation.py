@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.agents import AgentMix, AgentSpec, check_changes, modality_set, parse_event
+from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
-from parse_dfl.api.disturbances import Attacker, ModalityChange
 from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.partitions import Partition
 from parse_dfl.api.result import Result
-from parse_dfl.api.settings import (
-    checked,
-    encoder_names,
-    for_one,
-    spec_or_method,
-    with_settings,
+from parse_dfl.byzantine import Attacker, check_attackers
+from parse_dfl.config import (
+    SETTINGS,
+    MethodSpec,
+    Partition,
+    RunConfig,
+    TopologyRule,
+    method_spec,
+    with_values,
 )
-from parse_dfl.api.text import mix_text, plain, samples_text
-from parse_dfl.api.topologies import NamedTopology
-from parse_dfl.byzantine import check_attackers, parse_attacker
+from parse_dfl.config.topology import OwnTopology
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition as deal
 from parse_dfl.data.splits import split
-from parse_dfl.errors import ConfigError, unknown
-from parse_dfl.methods.specs import MethodSpec
+from parse_dfl.errors import ConfigError, nearest, unknown
+from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.process import launch
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, mix_for
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from parse_dfl.methods.base import Method
+OF_METHOD = ("method", "method_options", "seed", "training.rounds")
+"""Paths of what ``fit`` takes as arguments of its own."""
 
 
 class Federation:
@@ -75,10 +74,10 @@ class Federation:
     def __init__(
         self,
         data: MultimodalData | str | Path,
-        agents: Mapping[str, int] | str | None = None,
+        agents: Mapping[str, int] | AgentMix | str | None = None,
         *,
         partition: Partition | str = "iid",
-        topology: NamedTopology | Topology | nx.Graph | str = "ring",
+        topology: TopologyRule | Topology | nx.Graph | str = "ring",
         samples_per_agent: int | tuple[int, int] | Mapping[str, Any] | str | None = None,
         test: str = "auto",
         evaluate_on: str = "test",
@@ -90,28 +89,24 @@ class Federation:
         encoders: Mapping[str, str | EncoderBuilder] | None = None,
     ) -> None:
         self.data = _dataset(data)
-        names, self._builders = encoder_names(encoders or {})
+        names, self._builders = _encoder_names(encoders or {})
         self._topology = _own_topology(topology)
         values = {
             **self.data.settings,
-            "agents": None if agents is None else mix_text(agents),
-            "data.partition": _text("partition", partition, Partition, "Dirichlet(0.3)"),
-            "overlay.topology": (
-                self._topology.name
-                if self._topology
-                else _text("topology", topology, NamedTopology, "Regular(degree=4)")
-            ),
-            "data.samples_per_agent": samples_text(plain(samples_per_agent)),
+            "agents": agents,
+            "data.partition": partition,
+            "overlay.topology": OwnTopology(self._topology.name) if self._topology else topology,
+            "data.samples_per_agent": samples_per_agent,
             "data.test": test,
             "data.evaluate_on": evaluate_on,
             "data.standardise": standardise,
             "overlay.by_samples": by_samples,
-            "overlay.absence": plain(absence),
-            "overlay.attackers": _texts("attackers", attackers, Attacker),
-            "events": _texts("changes", changes, ModalityChange),
+            "overlay.absence": absence,
+            "overlay.attackers": attackers,
+            "events": changes,
             "network.encoders": names,
         }
-        self.config: RunConfig = checked(RunConfig(), values)
+        self.config: RunConfig = with_values(RunConfig(), values)
         """What the command line would be told, but for the method and its training."""
         self.mix: AgentMix = mix_for(self.config.agents, self.data.modalities)
         self._check()
@@ -152,7 +147,7 @@ class Federation:
             ParseDflError: a setting cannot be used; the message says what can.
         """
         chosen = spec_or_method(method)
-        config = for_one(self.configured(rounds, seed, settings), chosen)
+        config = _for_one(self.configured(rounds, seed, settings), chosen)
         listener = CallbackListener(callbacks)
         own = self.own(None if isinstance(chosen, MethodSpec) else chosen)
         handed_over = own if config.engine == "simulate" or self._needs_python(own) else None
@@ -172,9 +167,20 @@ class Federation:
         return Result(folder, own=own)
 
     def configured(self, rounds: int, seed: int, settings: Mapping[str, Any]) -> RunConfig:
-        """Return the configuration with rounds, seed and further settings, all checked."""
-        config = checked(self.config, {"training.rounds": plain(rounds), "seed": plain(seed)})
-        return with_settings(config, settings)
+        """Return the configuration with rounds, seed and further settings by their names.
+
+        Raises:
+            ConfigError: a setting is unknown (the nearest are offered), belongs to the federation,
+                or cannot be used.
+        """
+        paths = {entry.name: path for path, entry in SETTINGS.items() if path not in OF_METHOD}
+        for name in settings:
+            if name not in paths:
+                raise ConfigError(f"unknown setting {name!r}{nearest(name, [*paths, 'rounds'])}")
+            if _is_of_federation(paths[name]):
+                raise ConfigError(f"{name!r} belongs to the federation; give it to Federation(...)")
+        values = {paths[name]: value for name, value in settings.items()}
+        return with_values(self.config, {"training.rounds": rounds, "seed": seed, **values})
 
     def own(self, method: Method | None = None) -> Own:
         """Return what the run is given from Python in place of names."""
@@ -186,26 +192,30 @@ class Federation:
 
     def _check(self) -> None:
         """Refuse what the data, or the agents, do not allow."""
-        agents = self.agents
+        agents, config = self.agents, self.config
         names = [agent.name for agent in agents]
-        (self._topology or parse_topology(self.config.overlay.topology)).check(names)
-        check_attackers([parse_attacker(text) for text in self.config.overlay.attackers], names)
-        changes = [parse_event(text) for text in self.config.events]
-        last = max((change.round for change in changes), default=1)
-        check_changes(changes, agents, self.mix.modalities, last)
-        source = self.config.data
-        train = split(self.data, source.test).train
+        (self._topology or Topology.of(config.overlay.topology)).check(names)
+        check_attackers(config.overlay.attackers, names)
+        last = max((change.round for change in config.events), default=1)
+        check_changes(config.events, agents, self.mix.modalities, last)
+        train = split(self.data, config.data.test).train
         self._check_encoders()
-        deal(self.data, train, agents, source.partition, samples_per_agent=source.samples_per_agent)
+        deal(
+            self.data,
+            train,
+            agents,
+            config.data.partition,
+            samples_per_agent=config.data.samples_per_agent,
+        )
 
     def _check_encoders(self) -> None:
         """Refuse encoders of unknown names, of other kinds, or of modalities that are not there."""
         data = self.data
-        for where, name in self.config.network.encoders.items():
-            group, _, modality = where.rpartition(":")
-            for owned in modality_set(group or modality):
-                if owned not in data.modalities:
-                    raise unknown("modality of an encoder", owned, data.modalities)
+        for target, name in self.config.network.encoders.items():
+            group, _, modality = target.rpartition(":")
+            for member in modality_set(group or modality):
+                if member not in data.modalities:
+                    raise unknown("modality of an encoder", member, data.modalities)
             sample = SampleShape(modality, data.kinds[modality], data.shape(modality))
             encoder_builder(name, sample, self._builders)
 
@@ -231,6 +241,37 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
     return RecordFolder.at(out, overwrite=overwrite or resume)
 
 
+def spec_or_method(method: str | MethodSpec | Method) -> MethodSpec | Method:
+    """Return a method of this package as a spec, one of the user's own as it is.
+
+    Raises:
+        ConfigError: it is neither, or a name that is unknown.
+    """
+    if isinstance(method, str):
+        return method_spec(method)
+    if isinstance(method, MethodSpec | Method):
+        return method
+    hint = f"{method.__name__}(...)" if isinstance(method, type) else "Parse() or 'parse'"
+    raise ConfigError(f"{method!r} is no method; give an object such as {hint}")
+
+
+def _for_one(config: RunConfig, method: MethodSpec | Method) -> RunConfig:
+    """Return the configuration of one method: its name, options and learning rate."""
+    if isinstance(method, Method):
+        return with_values(config, {"method": f"own:{method.name}"})
+    lr = {} if method.lr is None else {"training.lr": method.lr}
+    values = {"method": method.name, "method_options": method.options()}
+    return with_values(config, {**values, **lr})
+
+
+def _is_of_federation(path: str) -> bool:
+    """Whether a setting is an argument of the federation, or its data set."""
+    is_overlay = path.startswith("overlay.") and path != "overlay.robust"
+    return (
+        path.startswith("data.") or is_overlay or path in ("agents", "events", "network.encoders")
+    )
+
+
 def _dataset(data: MultimodalData | str | Path) -> Dataset:
     if isinstance(data, Dataset):
         return data
@@ -244,24 +285,34 @@ def _dataset(data: MultimodalData | str | Path) -> Dataset:
     )
 
 
-def _own_topology(topology: object) -> Topology | None:
-    """Return a topology that is no text as the engine takes it."""
-    if isinstance(topology, Topology):
-        return topology
-    if hasattr(topology, "is_directed") and hasattr(topology, "edges"):  # a networkx graph
-        return parse_topology(topology)
+def _own_topology(topology: Any) -> Topology | None:
+    """Return a topology or networkx graph of the user's own as the engine takes it."""
+    if isinstance(topology, Topology) or hasattr(topology, "is_directed"):
+        return Topology.of(topology)
     return None
 
 
-def _text(name: str, value: object, kind: type, example: str) -> str:
-    if isinstance(value, str | kind):
-        return str(value)
-    raise ConfigError(f"{name} must be an object such as {example} or its text, not {value!r}")
+def _encoder_names(
+    encoders: Mapping[str, str | Callable[..., Any]],
+) -> tuple[dict[str, str], dict[str, Callable[..., Any]]]:
+    """Return the encoder's name by target, and the user's own builders by their names.
 
-
-def _texts(name: str, values: object, kind: type) -> list[str]:
-    if isinstance(values, str | kind):
-        values = [values]
-    if not isinstance(values, Sequence):
-        raise ConfigError(f"{name} must be a list of {kind.__name__}, not {values!r}")
-    return [_text(name, value, kind, f"{kind.__name__}(...)") for value in values]
+    Raises:
+        ConfigError: a value is neither a name nor a builder, or two builders have one name.
+    """
+    names: dict[str, str] = {}
+    builders: dict[str, Callable[..., Any]] = {}
+    for target, encoder in encoders.items():
+        if isinstance(encoder, str):
+            names[target] = encoder
+            continue
+        if not callable(encoder):
+            raise ConfigError(
+                f"the encoder of {target!r} must be a name or a function that builds a module, "
+                f"not {encoder!r}"
+            )
+        name = getattr(encoder, "__name__", type(encoder).__name__)
+        if builders.setdefault(name, encoder) is not encoder:
+            raise ConfigError(f"two encoders are called {name!r}; give one of them another name")
+        names[target] = name
+    return names, builders

@@ -1,25 +1,38 @@
-"""What a run came to: its table, its curves and its trained agents."""
+"""What a run came to: its table, its curves, its trained agents, and probes of these."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from html import escape
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from parse_dfl.api.display import data_frame, table_html, table_text
+from rich.console import Console
+
+from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.api.folder import RecordFolder
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import RecordError, UnknownNameError, nearest
 from parse_dfl.records import METRICS, Summary
+from parse_dfl.report.formatting import Entry, Table
 from parse_dfl.report.load import read_run
 from parse_dfl.report.tables.results import run_table
+from parse_dfl.report.terminal import TerminalTable
+from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.folder import read_jsonl
 from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger("parse_dfl.api")
+
+WIDTH = 100
+"""Columns of text, as everywhere in this project."""
 
 
 class TrainedAgents(Mapping[str, TrainedAgent]):
@@ -139,3 +152,64 @@ class Result:
 
     def _repr_html_(self) -> str:
         return table_html(run_table(self.summary))
+
+
+def probe(
+    result: Result, *, agents_per_group: int | None = 2, probe_steps: int = 400, seed: int = 0
+) -> dict[str, Any]:
+    """Measure what the slices of a result's agents hold, as ``parse-dfl audit`` does.
+
+    The measures are written to ``audit.json`` in the result's folder too, and are part of its
+    report from then on.
+
+    Args:
+        result: a run of a method with slices.
+        agents_per_group: agents of each modality set, drawn by the seed; None: all.
+        probe_steps: minibatch steps of each probe.
+        seed: of probes and draws.
+
+    Raises:
+        ParseDflError: the method's networks have no slices, or a setting is out of its range.
+    """
+    config = AuditConfig(agents_per_group=agents_per_group, probe_steps=probe_steps, seed=seed)
+    return audit_run(result.folder, config, note=logger.info, own=result.own)
+
+
+def table_text(table: Table) -> str:
+    """Return a table as plain text."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None)
+    console.print(TerminalTable(table))
+    assert isinstance(console.file, StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def table_html(table: Table) -> str:
+    """Return a table as HTML, the best of each column in bold."""
+    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    return (
+        f"<table><caption>{escape(table.title)}</caption>"
+        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+    )
+
+
+def data_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a pandas ``DataFrame``.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "curves are pandas DataFrames; install it by pip install 'parse-dfl[pandas]', "
+            "or read metrics.jsonl of the result's folder"
+        ) from error
+    return pd.DataFrame(list(rows))
+
+
+def _cell(entry: Entry) -> str:
+    text = escape(entry.text)
+    return f"<td><strong>{text}</strong></td>" if entry.best else f"<td>{text}</td>"

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.api.callbacks import Callback, CallbackListener
-from parse_dfl.api.display import data_frame, table_html, table_text
-from parse_dfl.api.federation import Federation, open_folder
+from parse_dfl.api.federation import Federation, open_folder, spec_or_method
 from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result
-from parse_dfl.api.settings import for_many, spec_or_method, whole_numbers
+from parse_dfl.api.result import Result, data_frame, table_html, table_text
+from parse_dfl.config import MethodSpec, RunConfig, with_values
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
 from parse_dfl.methods.base import Method
-from parse_dfl.methods.specs import MethodSpec
 from parse_dfl.records import METRICS
 from parse_dfl.report.cells import cells_of, ranked
 from parse_dfl.report.load import Comparison, read_comparison
@@ -138,7 +136,9 @@ class Study:
         )
 
     def _name(self, method: str | MethodSpec) -> str:
-        name = method.name if isinstance(method, MethodSpec) else method
+        name = str(method)
+        if isinstance(method, MethodSpec) and name not in self.comparison.methods:
+            name = method.name
         if name not in self.comparison.methods:
             raise UnknownNameError(
                 f"method {name!r} was not compared{nearest(str(name), self.methods)}"
@@ -218,13 +218,17 @@ def compare(
     if not isinstance(methods, Iterable):
         raise ConfigError(f"methods must be a list, as [Parse(), 'local'], not {methods!r}")
     chosen = [spec_or_method(method) for method in methods]
-    numbers = whole_numbers("seeds", seeds, 0)
-    config = for_many(federation.configured(rounds, numbers[0], settings), chosen)
+    numbers = _seeds(seeds)
+    names = _labels(chosen)
+    config = _for_many(federation.configured(rounds, numbers[0], settings), chosen, names)
     folder = open_folder(out, overwrite=overwrite, resume=resume)
     try:
         run_comparison(
             config,
-            [method.name if isinstance(method, MethodSpec) else method for method in chosen],
+            [
+                name if isinstance(method, MethodSpec) else method
+                for name, method in zip(names, chosen, strict=True)
+            ],
             numbers,
             out=folder.path,
             resume=resume,
@@ -237,3 +241,58 @@ def compare(
         raise
     own_methods = {method.name: method for method in chosen if isinstance(method, Method)}
     return Study(folder, own=federation.own(), methods=own_methods)
+
+
+def _labels(methods: Sequence[MethodSpec | Method]) -> list[str]:
+    """Return what to call each method: its name, with its options where two share the name.
+
+    Raises:
+        ConfigError: there is no method, or two cannot be told apart.
+    """
+    names = [method.name for method in methods]
+    if not names:
+        raise ConfigError("there is no method to compare; give some, as [Parse(), DSGD('hybrid')]")
+    labels = [
+        str(method) if names.count(name) > 1 and isinstance(method, MethodSpec) else name
+        for name, method in zip(names, methods, strict=True)
+    ]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(
+                f"two methods are called {label!r}, and their results would be mixed up; give "
+                "each once, or methods of your own different names"
+            )
+    return labels
+
+
+def _for_many(
+    config: RunConfig, methods: Sequence[MethodSpec | Method], labels: Sequence[str]
+) -> RunConfig:
+    """Return the configuration of a comparison: each method's options stand under its name, or in
+    its label."""
+    options: dict[str, float] = {}
+    for method, label in zip(methods, labels, strict=True):
+        if isinstance(method, MethodSpec) and label == method.name:
+            options |= {f"{label}.{key}": value for key, value in method.options().items()}
+            options |= {} if method.lr is None else {f"{label}.lr": method.lr}
+    first = labels[0] if isinstance(methods[0], MethodSpec) else f"own:{labels[0]}"
+    return with_values(config, {"method": first, "method_options": options})
+
+
+def _seeds(values: object) -> list[int]:
+    """Return the seeds as a list of different whole numbers.
+
+    Raises:
+        ConfigError: one is none, is negative or stands twice, or there is none at all.
+    """
+    if not isinstance(values, Iterable):
+        raise ConfigError(f"seeds must be a list, such as range(3), not {values!r}")
+    seeds = [value.item() if hasattr(value, "item") else value for value in values]
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ConfigError(f"seeds must be whole numbers from 0 up, not {seed!r}")
+        if seeds.count(seed) > 1:
+            raise ConfigError(f"seeds name {seed} twice; each may stand once")
+    if not seeds:
+        raise ConfigError("seeds are empty; give at least one, as range(3)")
+    return seeds

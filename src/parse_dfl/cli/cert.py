@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from parse_dfl.cli.options import at_most
-from parse_dfl.cli.parser import Commands, Parser, add_command
+from parse_dfl.cli.parser import Commands, Parser, add_command, at_most
 from parse_dfl.process import command
 
 EXAMPLES = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from parse_dfl.cli.options import add_options, at_most, configuration, over
 from parse_dfl.cli.output import (
     add_output,
     console,
@@ -14,13 +14,11 @@ from parse_dfl.cli.output import (
     list_files,
     progress,
 )
-from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.threads import tune_compiled
+from parse_dfl.cli.parser import Commands, add_command, add_options, at_most, configuration, over
+from parse_dfl.cli.processes import agreed, kept, tune_compiled
+from parse_dfl.config import SETTINGS, RunConfig, method_spec, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DivergenceError
-from parse_dfl.methods.names import check_method
 from parse_dfl.process import command, launch
-from parse_dfl.runs.config import PLACES, RunConfig, with_values
 from parse_dfl.runs.resuming import Kept, check_more, go_on_with, kept_comparison
 
 METHODS = "parse,local,dsgd-task,dsgd-modality,dsgd-hybrid,harmony"
@@ -57,7 +55,7 @@ def add(commands: Commands) -> None:
         metavar="COUNT",
         help=f"seeds, counted up from --seed (default: {SEEDS})",
     )
-    add_options(parser, [place for place in PLACES if place != "method"])
+    add_options(parser, [path for path in SETTINGS if path != "method"])
     add_output(
         parser,
         default="runs/DATA-compare-seedN",
@@ -93,8 +91,9 @@ def execute(args: argparse.Namespace) -> None:
 
 
 def _started(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]:
-    config = configuration(args)
-    return config, _methods(getattr(args, "methods", METHODS)), _seeds(config, args, SEEDS)
+    methods = _methods(getattr(args, "methods", METHODS))
+    config = configuration(args, method=methods[0])
+    return config, methods, _seeds(config, args, SEEDS)
 
 
 def _resumed(args: argparse.Namespace, before: Kept) -> tuple[RunConfig, list[str], list[int]]:
@@ -121,16 +120,15 @@ def _seeds(config: RunConfig, args: argparse.Namespace, usual: int) -> list[int]
 
 
 def _methods(text: str) -> list[str]:
-    methods = [name.strip() for name in text.split(",")]
+    methods = [name.strip() for name in re.split(r",(?![^(]*\))", text)]  # not inside (a=1,b=2)
     for name in methods:
-        check_method(name)
+        method_spec(name)
         if methods.count(name) > 1:
             raise ConfigError(f"{name!r} stands twice in --methods {text}; name each method once")
     return methods
 
 
 def _show(out: Path) -> None:
-    from parse_dfl.report.cells import diverged_sentences
     from parse_dfl.report.load import read_comparison
     from parse_dfl.report.tables.results import comparison_table
     from parse_dfl.report.terminal import TerminalTable
@@ -144,4 +142,7 @@ def _show(out: Path) -> None:
     for picture in sorted((out / "figures").glob("*.png")):
         print(f"picture: {picture}")
     if comparison.diverged:
-        raise DivergenceError(f"{out}: {'; '.join(diverged_sentences(comparison))}")
+        names = [name for name, result in comparison.methods.items() if result.diverged]
+        raise DivergenceError(
+            f"{out}: {', '.join(names)} diverged; the note below the table says where"
+        )

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
-from parse_dfl.cli.parser import Commands, add_command
+from parse_dfl.cli.parser import Commands, add_command, add_options, configuration
 from parse_dfl.text import as_given
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.agents import modality_key
 from parse_dfl.analysis.pid import AUTO, METHODS
-from parse_dfl.cli.options import add_options, configuration
 from parse_dfl.cli.output import console
-from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.threads import add_threads
+from parse_dfl.cli.parser import Commands, add_command, add_options, configuration
+from parse_dfl.cli.processes import add_threads
 from parse_dfl.errors import ConfigError, OutputError, unknown
 from parse_dfl.io import json_text, write_atomically
 from parse_dfl.text import as_given

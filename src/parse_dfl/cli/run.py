@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parse_dfl.cli.options import add_options, configuration, given, over
 from parse_dfl.cli.output import (
     add_output,
     console,
@@ -17,13 +16,12 @@ from parse_dfl.cli.output import (
     list_files,
     progress,
 )
-from parse_dfl.cli.parser import Commands, add_command
-from parse_dfl.cli.ranks import agreed, kept
-from parse_dfl.cli.threads import tune_compiled
+from parse_dfl.cli.parser import Commands, add_command, add_options, configuration, given, over
+from parse_dfl.cli.processes import agreed, kept, tune_compiled
+from parse_dfl.config import RunConfig
+from parse_dfl.config.methods import METHODS
 from parse_dfl.errors import ConfigError, DivergenceError
-from parse_dfl.methods.names import METHODS
 from parse_dfl.process import command, launch
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.resuming import go_on_with, kept_run
 
 EXAMPLES = (

@@ -1,12 +1,6 @@
 """The partition: which and how many samples of the training part each agent has.
 
-The partition: which samples of the training part each agent has.
-
-``iid``            disjoint shards drawn at random
-``dirichlet:0.3``  each agent draws its label distribution from a symmetric Dirichlet and its
-                   samples by it, none twice; shards overlap only once a class has run out
-                   (Hsu, Qi, Brown, arXiv 1909.06335)
-``subject``        whole subjects are dealt round-robin, as natural clients
+:mod:`parse_dfl.config.partition` has the rules; here samples are dealt by them.
 """
 
 from __future__ import annotations
@@ -16,127 +10,93 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.agents import AgentSpec, key, modality_set
+from parse_dfl.agents import AgentSpec, key
 from parse_dfl.branches import stable_hash
+from parse_dfl.config.partition import BySubject, Dirichlet, Partition, SampleCounts
 from parse_dfl.data.dataset import MultimodalData
-from parse_dfl.errors import ConfigError, DataError, nearest, unknown
-from parse_dfl.text import real, whole
+from parse_dfl.errors import ConfigError, DataError, nearest
 
 Sizes = NDArray[np.int64]  # shape=(agents,)
-Bounds = tuple[int, int]
-
-MOST_SAMPLES = 10**9
-"""Sums over a million agents still fit an int64."""
-
-HELP = "write 64, a range like 16..128, or either per modality set like acc=64,acc+gyro=32"
 
 
-def shard_sizes(agents: Sequence[AgentSpec], request: str | int, rng: np.random.Generator) -> Sizes:
-    """The size of each agent's shard; a range is drawn from log-uniformly.
+def shard_sizes(
+    agents: Sequence[AgentSpec], request: SampleCounts, rng: np.random.Generator
+) -> Sizes:
+    """Return the number of samples of each agent; a range is drawn from log-uniformly.
 
     Raises:
-        ConfigError: the request cannot be read, is below one, or does not name every modality
-            set of the agents and no other.
+        ConfigError: the request does not name every modality set of the agents and no other.
     """
-    text = str(request)
-    if "=" in text:
-        by_group = _by_group(text, agents)
-        bounds = np.array([by_group[agent.group] for agent in agents])
+    by_set = {modalities: (low, high) for modalities, low, high in request.bounds}
+    if None in by_set:
+        bounds = np.array([by_set[None]] * len(agents))
     else:
-        bounds = np.array([_bounds(text, text)] * len(agents))
+        _check_groups(agents, request)
+        bounds = np.array([by_set[agent.modalities] for agent in agents])
     low, high = bounds[:, 0], bounds[:, 1]
     drawn: Sizes = np.exp(rng.uniform(np.log(low), np.log(high + 1))).astype(np.int64)
     return np.clip(drawn, low, high)
 
 
-def _by_group(text: str, agents: Sequence[AgentSpec]) -> dict[str, Bounds]:
+def _check_groups(agents: Sequence[AgentSpec], request: SampleCounts) -> None:
     groups = {agent.group for agent in agents}
-    bounds: dict[str, Bounds] = {}
-    for part in text.split(","):
-        names, equals, size = part.partition("=")
-        if not equals:
-            raise ConfigError(f"cannot read samples per agent {text!r}; {HELP}")
-        group = key(modality_set(names))
-        if group not in groups:
-            raise ConfigError(
-                f"samples per agent {text!r}: no agent has the modality set {group!r}"
-                f"{nearest(group, groups)}"
-            )
-        if group in bounds:
-            raise ConfigError(f"samples per agent {text!r} names {group!r} twice; name it once")
-        bounds[group] = _bounds(size, text)
-    if missing := sorted(groups - set(bounds)):
-        raise ConfigError(f"samples per agent {text!r} says nothing about {', '.join(missing)}")
-    return bounds
-
-
-def _bounds(size: str, text: str) -> Bounds:
-    """``"64"`` as (64, 64), ``"16..128"`` as (16, 128)."""
-    first, dots, last = size.strip().partition("..")
-    low = whole(first)
-    high = whole(last) if dots else low
-    if low is None or high is None:
-        raise ConfigError(f"cannot read samples per agent {text!r}; {HELP}")
-    if not 1 <= low <= high <= MOST_SAMPLES:
+    requested = {key(modalities or ()) for modalities, _, _ in request.bounds}
+    for group in sorted(requested - groups):
         raise ConfigError(
-            f"samples per agent {text!r} must be 1 or more, at most {MOST_SAMPLES}, the smaller "
-            "bound first"
+            f"samples per agent {str(request)!r}: no agent has the modality set {group!r}"
+            f"{nearest(group, groups)}"
         )
-    return low, high
+    if missing := sorted(groups - requested):
+        raise ConfigError(
+            f"samples per agent {str(request)!r} says nothing about {', '.join(missing)}"
+        )
 
 
 Indices = NDArray[np.int64]
 
-SCHEMES = ("iid", "dirichlet", "subject")
 DEFAULT_SAMPLES = 64
-LEAST_ALPHA, MOST_ALPHA = 1e-300, 1e9
-"""Beyond them draws from the Dirichlet distribution underflow, or are all alike."""
 
 
 def partition(
     data: MultimodalData,
     pool: Indices,
     agents: Sequence[AgentSpec],
-    scheme: str = "iid",
-    samples_per_agent: str | int | None = None,
+    rule: Partition | str = "iid",
+    samples_per_agent: SampleCounts | str | int | None = None,
     seed: int = 0,
 ) -> list[Indices]:
-    """Each agent's samples, positions in ``data`` in ascending order, in the agents' order.
+    """Return each agent's samples, positions in ``data`` in ascending order, in the agents' order.
 
     Args:
         data: the data set.
         pool: the positions that may be given out: the training part.
         agents: who takes part.
-        scheme: ``iid``, ``dirichlet:ALPHA`` or ``subject``.
-        samples_per_agent: see :mod:`parse_dfl.data.partition`; None means the smaller of 64
-            and an equal share of the pool, and for ``subject`` all of the agent's subjects.
-        seed: names the draw; equal arguments give equal shards.
+        rule: by which the samples are dealt, an object or its text.
+        samples_per_agent: how many; None means the smaller of 64 and an equal share of the pool,
+            and for :class:`BySubject` all of the agent's subjects.
+        seed: names the draw; equal arguments give equal samples.
 
     Raises:
-        ConfigError: the scheme or ``samples_per_agent`` cannot be read.
+        ConfigError: the rule or ``samples_per_agent`` cannot be read.
         DataError: more samples or subjects are asked for than there are.
     """
     if not len(agents):
         raise DataError("there are no agents to share the data")
-    name, _, argument = scheme.partition(":")
+    rule = Partition.of(rule)
     sizes = None
     if samples_per_agent is not None:
-        sizes = shard_sizes(
-            agents, samples_per_agent, np.random.default_rng(stable_hash("sizes", seed))
-        )
-    rng = np.random.default_rng(stable_hash("partition", scheme, seed))
-    match name:
-        case "iid" if not argument:
-            shards = _iid(pool, _sizes_or_default(sizes, len(pool), len(agents)), rng)
-        case "dirichlet":
-            alpha = _alpha(scheme, argument)
-            sizes = _sizes_or_default(sizes, len(pool), len(agents))
-            shards = _dirichlet(data.label, pool, sizes, alpha, rng)
-        case "subject" if not argument:
-            shards = _by_subject(data, pool, agents, sizes, rng)
-        case _:
-            raise unknown("partition", scheme, ("iid", "dirichlet:0.3", "subject"))
-    return [np.sort(shard) for shard in shards]
+        counts = SampleCounts.of(samples_per_agent)
+        sizes = shard_sizes(agents, counts, np.random.default_rng(stable_hash("sizes", seed)))
+    rng = np.random.default_rng(stable_hash("partition", str(rule), seed))
+    if isinstance(rule, BySubject):
+        dealt = _by_subject(data, pool, agents, sizes, rng)
+    else:
+        sizes = _sizes_or_default(sizes, len(pool), len(agents))
+        if isinstance(rule, Dirichlet):
+            dealt = _dirichlet(data.label, pool, sizes, rule.alpha, rng)
+        else:
+            dealt = _iid(pool, sizes, rng)
+    return [np.sort(indices) for indices in dealt]
 
 
 def _sizes_or_default(sizes: Sizes | None, available: int, agents: int) -> Sizes:
@@ -146,16 +106,6 @@ def _sizes_or_default(sizes: Sizes | None, available: int, agents: int) -> Sizes
     if share == 0:
         raise DataError(f"{agents} agents cannot share {available} training samples")
     return np.full(agents, share, dtype=np.int64)
-
-
-def _alpha(scheme: str, argument: str) -> float:
-    alpha = real(argument)
-    if alpha is None or not LEAST_ALPHA <= alpha <= MOST_ALPHA:
-        raise ConfigError(
-            f"partition {scheme!r} needs a concentration above 0 ({LEAST_ALPHA:g} to "
-            f"{MOST_ALPHA:g}), such as dirichlet:0.3"
-        )
-    return alpha
 
 
 def _iid(pool: Indices, sizes: Sizes, rng: np.random.Generator) -> list[Indices]:

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, Kind, modality_key
+from parse_dfl.config import NetworkConfig
+from parse_dfl.config.methods import Oracle, Parse, method_spec
 from parse_dfl.data.standardise import Standardiser
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.checkpoint import check_format, packed, read_tensors
@@ -20,9 +22,7 @@ from parse_dfl.errors import CheckpointError, DataError, nearest
 from parse_dfl.io import write_atomically
 from parse_dfl.layouts import Layout
 from parse_dfl.methods.base import Method
-from parse_dfl.methods.names import split_method
 from parse_dfl.methods.registry import build_method
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape
 from parse_dfl.networks.network import Network, NetworkSpec, Outputs
 
@@ -237,7 +237,7 @@ def load_agent(
 def _method(name: str, tensors: Mapping[str, Tensor]) -> Method:
     """Build the method of a file; an agent of PARSE without gates sums its slices plainly."""
     gateless = not any("/gate|" in key for key in tensors)
-    summed = gateless and split_method(name)[0] in ("parse", "oracle")
+    summed = gateless and isinstance(method_spec(name), Parse | Oracle)
     return build_method(name, {"hold_out": 0} if summed else {})
 
 

@@ -16,15 +16,15 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, StackData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack, MemoryPlan
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.optimizer import RowOptimizer, update_rows
 from parse_dfl.engine.state import BranchState, flatten, param_slices
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import NetworkBuilder
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.process import format_bytes, parse_memory, resident_bytes
+from parse_dfl.process import format_bytes, memory_bytes, resident_bytes
 
 EVALUATION_BYTES = 16 << 20
 """What an evaluation of the smallest chunks takes."""
@@ -137,7 +137,7 @@ def working_bytes(
     if limit is None:
         return None
     needed = held_bytes + state_bytes + least_bytes + EVALUATION_BYTES
-    left = parse_memory(limit) - held_bytes - state_bytes
+    left = memory_bytes(limit) - held_bytes - state_bytes
     if left < least_bytes + EVALUATION_BYTES:
         work = format_bytes(least_bytes + EVALUATION_BYTES)
         raise ConfigError(

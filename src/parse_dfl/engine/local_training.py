@@ -18,8 +18,8 @@ from functools import cache
 
 import torch
 
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.agent_stack import STEPS_AHEAD, StackPart
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.layout import Layout
 from parse_dfl.engine.optimizer import RowOptimizer, rows_by_rate
 from parse_dfl.engine.state import BranchState

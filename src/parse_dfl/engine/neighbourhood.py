@@ -16,14 +16,14 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig
 from parse_dfl.engine.sampler import agent_key
 from parse_dfl.engine.state import BranchState
 from parse_dfl.methods.base import Stage
 from parse_dfl.networks.counter_rng import hash_counters
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.graph import Edges
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 
 Index = NDArray[np.int64]
 
@@ -71,7 +71,7 @@ class MixingCache:
     ) -> None:
         """``samples``: each agent's number of training samples by seed and name, for mixing by
         sample counts."""
-        self.topology = topology or parse_topology(config.topology)
+        self.topology = topology or Topology.of(config.topology)
         self._by_samples = config.by_samples
         self._samples = samples
         self._edges: dict[OverlayKey, Edges] = {}

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
-from parse_dfl.engine.config import TrainingConfig
+from parse_dfl.config import TrainingConfig
 from parse_dfl.engine.state import BranchState, StateBlock
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Stage, full_lr

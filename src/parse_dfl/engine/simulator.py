@@ -17,10 +17,9 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, ModalityChange
 from parse_dfl.branches import Branch
-from parse_dfl.byzantine import parse_attacker
+from parse_dfl.config import OverlayConfig, TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.evaluation import Scores
 from parse_dfl.engine.gossip import Channel, Gossip, InProcessChannel, MixingOf, Payload
 from parse_dfl.engine.layout import Layout
@@ -31,7 +30,6 @@ from parse_dfl.errors import OverlayError
 from parse_dfl.methods.base import Method, Stage
 from parse_dfl.methods.byzantine_aggregation import Robust, robust_method
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import least_eigenvalue
 from parse_dfl.overlays.topologies import Topology
 
@@ -125,7 +123,7 @@ class Simulator:
         self._absence = overlay.absence
         self._gossip = Gossip(
             share_second=shares_second(trainer.training),
-            attackers=[parse_attacker(text) for text in overlay.attackers],
+            attackers=overlay.attackers,
             run=trainer.workers.run,
         )
         check_robust(trainer.method, backend.owners, mixing_cache)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, ModalityChange, apply_change
 from parse_dfl.branches import Branch
+from parse_dfl.config import TrainingConfig
 from parse_dfl.data.standardise import Standardiser
 from parse_dfl.engine.agent_data import AgentData, TensorData
 from parse_dfl.engine.agent_stack import AgentStack
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.evaluation import Scores, evaluate
 from parse_dfl.engine.layout import Layout, build_layout
 from parse_dfl.engine.local_training import LocalTrainer, Workers, scheduled_lr

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parse_dfl.methods.byzantine_rules import Balance, Clipping, TrimmedMean
-    from parse_dfl.methods.specs import (
+    from parse_dfl.byzantine import Balance, Clipping, TrimmedMean
+    from parse_dfl.config.methods import (
         DSGD,
         GradientSurgery,
         Harmony,
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "Balance": "byzantine_rules",
-    "Clipping": "byzantine_rules",
-    "DSGD": "specs",
-    "GradientSurgery": "specs",
-    "Harmony": "specs",
-    "Local": "specs",
-    "MethodSpec": "specs",
-    "Oracle": "specs",
-    "Parse": "specs",
-    "ParseAdaptive": "specs",
-    "ParseFaithful": "specs",
-    "SheafDMFL": "specs",
-    "TrimmedMean": "byzantine_rules",
+    "Balance": "byzantine",
+    "Clipping": "byzantine",
+    "DSGD": "config.methods",
+    "GradientSurgery": "config.methods",
+    "Harmony": "config.methods",
+    "Local": "config.methods",
+    "MethodSpec": "config.methods",
+    "Oracle": "config.methods",
+    "Parse": "config.methods",
+    "ParseAdaptive": "config.methods",
+    "ParseFaithful": "config.methods",
+    "SheafDMFL": "config.methods",
+    "TrimmedMean": "byzantine",
 }
 
 __all__ = [
@@ -57,7 +57,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'parse_dfl.methods' has no attribute {name!r}")
-    return getattr(import_module(f"parse_dfl.methods.{_HOMES[name]}"), name)
+    return getattr(import_module(f"parse_dfl.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -23,16 +23,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parse_dfl.errors import OverlayError
-from parse_dfl.methods.base import Average, BranchView, Messages, Method
-from parse_dfl.methods.byzantine_rules import (
+from parse_dfl.byzantine import (
+    Averaging,
     Balance,
     Clipping,
-    Robustness,
+    RobustRule,
     TrimmedMean,
     attackers_among,
-    parse_robust,
 )
+from parse_dfl.errors import OverlayError
+from parse_dfl.methods.base import Average, BranchView, Messages, Method
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 
 MOST_NUMBERS = 2**18
@@ -191,21 +191,19 @@ class Trimming(Robust):
         return torch.stack([own, *middle]).mean(0)
 
 
-def robust_rule(settings: Robustness) -> Robust:
-    """Return the rule of these settings."""
+def robust_rule(settings: RobustRule) -> Robust:
+    """Return the rule of these settings, none of which is plain averaging."""
     if isinstance(settings, Clipping):
         return ClippedGossip(settings)
-    return LocalSimilarity(settings) if isinstance(settings, Balance) else Trimming(settings)
+    if isinstance(settings, Balance):
+        return LocalSimilarity(settings)
+    assert isinstance(settings, TrimmedMean)
+    return Trimming(settings)
 
 
-def robust_method(method: Method, text: str) -> Method:
-    """Return ``method`` with the rule that ``overlay.robust`` names wherever it averages.
-
-    Raises:
-        ConfigError: there is no such rule.
-    """
-    settings = parse_robust(text)
-    if settings is None:
+def robust_method(method: Method, settings: RobustRule) -> Method:
+    """Return ``method`` with a robust rule wherever it averages."""
+    if isinstance(settings, Averaging):
         return method
     rule = robust_rule(settings)
     return replace(method, stages=tuple(replace(s, averaging=rule) for s in method.stages))

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config.methods import Harmony
 from parse_dfl.methods.base import Aggregation, BranchView, Messages, Method, Stage
-from parse_dfl.methods.options import HarmonyOptions
 from parse_dfl.networks.baselines import LateFusionNetwork, mean_logits
 from parse_dfl.networks.losses import joint_loss, modality_loss
 from parse_dfl.networks.network import Outputs
@@ -64,7 +64,7 @@ def _mean_prediction(outputs: Outputs) -> Tensor:
     return mean_logits(outputs.modality_logits)
 
 
-def harmony(options: HarmonyOptions) -> Method:
+def harmony(options: Harmony) -> Method:
     """Build Harmony with its two stages."""
 
     def second_lr_scale(branch: Branch, agent: AgentSpec) -> float:

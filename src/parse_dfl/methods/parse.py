@@ -20,8 +20,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from parse_dfl.config.methods import ParseAdaptive, ParseOptions
 from parse_dfl.methods.base import Method, SharingRule, Stage, nothing, partial_alignment
-from parse_dfl.methods.options import AdaptiveOptions, ParseOptions
 from parse_dfl.networks.losses import (
     Batch,
     Objective,
@@ -129,7 +129,7 @@ def parse_method(
     return Method(name=name, network=GatedParseNetwork, stages=tuple(stages), lr=0.03)
 
 
-def parse_adaptive(options: AdaptiveOptions) -> Method:
+def parse_adaptive(options: ParseAdaptive) -> Method:
     """Build PARSE with gates that learn to the end, on samples that are never given to the slices.
 
     Weighting modalities is what the paper leaves for future work.

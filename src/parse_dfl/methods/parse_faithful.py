@@ -34,8 +34,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from parse_dfl.config.methods import PRICES, ParseFaithful
 from parse_dfl.methods.base import Method, Stage, partial_alignment
-from parse_dfl.methods.options import PRICES, FaithfulOptions
 from parse_dfl.networks.faithful import FaithfulNetwork, FaithfulOutputs
 from parse_dfl.networks.losses import Batch, Objective, cross_entropy, gaussian_kl, shared_variation
 from parse_dfl.networks.network import Outputs
@@ -43,7 +43,7 @@ from parse_dfl.networks.network import Outputs
 KINDS = ("redundant", "unique", "synergistic")
 
 
-def faithful_objective(options: FaithfulOptions, kinds: Sequence[str] = KINDS) -> Objective:
+def faithful_objective(options: ParseFaithful, kinds: Sequence[str] = KINDS) -> Objective:
     """Return the loss of the slices of these ``kinds``, at their prices times ``options.price``."""
     scaled = {name: options.price * getattr(options, name) for name in PRICES}
     priced = replace(options, **scaled)
@@ -62,7 +62,7 @@ def faithful_objective(options: FaithfulOptions, kinds: Sequence[str] = KINDS) -
     return objective
 
 
-def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
     """Let each r_m predict, and pay for what another modality's does not say.
 
     A bit that one modality alone knows earns at most ½‖μ‖² nats, whatever its strength, and
@@ -76,7 +76,7 @@ def redundant_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOpti
     return loss + options.agreement / (len(names) - 1) * _sum(apart)
 
 
-def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
     """Let each u_m predict what r left open, pay for every nat, and not vary with r_m."""
     names = _named(outputs.means, "unique.")
     losses = [cross_entropy(outputs.staged[name], batch) for name in names]
@@ -90,7 +90,7 @@ def unique_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions
     return _sum(losses)
 
 
-def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: FaithfulOptions) -> Tensor:
+def synergistic_loss(outputs: FaithfulOutputs, batch: Batch, options: ParseFaithful) -> Tensor:
     """Let all s together predict what r and u left open; each side pays as u does."""
     losses = [cross_entropy(outputs.staged["synergistic"], batch)]
     for name in outputs.sides:
@@ -123,7 +123,7 @@ def _sum(losses: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(losses)).sum(0)
 
 
-def parse_faithful(options: FaithfulOptions) -> Method:
+def parse_faithful(options: ParseFaithful) -> Method:
     """Build PARSE's sharing rule over the faithful network, in three stages."""
     cheap = replace(options, agreement=options.early * options.agreement)
     objectives = (

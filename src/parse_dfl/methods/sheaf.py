@@ -14,6 +14,7 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch, stable_hash
+from parse_dfl.config.methods import SheafDMFL
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import (
     EDGE,
@@ -24,7 +25,6 @@ from parse_dfl.methods.base import (
     Stage,
     by_modality,
 )
-from parse_dfl.methods.options import SheafOptions
 from parse_dfl.networks.baselines import MonolithicNetwork
 from parse_dfl.networks.losses import joint_loss
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
@@ -35,7 +35,7 @@ PROJECTION = f"{EDGE}projection"
 class SheafCoupling(Aggregation):
     """One step of the sheaf diffusion; a projection of ``edge_width`` numbers crosses an edge."""
 
-    def __init__(self, options: SheafOptions) -> None:
+    def __init__(self, options: SheafDMFL) -> None:
         self.options = options
 
     def numbers_sent(self, columns: int) -> int:
@@ -109,7 +109,7 @@ def _rule(branch: Branch, agent: AgentSpec) -> str | None:
     return "heads" if branch.component == "head" else by_modality(branch, agent)
 
 
-def sheaf_dmfl(options: SheafOptions) -> Method:
+def sheaf_dmfl(options: SheafDMFL) -> Method:
     """Average encoders by modality, couple heads by the sheaf; fusion stays local."""
     stage = Stage(objective=joint_loss, sharing=_rule, exchanges={"head": SheafCoupling(options)})
     return Method(name="sheaf-dmfl", network=MonolithicNetwork, stages=(stage,), lr=0.02)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from parse_dfl.agents import AgentSpec, key, modality_key, modality_set
 from parse_dfl.branches import Branch, architecture_hash, stable_hash
+from parse_dfl.config import NetworkConfig
 from parse_dfl.errors import ConfigError
-from parse_dfl.networks.config import NetworkConfig
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.networks.vmapped import batched
 

@@ -39,14 +39,14 @@ def ring(context: TopologyContext) -> Pairs:
     return _shifts(context.size, [1])
 
 
-def chordal_ring(context: TopologyContext, chord: int) -> Pairs:
+def chordal_ring(context: TopologyContext, chord: int | None) -> Pairs:
     """Link the members as a ring, and to those ``chord`` further on: C_n(1, chord).
 
-    ``chord`` 0 stands for ⌊√n⌋, which brings the diameter from n/2 down to about √n.  Chords
+    ``chord`` None stands for ⌊√n⌋, which brings the diameter from n/2 down to about √n.  Chords
     beyond n/2 are shorter the other way round, so n/2 is the largest.
     """
     longest = context.size // 2
-    if chord == 0:
+    if chord is None:
         chord = min(max(2, isqrt(context.size)), longest)
     return _shifts(context.size, [1, context.lowered("chord", chord, longest)])
 

@@ -1,41 +1,32 @@
-"""The settings of peers, in a file that costs nothing to import."""
+"""The settings of a node, in a file that costs nothing to import."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-PACES = ("synchronous", "asynchronous")
+from parse_dfl.config import OverlayConfig, PeerConfig
 
 MOST_SEED = 2**63 - 1
 """The largest number that an announcement holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeerConfig:
-    """How peers keep pace with each other, and how long they have patience.
+class NodeSettings:
+    """What a node does besides learning.
 
-    ``pace``: ``synchronous`` rounds wait for the neighbours, at most ``deadline_s`` seconds;
-    ``asynchronous`` ones mix what has arrived, older states with less weight.  A round lasts
-    ``least_round_s`` seconds at least, so that slow data cost little work.  A neighbour's state
-    counts for ``window`` rounds at most; ``staleness`` is the power of its discount.
-    A peer that is silent for ``lease_s`` seconds is taken for gone.  ``insecure`` leaves out
-    certificates and encryption: for trying things out on one machine.
+    ``wait_for`` agents, this one included, must be there before it begins, within ``meet_s``.
+    ``terms`` are announced, and must be the same at every site.
+    It is scored every ``eval_every`` rounds but the last: that is for whoever started it.
+    ``ends_diverged`` says whether it ends when its own parameters are no longer finite; else it
+    goes on by itself.
     """
 
-    pace: str = "synchronous"
-    deadline_s: float = 10.0
-    least_round_s: float = 0.0
-    lease_s: float = 10.0
-    window: int = 4
-    staleness: float = 0.5
-    insecure: bool = False
-
-    @property
-    def longest_wait_s(self) -> float:
-        """How long a synchronous round waits for neighbours: one may just have begun its pause."""
-        return self.deadline_s + self.least_round_s
-
-    @property
-    def patience_s(self) -> float:
-        """How long to try to send to a peer that does not read: the own pace goes first."""
-        return self.deadline_s / 4 if self.pace == "synchronous" else 0.1
+    overlay: OverlayConfig
+    peer: PeerConfig
+    terms: Mapping[str, str] = field(default_factory=dict)
+    wait_for: int = 2
+    meet_s: float = 60.0
+    eval_every: int = 10
+    checkpoint_every: int = 10
+    ends_diverged: bool = True

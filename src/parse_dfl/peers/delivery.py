@@ -15,9 +15,9 @@ from threading import Condition, Lock
 from torch import Tensor
 
 from parse_dfl.branches import Branch
+from parse_dfl.config import PeerConfig
 from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.peers.authority import Reason
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.membership import Membership, Neighbours
 from parse_dfl.peers.messages import Header, Schema, encode

@@ -13,16 +13,15 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.engine.gossip import Gossip, Link, Task
 from parse_dfl.engine.neighbourhood import Neighbourhood, absent_agents
 from parse_dfl.engine.state import BranchState
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.methods.base import EDGE, Messages
 from parse_dfl.methods.byzantine_aggregation import Robust
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis_weight
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.delivery import Receiver, Sender, State
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.membership import Membership, NeighbourFinder, Neighbours

@@ -16,9 +16,9 @@ from threading import Condition
 
 from parse_dfl.agents import AgentSpec
 from parse_dfl.branches import Branch
+from parse_dfl.config import OverlayConfig
 from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
 from parse_dfl.methods.base import Stage
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.announcement import PeerInfo
 from parse_dfl.peers.authority import Authority, Rejected

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.differences import differences
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.evaluation import parameters_are_finite
@@ -18,11 +19,9 @@ from parse_dfl.engine.optimizer import shares_second
 from parse_dfl.engine.sampler import local_steps
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import CheckpointError, IdentityError, OutputError
-from parse_dfl.overlays.config import OverlayConfig
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.agreement import MomentsAgreement
 from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.config import PeerConfig
 from parse_dfl.peers.connect import Meeting
 from parse_dfl.peers.exchange import PeerExchanger
 from parse_dfl.peers.identity import Identity, Insecure
@@ -162,7 +161,7 @@ class Node:
         self._reporter = reporter
         self._changed = Condition()
         self._authority = identity.authority() if isinstance(identity, Identity) else None
-        topology = topology or parse_topology(settings.overlay.topology)
+        topology = topology or Topology.of(settings.overlay.topology)
         self._validator = MessageValidator(
             federation=identity.federation,
             own=identity.name,

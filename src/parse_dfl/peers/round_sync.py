@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 from parse_dfl.peers.authority import Reason, Rejected
 
 if TYPE_CHECKING:
+    from parse_dfl.config import PeerConfig
     from parse_dfl.engine.trainer import Trainer
-    from parse_dfl.peers.config import PeerConfig
     from parse_dfl.peers.messages import Header
 
 

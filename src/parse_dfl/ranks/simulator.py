@@ -15,8 +15,8 @@ from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, ModalityChange
 from parse_dfl.branches import Branch, stable_hash
+from parse_dfl.config import OverlayConfig, TrainingConfig
 from parse_dfl.engine.agent_data import AgentData, TensorData
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.gossip import Channel, MixingOf
 from parse_dfl.engine.neighbourhood import MixingCache, Owners
 from parse_dfl.engine.simulator import Simulator, State, count_samples
@@ -25,7 +25,6 @@ from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import robust_method
 from parse_dfl.networks.network import NetworkSpec
-from parse_dfl.overlays.config import OverlayConfig
 from parse_dfl.overlays.mixing_matrix import MixingMatrix
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import Ranks

@@ -12,13 +12,13 @@ import numpy as np
 from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import choose_samples
 from parse_dfl.analysis.probing.probe import audit
+from parse_dfl.config import RunConfig, from_dict
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
 from parse_dfl.io import decode, read_record
 from parse_dfl.methods.base import Method
 from parse_dfl.records import AUDIT, SUMMARY, Audit, Summary
-from parse_dfl.runs.config import RunConfig, from_dict
 from parse_dfl.runs.folder import locked, read_json, write_json
 from parse_dfl.runs.resuming import CONFIG
 from parse_dfl.runs.setup import method_of

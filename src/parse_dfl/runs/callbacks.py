@@ -54,7 +54,22 @@ class _Silent:
         pass
 
 
+class _Logging(_Silent):
+    def note(self, text: str) -> None:
+        log_note(text)
+
+
 SILENT: Listener = _Silent()
+LOGGING: Listener = _Logging()
+"""Where nobody listens, notes are not lost: Python shows warnings on standard error, unless a
+program routes them elsewhere."""
+
+
+def log_note(text: str) -> None:
+    """Write a note to the log ``parse_dfl.runs``, as a warning."""
+    import logging  # the command line has listeners of its own, and no time for this
+
+    logging.getLogger("parse_dfl.runs").warning(text)
 
 
 class Stopped(KeyboardInterrupt):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.engine.checkpoint import read_tensors
 from parse_dfl.errors import ConfigError
 from parse_dfl.io import decode, to_plain
@@ -23,13 +24,12 @@ from parse_dfl.records import (
     Summary,
 )
 from parse_dfl.report.statistics import seed_values
-from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.config import RunConfig, to_dict, validate, with_own_lr
+from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import is_ours, output_folder, read_json, write_json
 from parse_dfl.runs.recorder import PlainSummary
 from parse_dfl.runs.resuming import CONFIG, claim
 from parse_dfl.runs.session import CHECKPOINT, Session
-from parse_dfl.runs.setup import Trial, build_trial, check_options, check_ranks, method_of
+from parse_dfl.runs.setup import Trial, build_trial, check_ranks, method_of
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
 from parse_dfl.text import LARGEST
 
@@ -42,7 +42,7 @@ def compare(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    listener: Listener = SILENT,
+    listener: Listener = LOGGING,
     own: Own = NOTHING_OWN,
 ) -> dict[str, Any]:
     """Run every method with all seeds side by side; each method is written when it is done.
@@ -93,9 +93,7 @@ def _entries(
     if len(entries) < len(listed):
         names = ", ".join(name for name, _ in listed)
         raise ConfigError(f"a method stands twice in {names}; name each once")
-    check_options(config, own=list(entries))
     for single, ingredients in entries.values():
-        validate(single)
         check_ranks(single, method_of(single, ingredients), launched_ranks())
     if config.engine != "simulate":
         raise ConfigError(
@@ -108,18 +106,8 @@ def _entries(
 def _entry(config: RunConfig, method: str | Method, own: Own) -> tuple[str, tuple[RunConfig, Own]]:
     """Return a method's name, configuration, and what of the user's own it is trained with."""
     if isinstance(method, str):
-        return method, (method_config(config, method), own)
-    single = replace(method_config(config, method.name), method=config.method)
-    return method.name, (single, replace(own, method=method))
-
-
-def method_config(config: RunConfig, method: str) -> RunConfig:
-    """Return one method's configuration: ``METHOD.lr`` among the options is its learning rate.
-
-    Raises:
-        ConfigError: the learning rate is no number.
-    """
-    return replace(with_own_lr(config, method), method=method)
+        return method, (config.for_method(method), own)
+    return method.name, (config.for_method(f"own:{method.name}"), replace(own, method=method))
 
 
 @dataclass(frozen=True)

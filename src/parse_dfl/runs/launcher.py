@@ -19,9 +19,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
+from parse_dfl.config import RunConfig, to_dict
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.runs.config import RunConfig, to_dict
 
 HOST = "127.0.0.1"
 CERTIFICATE_DAYS = 30

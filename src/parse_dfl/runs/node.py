@@ -8,31 +8,25 @@ from pathlib import Path
 
 import torch
 
-from parse_dfl.agents import AgentSpec, key, parse_event
+from parse_dfl.agents import AgentMix, AgentSpec
+from parse_dfl.config import to_dict
 from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import save_agent
 from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import DivergenceError
 from parse_dfl.io import cannot_write
-from parse_dfl.overlays.topologies import parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure, load_identity
 from parse_dfl.peers.node import Node, NodeSettings, StateFile
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
-from parse_dfl.runs.config import to_dict
-from parse_dfl.runs.fingerprint import fingerprint
 from parse_dfl.runs.folder import locked
 from parse_dfl.runs.node_config import AgentFile
-from parse_dfl.runs.setup import (
-    RunSetup,
-    build_trainer,
-    check_options,
-    method_of,
-    network_spec_of,
-)
+from parse_dfl.runs.resuming import fingerprint
+from parse_dfl.runs.setup import RunSetup, build_trainer, method_of, network_spec_of
 from parse_dfl.runs.shared_setup import load_data, tensors_of
 from parse_dfl.runs.terms import terms_of
 
@@ -183,10 +177,9 @@ def _live(file: AgentFile, identity: Identity | Insecure, reporter: Reporter, st
 def _setup(file: AgentFile) -> RunSetup:
     """Prepare the agent's run; all training samples of its data are its own."""
     run = file.run
-    check_options(run)
-    changes = [change for change in map(parse_event, run.events) if change.agent == file.node.name]
+    changes = [change for change in run.events if change.agent == file.node.name]
     modalities = {*file.modalities, *(change.modality for change in changes)}
-    data = load_data(replace(run, agents=f"{key(tuple(sorted(modalities)))}=1"))
+    data = load_data(replace(run, agents=AgentMix(((tuple(sorted(modalities)), 1),))))
     parts = split(data, run.data.test)
     agent = AgentSpec(name=file.node.name, modalities=file.modalities, seed=run.seed)
     return RunSetup(
@@ -195,7 +188,7 @@ def _setup(file: AgentFile) -> RunSetup:
         split=parts,
         agent_data=[AgentData(agent, parts.train)],
         method=method_of(run),
-        topology=parse_topology(run.overlay.topology),
+        topology=Topology.of(run.overlay.topology),
         events=changes,
         network_spec=network_spec_of(run, data),
     )

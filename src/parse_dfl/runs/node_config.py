@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parse_dfl.agents import key, modality_set
-from parse_dfl.errors import ConfigError
-from parse_dfl.networks.config import AUTO
-from parse_dfl.peers.config import MOST_SEED
-from parse_dfl.process import command
-from parse_dfl.runs.config import (
+from parse_dfl.config import (
+    AUTO,
     RunConfig,
-    from_plain,
     from_settings,
-    validate,
-    with_own_lr,
+    read_toml,
     with_values,
 )
+from parse_dfl.errors import ConfigError
+from parse_dfl.peers.config import MOST_SEED
+from parse_dfl.process import command
+from parse_dfl.settings import Settings, read, setting
 from parse_dfl.text import whole
 
 PORT = 7447
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeConfig:
+class NodeConfig(Settings):
     """What differs from agent to agent.
 
     ``name`` is the agent's, as in its certificate; ``modalities`` are joined by ``+``.
@@ -35,15 +33,15 @@ class NodeConfig:
     this one included, must be there before it begins, within ``meet_s`` seconds.
     """
 
-    name: str = ""
-    modalities: str = ""
-    folder: str = ""
-    certificates: str = ""
-    federation: str = "demo"
-    listen: tuple[str, ...] = ()
-    connect: tuple[str, ...] = ()
-    wait_for: int = 2
-    meet_s: float = 600.0
+    name: str = setting("")
+    modalities: str = setting("")
+    folder: str = setting("")
+    certificates: str = setting("")
+    federation: str = setting("demo")
+    listen: tuple[str, ...] = setting(())
+    connect: tuple[str, ...] = setting(())
+    wait_for: int = setting(2, at_least=1)
+    meet_s: float = setting(600.0, above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +84,14 @@ def load_agent_file(path: Path) -> AgentFile:
     Raises:
         ConfigError: it cannot be read, or a setting is unknown, missing or cannot be used.
     """
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        node = from_plain(NodeConfig, settings.pop("node", {}), "node")
-        run = from_settings(settings)
-        _check(node, run)
-        run = _of_one(run, node, path.parent)
-        validate(run)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML file: {error}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return AgentFile(run=run, node=node, place=path.parent)
+    return read_toml(path, lambda settings: _agent_file(settings, path.parent))
+
+
+def _agent_file(settings: dict[str, Any], folder: Path) -> AgentFile:
+    node = read(NodeConfig, settings.pop("node", {}), "node")
+    run = from_settings(settings)
+    _check(node, run)
+    return AgentFile(run=_of_one(run, node, folder), node=node, place=folder)
 
 
 def check_seed(seed: int) -> None:
@@ -117,7 +109,7 @@ def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
     group = key(modality_set(node.modalities))
     data = place / run.data.data
     name = str(data) if data.suffix == ".npz" else run.data.data
-    run = with_own_lr(run, run.method)
+    run = run.for_method(run.method)
     return with_values(run, {"agents": f"{group}=1", "data.data": name, "engine": "peers"})
 
 
@@ -140,8 +132,6 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
         if not (host and colon and number is not None and 0 <= number < 65536):
             raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     check_seed(run.seed)
-    if node.wait_for < 1:
-        raise ConfigError(f"wait_for must be at least 1, not {node.wait_for}")
     if run.training.dtype == "bfloat16":
         raise ConfigError("dtype 'bfloat16' does not cross the network; use float32 or float64")
     if run.network.split == AUTO:

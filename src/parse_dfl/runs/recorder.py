@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from parse_dfl.config import to_dict
 from parse_dfl.engine.gossip import Payload
 from parse_dfl.io import to_plain
 from parse_dfl.records import METRICS, SUMMARY, Divergence, LinkBytes, Overlay, Summary
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.runs.config import to_dict
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl, write_json
 from parse_dfl.runs.results import (
     AgentScore,

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parse_dfl.agents import AgentSpec
+from parse_dfl.config import RunConfig
 from parse_dfl.engine.agent_stack import AgentStack
 from parse_dfl.engine.evaluation import Scores
 from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey, Owned
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.methods.base import Stage
 from parse_dfl.records import AgentResult, GroupResult, MetricsLine, Overlay
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.runs.setup import Trial
-from parse_dfl.runs.shared_setup import attackers_of
 
 SCORES = ("accuracy", "macro_f1", "local_accuracy", "loss")
 DIVERGED = "diverged"
@@ -124,7 +123,7 @@ def agent_result(score: AgentScore) -> AgentResult:
 
 def honest_mean_accuracy(config: RunConfig, scores: Sequence[AgentScore]) -> float | None:
     """Return the mean accuracy of those who do not attack; None where nobody does."""
-    attackers = {attacker.agent for attacker in attackers_of(config)}
+    attackers = {attacker.agent for attacker in config.overlay.attackers}
     honest = [score for score in scores if score.agent.name not in attackers]
     return weighted_mean(honest, "accuracy") if attackers and honest else None
 

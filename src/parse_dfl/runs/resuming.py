@@ -1,25 +1,31 @@
-"""Going on in a folder: with the settings that it was started with, and no others."""
+"""Going on in a folder: with the settings and data that it was started with, and no others."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from parse_dfl.config import SETTINGS, RunConfig, from_dict, to_dict, value_at
 from parse_dfl.differences import differences
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.process import command
-from parse_dfl.runs.config import PLACES, RunConfig, from_dict, to_dict, value_at
 from parse_dfl.runs.folder import read_json, write_json
+
+if TYPE_CHECKING:
+    from parse_dfl.data.dataset import MultimodalData
 
 CONFIG = "config.json"
 COMPARED = "compared"
 """In the configuration of a comparison: its methods and seeds."""
 OF_A_RUN = ("summary.json", "metrics.jsonl", "checkpoint.safetensors")
 """What a run leaves in its folder, and a comparison in those of its runs only."""
-FREE = ("eval_every", "eval_samples", "checkpoint_every", "data.data_dir")
+FREE = tuple(path for path, entry in SETTINGS.items() if entry.declaration.may_change)
 """Settings that a run may go on with that was started with others: no number depends on them."""
+UNRELATED = (*FREE, "record", "peer")
+"""Settings, and a section, that no number of a simulation depends on."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def claim(folder: Path, config: RunConfig, compared: Mapping[str, Any] | None = 
     if path.exists():
         before = Kept.from_plain(read_json(path)).config  # a later version's settings: defaults
         kept = to_dict(before)
-        if found := differences(kept, told, free=(*FREE, "record", "peer")):
+        if found := differences(kept, told, free=UNRELATED):
             raise CheckpointError(_other_settings(folder, found))
     write_json(path, told if compared is None else {**told, COMPARED: compared})
 
@@ -118,8 +124,26 @@ def check_more(folder: Path, what: str, kept: Sequence[Any], given: Sequence[Any
 def explicit(config: RunConfig) -> dict[str, Any]:
     """What a configuration sets otherwise than the defaults, by place."""
     usual = RunConfig()
-    found = {place: value_at(config, place) for place in PLACES}
-    return {place: value for place, value in found.items() if value != value_at(usual, place)}
+    values = {path: value_at(config, path) for path in SETTINGS}
+    return {path: value for path, value in values.items() if value != value_at(usual, path)}
+
+
+def fingerprint(config: RunConfig, seeds: Sequence[int], method: str, data: MultimodalData) -> str:
+    """Return a hash of all that the numbers depend on: configuration, seeds, method, data.
+
+    A checkpoint goes on only in the experiment that wrote it.
+    """
+    import hashlib  # loads OpenSSL, which the command line's help need not wait for
+
+    settings = to_dict(config)
+    for path in (*UNRELATED, "seed"):
+        section, _, name = path.rpartition(".")
+        (settings[section] if section else settings).pop(name)
+    shapes = {name: values.shape for name, values in data.modalities.items()}
+    label = hashlib.blake2b(data.label.tobytes(), digest_size=8).hexdigest()
+    text = json.dumps(settings, sort_keys=True)
+    parts = (text, tuple(seeds), method, sorted(shapes.items()), label)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def _other_settings(folder: Path, found: Sequence[str]) -> str:

@@ -7,17 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parse_dfl.config import RunConfig, from_dict, to_dict, with_values
 from parse_dfl.errors import ConfigError
 from parse_dfl.process import launch
-from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.config import (
-    RunConfig,
-    from_dict,
-    to_dict,
-    validate,
-    with_own_lr,
-    with_values,
-)
+from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
 from parse_dfl.runs.launcher import Launcher
 from parse_dfl.runs.node_config import check_seed
@@ -33,7 +26,7 @@ def run(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    listener: Listener = SILENT,
+    listener: Listener = LOGGING,
     own: Own | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and write the records to ``out`` (None: keep nothing).
@@ -44,22 +37,20 @@ def run(
     Raises:
         ParseDflError: bad settings, data or folder; nothing is lost.
     """
-    config = with_own_lr(config, own.method.name if own and own.method else config.method)
-    validate(config)
+    config = config.for_method(config.method)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
         check_engine(config, own=own is not None)
         return _run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     from parse_dfl.ranks.group import launched_ranks
     from parse_dfl.runs.session import CHECKPOINT, Session
-    from parse_dfl.runs.setup import build_trial, check_options
+    from parse_dfl.runs.setup import build_trial
     from parse_dfl.runs.shared_setup import NOTHING_OWN, SharedSetup
 
     ranks = launched_ranks()
     own = own or NOTHING_OWN
     with ExitStack() as held:
         with ranks.raise_together():
-            check_options(config, own=[own.method.name] if own.method else ())
             shared = SharedSetup(config, own)
             trial = build_trial(config, [config.seed], own, ranks, shared)
             if folder is not None and ranks.is_main:
@@ -105,10 +96,9 @@ def _run_peers(
     with Launcher(config, folder) as launcher, ExitStack() as held:
         # The launcher's fork server loads torch by now, while this process loads it, too.
         from parse_dfl.runs.peer_session import PeerSession
-        from parse_dfl.runs.setup import check_options, prepare
+        from parse_dfl.runs.setup import prepare
         from parse_dfl.runs.shared_setup import SharedSetup
 
-        check_options(config)
         shared = SharedSetup(config)
         setup = prepare(config, [config.seed], shared=shared)
         if folder is not None:
@@ -124,7 +114,7 @@ def _run_peers(
 
 def resume_run(
     directory: str | Path,
-    listener: Listener = SILENT,
+    listener: Listener = LOGGING,
     own: Own | None = None,
     *,
     changes: Mapping[str, Any] | None = None,

@@ -20,7 +20,6 @@ from parse_dfl.io import to_plain
 from parse_dfl.records import CONFLICT, ConflictLine
 from parse_dfl.runs.artifacts import save_agents, save_slices
 from parse_dfl.runs.callbacks import SILENT, Listener, interrupt_after_round
-from parse_dfl.runs.fingerprint import fingerprint
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
 from parse_dfl.runs.recorder import PlainSummary, Recorder
 from parse_dfl.runs.results import (
@@ -31,6 +30,7 @@ from parse_dfl.runs.results import (
     parameters_by_group,
     peak_memory_bytes,
 )
+from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import Trial
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -66,7 +66,8 @@ class Session:
         self._some = torch.from_numpy(trial.setup.some_evaluation_samples)
 
     def _early_stopping(self) -> BestRows | None:
-        if not self._simulator.trainer.method.centralised:
+        trainer = self._simulator.trainer
+        if not (trainer.method.centralised or trainer.training.keep_best):
             return None
         validation = torch.from_numpy(self.trial.setup.split.validation)
         return BestRows(self._simulator, validation, list(self.trial.seeds))

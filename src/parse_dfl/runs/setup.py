@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.agents import AgentSpec, ModalityChange
+from parse_dfl.config import RunConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import Split
 from parse_dfl.engine.agent_data import AgentData, TensorData
@@ -21,7 +22,6 @@ from parse_dfl.engine.trainer import Trainer
 from parse_dfl.errors import ConfigError
 from parse_dfl.methods.base import Method
 from parse_dfl.methods.byzantine_aggregation import robust_method
-from parse_dfl.methods.names import METHODS, split_method
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.encoders import SampleShape
 from parse_dfl.networks.network import NetworkSpec
@@ -29,7 +29,6 @@ from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import ALONE, Ranks
 from parse_dfl.ranks.simulator import build_rank_simulator, check_method
 from parse_dfl.runs.auto_split import Proposal
-from parse_dfl.runs.config import RunConfig, with_own_lr
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup, steps_of
 
 EVALUATION_SEED = 0
@@ -107,7 +106,7 @@ def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
     Raises:
         ConfigError: the configuration's method or one of its options is unknown.
     """
-    return own.method or build_method(config.method, options_of(config))
+    return own.method or build_method(config.method, config.options())
 
 
 def network_spec_of(
@@ -131,41 +130,6 @@ def network_spec_of(
     return NetworkSpec(
         samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
     )
-
-
-def check_options(config: RunConfig, own: Collection[str] = ()) -> None:
-    """Check the options of other methods too, which a run of one does not use.
-
-    ``own`` are methods that are no names of this package's.
-
-    Raises:
-        ConfigError: a method, or an option of it, is unknown, or a value cannot be used.
-    """
-    for key, value in config.method_options.items():
-        method, dot, name = key.rpartition(".")
-        if not dot or (method in own and method not in METHODS):
-            continue
-        try:
-            split_method(method)
-            if name == "lr":
-                with_own_lr(config, method)
-            else:
-                build_method(method, {name: value})
-        except ConfigError as error:
-            raise ConfigError(f"option {key!r}: {error}") from error
-
-
-def options_of(config: RunConfig) -> dict[str, object]:
-    """Return the options meant for the configuration's method.
-
-    In a run of harmony: ``tau`` or ``harmony.tau``, not ``parse.head_weight``.
-    """
-    chosen: dict[str, object] = {}
-    for key, value in config.method_options.items():
-        method, dot, name = key.rpartition(".")
-        if not dot or method == config.method:
-            chosen[name] = value
-    return chosen
 
 
 def build_trainer(setup: RunSetup, tensors: TensorData, agent: str) -> Trainer:
@@ -268,6 +232,11 @@ def check_ranks(config: RunConfig, method: Method, ranks: Ranks) -> None:
     if ranks.size == 1:
         return
     check_method(method, ranks)
+    if config.training.keep_best:
+        raise ConfigError(
+            f"--keep-best compares what all agents do, which {ranks.size} ranks cannot; run it in "
+            "one process, without torchrun"
+        )
     if config.record:
         raise ConfigError(
             f"--record {','.join(config.record)} compares agents of different ranks, which "

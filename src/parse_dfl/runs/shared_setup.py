@@ -12,24 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from parse_dfl.agents import AgentMix, ModalityChange, check_changes, parse_event, parse_mix
-from parse_dfl.byzantine import Attacker, check_attackers, parse_attacker
+from parse_dfl.agents import AgentMix, ModalityChange, check_changes
+from parse_dfl.byzantine import check_attackers
+from parse_dfl.config import AUTO, RunConfig, TrainingConfig
 from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.partition import partition
 from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData, TensorData, standardisers
-from parse_dfl.engine.config import TrainingConfig
 from parse_dfl.engine.sampler import local_steps
 from parse_dfl.errors import ConfigError, unknown
 from parse_dfl.methods.base import Method
-from parse_dfl.networks.config import AUTO
 from parse_dfl.networks.encoders import EncoderBuilder
-from parse_dfl.overlays.topologies import Topology, parse_topology
+from parse_dfl.overlays.topologies import Topology
 from parse_dfl.process import launch
 from parse_dfl.runs.auto_split import Proposal, propose_split
 from parse_dfl.runs.callbacks import Listener
-from parse_dfl.runs.config import RunConfig
 from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
@@ -79,16 +77,16 @@ class SharedSetup:
     def topology(self) -> Topology:
         """The topology of all overlays, which the agents of the mix can have."""
         own = self._own.topology
-        topology = parse_topology(self.config.overlay.topology if own is None else own)
+        topology = Topology.of(self.config.overlay.topology if own is None else own)
         names = [agent.name for agent in self.mix.agents()]
         topology.check(names)
-        check_attackers(attackers_of(self.config), names)
+        check_attackers(self.config.overlay.attackers, names)
         return topology
 
     @cached_property
     def events(self) -> list[ModalityChange]:
         """The changes of agents' modalities, each of which can happen."""
-        events = [parse_event(text) for text in self.config.events]
+        events = list(self.config.events)
         rounds = self.config.training.rounds
         check_changes(events, self.mix.agents(), self.mix.modalities, rounds)
         return events
@@ -158,11 +156,6 @@ def steps_of(training: TrainingConfig, agent_data: Iterable[AgentData]) -> int:
     return local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
 
 
-def attackers_of(config: RunConfig) -> list[Attacker]:
-    """Return the agents that the configuration lets lie."""
-    return [parse_attacker(text) for text in config.overlay.attackers]
-
-
 def load_data(config: RunConfig) -> MultimodalData:
     """Load the data set that the configuration names, with the modalities that its agents own.
 
@@ -175,12 +168,12 @@ def load_data(config: RunConfig) -> MultimodalData:
         data_dir=Path(source.data_dir) if source.data_dir else None,
         kinds=source.kind,
         subject_key=source.subject_key,
-        modalities=parse_mix(config.agents).modalities if config.agents else (),
+        modalities=config.agents.modalities if config.agents else (),
     )
 
 
 def mix_for(
-    agents: str | None,
+    agents: AgentMix | str | None,
     modalities: Iterable[str],
     ignored: Mapping[str, str] = MappingProxyType({}),
 ) -> AgentMix:
@@ -194,8 +187,8 @@ def mix_for(
     """
     names = sorted(modalities)
     if agents is None:
-        return parse_mix(_default_mix(names, ignored))
-    mix = parse_mix(agents)
+        return AgentMix.from_string(_default_mix(names, ignored))
+    mix = AgentMix.of(agents)
     for name in mix.modalities:
         if name not in names:
             raise unknown("modality", name, names)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parse_dfl.agents import AgentSpec, key, pairs
+from parse_dfl.config.methods import WITH_SLICES
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent
 from parse_dfl.errors import CheckpointError, ConfigError
-from parse_dfl.methods.names import WITH_SLICES
 from parse_dfl.networks.network import Outputs
 
 Array = NDArray[np.float32]

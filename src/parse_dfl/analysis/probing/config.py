@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
-from parse_dfl.errors import ConfigError
+from parse_dfl.settings import Settings, setting
+from parse_dfl.text import LARGEST
 
 
-@dataclass(frozen=True, kw_only=True)
-class AuditConfig:
-    """``agents_per_group``: agents of each modality set, drawn by the seed (None: all);
-    ``probe_steps``: minibatch steps of each probe; ``seed``: of probes and draws.
+class AuditConfig(Settings):
+    """How many agents of each modality set are audited (None: all), and how."""
 
-    Raises:
-        ConfigError: a setting is out of its range.
-    """
-
-    agents_per_group: int | None = 2
-    probe_steps: int = 400
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"agents_per_group": 1, "probe_steps": 1, "seed": 0}
-        for name, smallest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise ConfigError(f"{name} of an audit must be at least {smallest}, not {value}")
+    keyword: ClassVar[str] = "an audit"
+    agents_per_group: int | None = setting(
+        2, "--agents-per-group COUNT|all", "agents of each modality set, drawn", at_least=1
+    )
+    probe_steps: int = setting(
+        400, "--probe-steps COUNT", "training steps of each probe", at_least=1, at_most=LARGEST
+    )
+    seed: int = setting(0, "--seed N", "of probes and draws", at_least=0, at_most=LARGEST)

@@ -4,12 +4,9 @@ import argparse
 
 import pytest
 
-from parse_dfl.cli.options import GROUPS, add_options, configuration, given
-from parse_dfl.cli.parser import Parser
+from parse_dfl.cli.parser import Parser, add_options, configuration, given
+from parse_dfl.config import GROUPS, SETTINGS, RunConfig
 from parse_dfl.errors import ConfigError
-from parse_dfl.runs.config import PLACES, RunConfig
-
-OPTIONS = [option for options in GROUPS.values() for option in options]
 
 
 def read(*argv):
@@ -23,7 +20,10 @@ def test_a_split_may_be_proposed():
 
 
 def test_every_setting_has_one_option():
-    assert sorted(option.place for option in OPTIONS) == sorted(PLACES)
+    flags = [entry.declaration.flag for entry in SETTINGS.values()]
+    assert all(flag.startswith("--") for flag in flags)
+    assert len(set(flags)) == len(flags)
+    assert {entry.declaration.group for entry in SETTINGS.values()} == set(GROUPS)
 
 
 def test_no_option_is_no_change():
@@ -34,7 +34,7 @@ def test_each_type_is_read():
     config = read(
         *("--rounds", "7", "--lr", "1e-3", "--split", "1,2,0", "--data", "x.npz", "--compile"),
         *("--kind", "m=series", "--kind", "n=image", "--encoder", "acc+gyro:acc=mlp"),
-        *("--option", "tau=0.3", "--option", "on=true", "--option", "how=x"),
+        *("--option", "temperature=0.3", "--option", "harmony.tau=1"),
         *("--event", "3:acc-0:+gyro", "--event", "4:acc-0:-acc", "--samples-per-agent", "64"),
     )
     assert config.training.rounds == 7
@@ -42,10 +42,10 @@ def test_each_type_is_read():
     assert config.network.split == (1, 2, 0)
     assert config.compile
     assert config.data.kind == {"m": "series", "n": "image"}
-    assert config.data.samples_per_agent == "64"
+    assert str(config.data.samples_per_agent) == "64"
     assert config.network.encoders == {"acc+gyro:acc": "mlp"}
-    assert config.method_options == {"tau": 0.3, "on": True, "how": "x"}
-    assert config.events == ("3:acc-0:+gyro", "4:acc-0:-acc")
+    assert config.method_options == {"temperature": 0.3, "harmony.tau": 1}
+    assert [str(change) for change in config.events] == ["3:acc-0:+gyro", "4:acc-0:-acc"]
 
 
 def test_options_overrule_the_file_which_overrules_defaults(tmp_path):

@@ -22,8 +22,8 @@ from parse_dfl import (
     ScaleFree,
     SmallWorld,
 )
-from parse_dfl.data.partition import SCHEMES
-from parse_dfl.overlays.topologies import TOPOLOGY_SPECS
+from parse_dfl.config.partition import Partition
+from parse_dfl.config.topology import TOPOLOGY_RULES, GraphFile, OwnTopology, TopologyRule
 
 TOPOLOGIES = {
     Ring(): "ring",
@@ -37,22 +37,25 @@ TOPOLOGIES = {
     OnePeerExponential(): "one-peer-exponential",
     RandomMatching(): "random-matching",
     Complete(): "full",
+    GraphFile("a/b.txt"): "file:a/b.txt",
+    OwnTopology("star"): "own:star",
 }
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_a_topology_knows_its_text(topology):
     assert str(topology) == TOPOLOGIES[topology]
+    assert TopologyRule.from_string(TOPOLOGIES[topology]) == topology
 
 
 def test_every_named_topology_is_an_object():
-    assert {text.partition(":")[0] for text in TOPOLOGIES.values()} == set(TOPOLOGY_SPECS)
+    assert {text.partition(":")[0] for text in TOPOLOGIES.values()} == set(TOPOLOGY_RULES)
 
 
 def test_every_partition_is_an_object():
     texts = [str(IID()), str(Dirichlet(0.3)), str(BySubject())]
-    assert [text.partition(":")[0] for text in texts] == list(SCHEMES)
-    assert texts[1] == "dirichlet:0.3"
+    assert texts == ["iid", "dirichlet:0.3", "subject"]
+    assert [str(Partition.from_string(text)) for text in texts] == texts
     assert str(Dirichlet(1)) == "dirichlet:1"
     assert float(str(Dirichlet(0.1 + 0.2)).partition(":")[2]) == 0.1 + 0.2
 
@@ -83,7 +86,7 @@ def test_what_cannot_be_is_refused_when_it_is_built(build):
 
 
 def test_attackers_and_changes_know_their_text():
-    assert str(Attacker(agent="a-0", attack="scale", strength=10)) == "a-0:scale:10"
+    assert str(Attacker(agent="a-0", attack="scale", strength=2.5)) == "a-0:scale:2.5"
     assert str(Attacker(agent="a-0", attack="random")) == "a-0:random"
     assert str(ModalityChange(round=4, agent="a-0", gains="b")) == "4:a-0:+b"
     assert str(ModalityChange(round=4, agent="a-0", loses="b")) == "4:a-0:-b"

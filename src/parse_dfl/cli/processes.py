@@ -1,13 +1,18 @@
-"""``--threads``: how many processors a command may use."""
+"""What a command runs on: threads of this process, and ranks that torchrun started."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
-from parse_dfl.cli.options import positive
-from parse_dfl.process import THREADS, processors, tune_process
+from parse_dfl.cli.parser import positive
+from parse_dfl.process import THREADS, launch, processors, tune_process
+from parse_dfl.runs.resuming import Kept
+
+Value = TypeVar("Value")
 
 MOST_THREADS = 1024
 
@@ -46,3 +51,26 @@ def tune_compiled(args: argparse.Namespace) -> None:
 
 def _threads(text: str) -> int:
     return processors() if text == "all" else positive(text, most=MOST_THREADS)
+
+
+def agreed(read: Callable[[], Value]) -> Value:
+    """What ``read`` gives; a user's error on any rank, such as a file that one machine lacks, is
+    an error on all.  One process alone pays nothing for it."""
+    if launch().size == 1:
+        return read()
+    from parse_dfl.ranks.group import launched_ranks
+
+    with launched_ranks().raise_together():
+        return read()
+
+
+def kept(read: Callable[[], Kept]) -> Kept:
+    """What the first rank reads of a folder, which other machines may not have, on every rank."""
+    if launch().size == 1:
+        return read()
+    from parse_dfl.ranks.group import launched_ranks
+
+    ranks = launched_ranks()
+    with ranks.raise_together():
+        found = read().to_plain() if ranks.is_main else None
+    return Kept.from_plain(ranks.broadcast(found))
