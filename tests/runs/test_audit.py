@@ -89,7 +89,7 @@ def test_the_report_shows_the_audit(audited):
 
 
 def test_a_folder_without_an_audit_has_none(tmp_path):
-    assert read_audit(tmp_path) is None
+    assert read_audit(read_run(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
