@@ -48,7 +48,7 @@ def test_init_writes_a_file_that_the_node_can_read(tmp_path, capsys):
     assert file.modalities == ("bottom", "top")
     assert file.listen == ("0.0.0.0:7447",)
     assert file.node.connect == ("site-b:7447", "site-c:7447")
-    assert (file.run.training.rounds, file.run.overlay.topology) == (9, "full")
+    assert (file.run.training.rounds, str(file.run.overlay.topology)) == (9, "full")
     assert not file.run.peer.insecure
     assert file.folder == tmp_path / "a"
     assert main(["node", "init", "a.toml", *DEFAULTS]) == 2
@@ -229,9 +229,9 @@ def test_init_without_answers_says_which_options_answer(error, monkeypatch, caps
 
 def test_a_seed_that_cannot_be_announced_is_refused(tmp_path):
     (tmp_path / "a.toml").write_text(f"seed = {2**63}\n" + BASE + "[peer]\ninsecure = true\n")
-    with pytest.raises(ConfigError, match=f"seed must be at most {2**63 - 1} .* not {2**63}"):
+    with pytest.raises(ConfigError, match=f"seed must be .*at most {2**63 - 1}.* not {2**63}"):
         load_agent_file(tmp_path / "a.toml")
-    with pytest.raises(ConfigError, match="seed must be at most"):
+    with pytest.raises(ConfigError, match="seed must be .*at most"):
         check_engine(RunConfig(seed=10**29, engine="peers"), own=False)
 
 

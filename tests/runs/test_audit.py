@@ -114,7 +114,7 @@ def test_other_data_than_the_agents_learnt_are_refused(audited, small_set):
 def test_methods_without_slices_are_refused_by_name(tmp_path):
     run(config(method="dsgd-task"), out=tmp_path / "run")
     with pytest.raises(
-        ConfigError, match=r"no redundant.*methods that have: parse, parse-adaptive, parse-faithful"
+        ConfigError, match=r"no redundant.*methods that have: parse, parse@RULE, parse-adaptive"
     ):
         audit_run(tmp_path / "run", QUICK)
 

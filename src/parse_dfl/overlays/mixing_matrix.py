@@ -164,9 +164,11 @@ def csr_product(matrix: torch.Tensor, bags: CsrRows) -> torch.Tensor:
     precision of the weights.
 
     ``embedding_bag`` adds them in their order on any device, without atomics, so that equal input
-    gives equal bits.
+    gives equal bits.  It cannot add rows without columns, as of a branch without parameters.
     """
     sources, starts, weights = bags
+    if not matrix.shape[1]:
+        return matrix.clone()
     with torch.no_grad():
         sums = torch.nn.functional.embedding_bag(
             sources, matrix.to(weights.dtype), starts, mode="sum", per_sample_weights=weights
