@@ -29,7 +29,7 @@ class Heard:
 def telling():
     """Of an agent that has refused one message."""
     validator = MessageValidator(
-        federation="demo", own="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
+        federation="demo", name="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
     )
     validator.validate(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()

@@ -161,8 +161,8 @@ def standardised(values: NDArray[Any], fitted: slice = slice(None)) -> NDArray[n
 
     What is constant up to rounding is 0.
     """
-    own = fit(values[fitted], Kind.VECTOR)
-    return np.asarray((values - own.mean) / own.scale, dtype=np.float32)
+    standardiser = fit(values[fitted], Kind.VECTOR)
+    return np.asarray((values - standardiser.mean) / standardiser.scale, dtype=np.float32)
 
 
 def stack(arrays: Sequence[NDArray[np.float32]]) -> Tensor:

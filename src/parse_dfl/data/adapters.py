@@ -144,7 +144,7 @@ def utd_mhad(folder: Path) -> MultimodalData:
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """How a set is read from its ``folder`` within the data folder."""
+    """The reader of a set, and the ``folder`` within the data folder that it reads."""
 
     folder: str
     description: str

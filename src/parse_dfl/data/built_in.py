@@ -245,7 +245,7 @@ def _synthetic_from_string(options: str) -> MultimodalData:
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltIn:
-    """How a set is made of the text that follows its name."""
+    """A built-in set, made from the text that follows its name."""
 
     description: str
     from_string: Callable[[str], MultimodalData]

@@ -41,7 +41,7 @@ PICKLED = "pickled (an object array), which is never read"
 
 @dataclass(frozen=True)
 class Archive:
-    """What a ``.npz`` file holds: ``arrays`` by name, and why other members are ``ignored``."""
+    """The content of a ``.npz`` file: ``arrays`` by name, and why other members are ``ignored``."""
 
     path: Path
     arrays: Mapping[str, NDArray[Any]]

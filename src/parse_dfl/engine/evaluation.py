@@ -30,7 +30,7 @@ COPIES = 8
 
 @dataclass(frozen=True)
 class Scores:
-    """What n agents reach on the same samples; every tensor shape=(n,), on the CPU.
+    """Scores of n agents on the same samples; every tensor shape=(n,), on the CPU.
 
     ``diverged`` says whose scores mean nothing (:func:`diverged`).
     """

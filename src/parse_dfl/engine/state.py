@@ -19,7 +19,7 @@ from parse_dfl.branches import Branch
 
 @dataclass(frozen=True)
 class ParamSlice:
-    """Where a parameter lies in a row: its name inside the component, shape and offset."""
+    """A parameter's columns in a row: its name inside the component, shape and offset."""
 
     name: str
     shape: tuple[int, ...]
@@ -130,7 +130,7 @@ class BranchState:
         return state
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that a checkpoint must hold."""
+        """Return all tensors that a checkpoint must hold."""
         memory = {f"memory.{name}": value for name, value in self.memory.items()}
         return self.row_state() | memory
 

@@ -66,7 +66,7 @@ class SheafCoupling(Aggregation):
         return rows.memory["maps"][indices]
 
     def _map_indices(self, rows: BranchView, mixing: MixingMatrix) -> Tensor:
-        """Return where in memory the maps of the mixing's edges lie, shape=(E,).
+        """Return the rows of the mixing's edges in ``memory["maps"]``, shape=(E,).
 
         An edge keeps its map while one of its ends is absent; a new one gets the initial map.
         """

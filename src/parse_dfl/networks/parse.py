@@ -233,7 +233,7 @@ class GatedParseNetwork(ParseNetwork):
         return replace(outputs, logits=torch.stack(parts).sum(0))
 
     def _modality(self, name: str, modalities: int, outputs: Outputs) -> Tensor:
-        """Return what a modality's redundant and unique slices say, weighted.
+        """Return the weighted logits of a modality's redundant and unique slices.
 
         The redundant head speaks once in PARSE, so its share is split among the modalities.
         """

@@ -38,7 +38,7 @@ class OverlayWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """Who is whose neighbour in one round.
+    """The edges of an overlay in one round.
 
     ``members`` stand as they were given.  ``pairs``, shape=(E, 2), holds indices into them: of
     an undirected edge i < j, of a directed one (sender, receiver); each edge once, sorted.
@@ -63,7 +63,7 @@ def canonicalize(pairs: Pairs, *, directed: bool = False) -> Pairs:
 
 
 def components(pairs: Pairs, size: int) -> NDArray[np.int64]:
-    """Return which connected component each of ``size`` members is in, shape=(n,)."""
+    """Return the number of the connected component of each of ``size`` members, shape=(n,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

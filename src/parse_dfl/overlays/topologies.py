@@ -36,9 +36,9 @@ def _one_round(_: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """A rule that says who is whose neighbour.
+    """A rule that links members with each other.
 
-    ``build`` gets at least two members and answers with pairs of places in their order.
+    ``build`` gets at least two members and returns pairs of indices into their order.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Topology:
     time_varying: bool = False
 
     def edges(self, members: Sequence[str], *, round: int, seed: int, label: str) -> Edges:
-        """The edges between ``members`` in a round of the overlay ``label``.
+        """Return the edges between ``members`` in a round of the overlay ``label``.
 
         The order in which the members are given does not matter.  One member has no edge.
 
@@ -64,11 +64,9 @@ class Topology:
             raise OverlayError(f"overlay {label!r}: {', '.join(twice)} among its members twice")
         if len(members) < 2:
             return Edges(tuple(members), NO_PAIRS, self.directed)
-        places = ranking(members, seed=seed, label=label)
-        names = tuple(members[index] for index in places)
-        pairs = places[
-            self.build(TopologyContext(names=names, round=round, seed=seed, label=label))
-        ]
+        ranks = ranking(members, seed=seed, label=label)
+        names = tuple(members[index] for index in ranks)
+        pairs = ranks[self.build(TopologyContext(names=names, round=round, seed=seed, label=label))]
         return Edges(tuple(members), canonicalize(pairs, directed=self.directed), self.directed)
 
     @classmethod
@@ -111,7 +109,7 @@ class Topology:
 
 @dataclass(frozen=True, kw_only=True)
 class _Generator:
-    """How the edges of a topology rule are generated from its parameters."""
+    """The generator of a topology rule's edges from its parameters."""
 
     build: Callable[..., Pairs]
     period: Callable[[int], int] = _one_round

@@ -80,28 +80,28 @@ def read_terms(content: object) -> dict[str, str]:
 
 
 def differences(
-    own: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
+    terms: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
 ) -> list[str]:
-    """Return what two agents differ in, each with both values.
+    """Return the terms in which two agents differ, each with both values.
 
     A modality counts where both own it; of two lists of classes the first class that differs does.
     """
     lines = []
-    for name in [*own, *(name for name in other if name not in own)]:
-        mine, theirs = own.get(name), other.get(name)
+    for name in [*terms, *(name for name in other if name not in terms)]:
+        mine, theirs = terms.get(name), other.get(name)
         if mine == theirs or (name.startswith(SAMPLE) and (mine is None or theirs is None)):
             continue
         if not name.startswith(NAMES):
             lines.append(f"{name} is {_value(mine)} at {me} and {_value(theirs)} at {them}")
         elif not any(line.startswith("class ") for line in lines):
-            lines.append(_class_difference(own, other, me=me, them=them))
+            lines.append(_class_difference(terms, other, me=me, them=them))
     return lines
 
 
 def _class_difference(
-    own: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
+    terms: Mapping[str, str], other: Mapping[str, str], *, me: str, them: str
 ) -> str:
-    mine, theirs = list(_classes(own)), list(_classes(other))
+    mine, theirs = list(_classes(terms)), list(_classes(other))
     for number in range(max(len(mine), len(theirs))):
         here, there = (
             repr(names[number]) if number < len(names) else "not there" for names in (mine, theirs)
@@ -109,7 +109,7 @@ def _class_difference(
         if here != there:
             break
     else:
-        here, there = _value(own.get(NAMES)), _value(other.get(NAMES))
+        here, there = _value(terms.get(NAMES)), _value(other.get(NAMES))
         return f"class names (label_names) are {here} at {me} and {there} at {them}"
     return f"class {number} of label_names is {here} at {me} and {there} at {them}"
 
@@ -139,29 +139,29 @@ def compatible(one: PeerInfo, other: PeerInfo) -> bool:
     return not differences(one.terms, other.terms, me=one.name, them=other.name)
 
 
-def outvoted_by(own: PeerInfo, others: Mapping[str, PeerInfo]) -> list[str]:
+def outvoted_by(me: PeerInfo, others: Mapping[str, PeerInfo]) -> list[str]:
     """Return the living that differ from this agent and are of a larger group than its own.
 
-    A group are the agents with which an agent is compatible, itself included.  So an agent that
+    A group is the agents with which an agent is compatible, itself included.  So an agent that
     differs, by mistake or on purpose, keeps nobody else from beginning; of two groups of one size
     neither is outvoted, and both wait for more.
     """
-    everybody = [own, *others.values()]
-    support = sum(compatible(own, info) for info in everybody)
+    everybody = [me, *others.values()]
+    support = sum(compatible(me, info) for info in everybody)
     return [
         name
         for name, info in others.items()
-        if not compatible(own, info) and sum(compatible(info, i) for i in everybody) > support
+        if not compatible(me, info) and sum(compatible(info, i) for i in everybody) > support
     ]
 
 
-def apart(view: Mapping[str, PeerInfo], own: str) -> dict[str, str]:
-    """Return name → what else keeps an agent apart, or should be known, though its terms agree.
+def apart(view: Mapping[str, PeerInfo], agent: str) -> dict[str, str]:
+    """Return name → why an agent exchanges nothing, or learns otherwise, though its terms agree.
 
     Another seed or another architecture of a branch means that it is never exchanged; another
     number of local steps a round gives its parameters another weight in what all learn.
     """
-    me = view[own]
+    me = view[agent]
     mine = {branch.label: branch for branch in me.branches}
     reasons = {}
     for name, info in view.items():

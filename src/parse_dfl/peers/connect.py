@@ -213,7 +213,7 @@ class Meeting:
     def note_apart(self) -> None:
         """Say with whom this agent exchanges nothing, or less than it should."""
         view = self._membership.view()
-        for name, reason in apart(view, self._membership.own.name).items():
+        for name, reason in apart(view, self._membership.own_info.name).items():
             self._note_once("branches", name, f"{name} {reason}")
         self._note_differing()
 
@@ -224,7 +224,7 @@ class Meeting:
         """Return whether enough are there, and more of them agree than with this agent."""
         others = self._membership.others()
         enough = len(others) + 1 >= self._wait_for
-        return enough and bool(outvoted_by(self._membership.own, others))
+        return enough and bool(outvoted_by(self._membership.own_info, others))
 
     def _end_if_outvoted(self) -> None:
         if self._is_outvoted():

@@ -132,7 +132,7 @@ class Identity:
         return self.verified.fingerprint
 
     def check_validity(self, now: float) -> None:
-        """Return if the certificate is valid at ``now``, in seconds since 1970.
+        """Check that the certificate is valid at ``now``, in seconds since 1970.
 
         Raises:
             IdentityError: it is not.
@@ -156,7 +156,8 @@ class Identity:
 
 
 def load_identity(name: str, *, federation: str, certificates: Path | None) -> Identity | Insecure:
-    """Return who the agent ``name`` is: by its folder of certificates, or without, insecure.
+    """Load the identity of the agent ``name`` from its folder of certificates; without one it is
+    insecure.
 
     Raises:
         IdentityError: the certificate cannot be used, or is another agent's.

@@ -226,9 +226,9 @@ class Ranks:
 
     def _ended(self, why: str) -> RankError:
         """Return the error of this rank, or that which another one has recorded before."""
-        own = f"rank {self.rank} of {self.size} ({socket.gethostname()}) {why}"
-        recorded = self._record_failure(own)
-        return RankError(recorded, first=recorded == own)
+        failure = f"rank {self.rank} of {self.size} ({socket.gethostname()}) {why}"
+        recorded = self._record_failure(failure)
+        return RankError(recorded, first=recorded == failure)
 
     def _record_failure(self, text: str) -> str:
         """Record why it all ends, unless another rank has; return what is recorded."""

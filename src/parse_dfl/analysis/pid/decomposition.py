@@ -61,7 +61,7 @@ class Information(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What an estimator found.
+    """The result of an estimator.
 
     Attributes:
         information: the point estimate.
@@ -96,7 +96,7 @@ class Bits:
         return self.redundant + sum(self.unique.values()) + self.synergistic
 
     def of(self, modality: str) -> float:
-        """Return what ``modality`` alone tells, I(X;Y): its redundant and unique bits."""
+        """Return I(X;Y) of ``modality`` alone: its redundant and unique bits."""
         return self.redundant + self.unique[modality]
 
 

@@ -1,4 +1,4 @@
-"""Reasons not to trust an estimate, a sentence each for the person who reads it."""
+"""Warnings about an estimate, a sentence each for the person who reads it."""
 
 from __future__ import annotations
 

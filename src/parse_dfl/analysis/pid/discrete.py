@@ -112,7 +112,7 @@ def union_information(
 
 
 def _gap(density: Table, first: Table, second: Table) -> float:
-    """Return how much the value drops when the rows (or columns, if less) are made feasible."""
+    """Return by how much the value drops when the rows (or columns, if less) are made feasible."""
     by_row = first.sum(axis=1) @ np.log2(np.maximum(density.max(axis=1), TINY))
     by_column = second.sum(axis=1) @ np.log2(np.maximum(density.max(axis=0), TINY))
     return float(min(by_row, by_column))
@@ -157,7 +157,7 @@ def as_codes(values: NDArray[Any]) -> Codes | None:
 
 
 def frequencies(first: Codes, second: Codes, label: Codes) -> Table:
-    """Return how often each triple occurs, shape (x1, x2, y), summing to 1."""
+    """Return the relative frequency of each triple, shape (x1, x2, y), summing to 1."""
     shape = (int(first.max()) + 1, int(second.max()) + 1, int(label.max()) + 1)
     cells = np.ravel_multi_index((first, second, label), shape)
     counts = np.bincount(cells, minlength=int(np.prod(shape)))

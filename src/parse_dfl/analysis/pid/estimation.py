@@ -120,7 +120,7 @@ def _check(method: str, names: Names, bootstrap: int) -> None:
 
 
 def _overlap_of(*modalities: object) -> OverlappingWindows | None:
-    """Return how the samples of modalities in file order overlap, as windows of a recording do."""
+    """Find the overlap of samples in file order, as windows of a recording have."""
     arrays = [as_array(values) for values in modalities]
     reach = max((reach_of_windows(array) for array in arrays if array.ndim > 2), default=0)
     return OverlappingWindows(position=np.arange(len(arrays[0])), reach=reach) if reach else None

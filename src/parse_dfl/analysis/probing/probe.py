@@ -70,7 +70,7 @@ def audit(
 
 
 def _raw_measures(context: ProbeContext) -> dict[str, Any]:
-    """Return what is read from the modalities themselves, and the bits of every two of them."""
+    """Measure the modalities themselves: what probes read from them, and the bits of every two."""
     modalities = [name for name in context.raw if "," not in name]
     return {
         "reads": {name: dict(context.accuracy(raw_name(name))) for name in context.raw},

@@ -1,4 +1,4 @@
-"""How two slices are related: cross-modal predictability, and dependence inside a modality.
+"""Relations of two slices: cross-modal predictability, and dependence inside a modality.
 
 **Predictability**: how well one modality's slice predicts the other's.  No label is used.  The
 measure is the held-out R² = 1 - Σ‖y - ŷ‖² / Σ‖y - ȳ‖² over samples and features, ȳ the fitted
@@ -183,7 +183,7 @@ def _r2_rows(truth: Tensor, predicted: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependence:
-    """How far two slices depend on each other.
+    """The dependence between two slices.
 
     Attributes:
         alignment: of their kernels, 0 to 1.
