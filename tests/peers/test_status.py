@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from parse_dfl.peers.announcement import unseal
-from parse_dfl.peers.identity import Insecure
+from parse_dfl.peers.identity import Insecure, unseal
 from parse_dfl.peers.round_sync import RoundStats, RoundWindow
 from parse_dfl.peers.status import ABOUT, StatusPublisher, rounds_of
 from parse_dfl.peers.validation import MessageValidator

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parse_dfl.errors import IdentityError, PeerError
+from parse_dfl.peers.announcement import PeerInfo, apart, in_a_sentence, outvoted_by
 from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
-from parse_dfl.peers.compatibility import apart, in_a_sentence, outvoted_by
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport
 
 if TYPE_CHECKING:
-    from parse_dfl.peers.announcement import PeerInfo
     from parse_dfl.peers.membership import Membership
 
 ALERT_PATIENCE_S = 1.0

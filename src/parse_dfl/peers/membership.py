@@ -20,9 +20,8 @@ from parse_dfl.config import OverlayConfig
 from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
 from parse_dfl.methods.base import Stage
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.announcement import PeerInfo, compatible, differences
 from parse_dfl.peers.authority import Authority, Rejected
-from parse_dfl.peers.compatibility import compatible, differences
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.transport import Topics, Transport
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol
 
-from parse_dfl.peers.announcement import seal, unseal
 from parse_dfl.peers.authority import Authority, Rejected
 from parse_dfl.peers.certificates import is_name
-from parse_dfl.peers.identity import Signer
+from parse_dfl.peers.identity import Signer, seal, unseal
 from parse_dfl.peers.round_sync import RoundStats
 from parse_dfl.peers.transport import Topics, Transport
 

@@ -24,8 +24,8 @@ from parse_dfl.agents import pairs
 from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities, features
 from parse_dfl.analysis.pid.estimation import decompose
 from parse_dfl.analysis.probing.agent_outputs import AgentOutputs, CrossAgentPair
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.probes import ProbeResults, Ranges, read
+from parse_dfl.config import AuditConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import Split, hold_out
 from parse_dfl.errors import DataError

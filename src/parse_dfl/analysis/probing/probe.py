@@ -20,10 +20,10 @@ from parse_dfl.analysis.probing.agent_outputs import (
     cross_agent_pairs,
     slice_names,
 )
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import ProbeContext, ProbeSamples, raw_name
 from parse_dfl.analysis.probing.probes import purity
 from parse_dfl.analysis.probing.relations import dependence, predictability
+from parse_dfl.config import AuditConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent
 
