@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid import diagnostics
 from parse_dfl.analysis.pid.decomposition import (
     Codes,
     Estimate,
     Information,
     Table,
+    count_warnings,
     entropy,
     mutual_information,
 )
@@ -141,7 +141,7 @@ def exact_estimate(first: Codes, second: Codes, label: Codes) -> Estimate:
     return Estimate(
         information=solution.information,
         pointwise=pointwise_information(solution, joint, (first, second, label)),
-        warnings=tuple(diagnostics.of_counts(joint, len(label), solution.union.gap_bits)),
+        warnings=tuple(count_warnings(joint, len(label), solution.union.gap_bits)),
     )
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.agents import Kind
-from parse_dfl.analysis.pid import AUTO, METHODS, diagnostics
+from parse_dfl.analysis.pid import AUTO, METHODS
 from parse_dfl.analysis.pid.decomposition import (
     Bits,
     Codes,
     Decomposition,
     Estimate,
     bootstrap_intervals,
+    calibration_warnings,
+    sample_warnings,
 )
 from parse_dfl.analysis.pid.discrete import MOST_SYMBOLS, as_codes, exact_estimate
 from parse_dfl.data.arrays import as_array
@@ -183,8 +185,8 @@ def _learned(probabilities: ClassProbabilities, method: str, names: Names, seed:
     estimator = batch_estimate if method == "batch" else lsmi_estimate
     result = estimator(probabilities, seed)
     warnings = (
-        *diagnostics.of_samples(probabilities.label),
-        *diagnostics.of_calibration(probabilities, names),
+        *sample_warnings(probabilities.label),
+        *calibration_warnings(probabilities, names),
         *result.warnings,
     )
     return replace(result, warnings=warnings)
