@@ -1,4 +1,4 @@
-"""Gradient conflict: whether uni- and multimodal agents pull shared parameters apart.
+"""Measure gradient conflict: whether uni- and multimodal agents pull shared parameters apart.
 
 Two agents that exchange branches on one overlay are put at one common θ: every shared branch is
 the mean over its overlay's members, everything else stays the agent's own.  There each agent's

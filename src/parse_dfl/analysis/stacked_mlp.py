@@ -1,4 +1,4 @@
-"""Small classifiers and regressors side by side: N perceptrons in stacked matrices.
+"""Train small classifiers and regressors side by side: N perceptrons in stacked matrices.
 
 Letters: N networks, B batch, D features, K outputs.
 """

@@ -1,4 +1,4 @@
-"""Data sets that need a reader of their own: one function a set, and its line in :data:`ADAPTERS`.
+"""Read data sets that need a reader of their own: one function a set, listed in :data:`ADAPTERS`.
 
 A set whose arrays are modalities as they stand needs none: it is a ``data.npz`` of the convention
 (:mod:`parse_dfl.data.npz_format`).

@@ -1,4 +1,4 @@
-"""The sets that are built in: ``digits``, real and small, and ``synthetic``, of known information.
+"""Make the built-in sets: ``digits``, real and small, and ``synthetic``, of known information.
 
 Both need no file of the user's; what may follow their names (``digits:4``,
 ``synthetic:noise=0.3``) is read here.

@@ -1,4 +1,4 @@
-"""The catalog: data sets by name or by path.
+"""Load data sets by name or by path.
 
 Names are, in this order: the built-in sets, the sets that need an adapter, and any folder
 ``NAME/data.npz`` or file ``NAME.npz`` of the convention in the data folder (``--data-dir``, or the

@@ -1,4 +1,4 @@
-"""A multimodal data set in memory: an array per modality, samples first."""
+"""Hold a multimodal data set in memory: an array per modality, samples first."""
 
 from __future__ import annotations
 

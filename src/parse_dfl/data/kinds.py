@@ -1,4 +1,4 @@
-"""The kinds of modality: told from the shape of one sample, or declared.
+"""Tell the kind of a modality from the shape of one sample, or take it as declared.
 
 A shape is read without a word only where it hardly means anything else.  A reading that is likely
 comes with a note that names the other one; one that is not likely enough is asked for.

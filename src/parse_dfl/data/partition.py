@@ -1,4 +1,4 @@
-"""The partition: which and how many samples of the training part each agent has.
+"""Divide the training part among the agents: which samples, and how many, each one has.
 
 :mod:`parse_dfl.config.partition` has the rules; here samples are dealt by them.
 """

@@ -1,4 +1,4 @@
-"""The training, validation and test part of a data set: the same for every partition and seed.
+"""Split a data set into training, validation and test part, alike for every partition and seed.
 
 The test part is what ``--test`` says:
 

@@ -1,4 +1,4 @@
-"""Numbers of any unit: kept in the narrowest type that loses nothing, and standardised.
+"""Store numbers in the narrowest type that loses nothing, and standardise them.
 
 float32 has seven digits: of time stamps such as 1.7e9 ± 20 it keeps nothing, and a unit of 1e-40
 is nothing to it.  Such modalities stay float64 until they are standardised: by an agent's own

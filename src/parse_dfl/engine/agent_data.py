@@ -1,4 +1,4 @@
-"""The samples of a stack's agents, standardised by each agent's own or agreed statistics."""
+"""Standardise the samples of a stack's agents by each agent's own or agreed statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained agent in a file: its parameters, its standardisation, and how to build its network."""
+"""Save and load a trained agent: parameters, standardisation, and how to build its network."""
 
 from __future__ import annotations
 

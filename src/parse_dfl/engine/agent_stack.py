@@ -1,4 +1,4 @@
-"""Agents of one architecture, stacked, and the parts of a stack that are trained at once."""
+"""Stack agents of one architecture, and divide a stack into parts that are trained at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of every agent on shared samples, divergence, and the best parameters by validation."""
+"""Score agents on shared samples, notice divergence, and keep the best parameters by validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gossip step: what a round's exchange does, and in which order.
+"""Run the gossip step: everything that a round's exchange does, in its order.
 
 1. Every branch's aggregation rule says what leaves its rows; shared second moments go along.
 2. A channel carries all of it to the neighbours and brings what they sent.

@@ -1,4 +1,4 @@
-"""Local training: every agent's steps of one round, some parts of stacks side by side in threads.
+"""Train locally: every agent's steps of one round, parts of stacks side by side in threads.
 
 Torch shares out every single operation among its threads, and waits for all of them after each.
 Parts of stacks have nothing to do with one another until the exchange: a thread that takes all

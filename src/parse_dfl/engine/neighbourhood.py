@@ -1,4 +1,4 @@
-"""Neighbourhoods: every branch's overlays and mixing, who is absent, and the rows that a rule sees.
+"""Compute every branch's overlays and mixing, who is absent, and the rows that a rule sees.
 
 Nothing here depends on where rows lie: a simulator, a rank and a peer ask the same functions.
 """

@@ -1,4 +1,4 @@
-"""A simulated federation: local training, then gossip, round by round.
+"""Simulate a federation: local training, then gossip, round by round.
 
 All agents may be in this process, or a part of them (:mod:`parse_dfl.ranks.simulator`): what
 differs is the backend, which knows everybody and the channel to them.

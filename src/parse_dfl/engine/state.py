@@ -1,4 +1,4 @@
-"""The state of a branch: a matrix with a row per owner and a column per parameter.
+"""Hold the state of a branch: a matrix with a row per owner and a column per parameter.
 
 Rows are ordered by stack, so that a stack's parameters are views of a block of rows: training
 writes into the matrix and mixing reads it, and nothing is gathered or scattered in between.

@@ -1,4 +1,4 @@
-"""Local training of some agents, round by round; with whom they exchange is up to its owner.
+"""Train some agents locally, round by round; with whom they exchange is up to the owner.
 
 A simulator owns a trainer of all agents, a rank one of its part, a peer one of itself: local
 training, stages, changes of modalities, evaluation and checkpoints are the same.

@@ -1,4 +1,4 @@
-"""One training step of a part's rows: a network bound to them, and whole steps compiled.
+"""Take one training step of a part's rows: bind a network to them, and compile whole steps.
 
 Compiled steps are written down as a straight list of tensor operations, autograd's own among them,
 and Inductor fuses what lies between the matrix products.  What the forward draws is a hash of the

@@ -1,4 +1,4 @@
-"""The parts that a method is made of: stages, sharing rules, and rules of aggregation.
+"""Define the parts of a method: stages, sharing rules, and rules of aggregation.
 
 An aggregation is two pure steps over rows.  In the simulator the rows are all owners of a branch;
 in a peer they are its own row and those of its neighbours.

@@ -1,4 +1,4 @@
-"""Robust mixing: aggregations for overlays on which some members lie.
+"""Mix robustly: aggregations for overlays on which some members lie.
 
 Each is an agent's own decision about the rows that arrive, from these and its own row alone, so
 a simulator and a peer use the same code.  Its own row is what it trusts.

@@ -1,4 +1,4 @@
-"""Sheaf-DMFL: encoders by modality, heads of all agents coupled by a learned sheaf.
+"""Define Sheaf-DMFL: encoders by modality, heads of all agents coupled by a learned sheaf.
 
 Each directed edge i → j has a restriction map P_ij from i's head parameters to the edge's space.
 Heads move so that both ends agree there, and the maps learn where agreement is possible:

@@ -1,4 +1,4 @@
-"""Encoders: a modality's samples to ``hidden`` features, one builder per kind.
+"""Encode a modality's samples as ``hidden`` features, one builder per kind.
 
 The default follows the kind of the modality; a name or a builder of the user's own replaces
 it, per modality and per agent group.

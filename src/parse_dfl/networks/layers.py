@@ -1,4 +1,4 @@
-"""Layers that work for one agent and for a whole stack alike.
+"""Provide layers that work for one agent and for a whole stack alike.
 
 For one agent they are the layers of ``torch.nn``: weights ``(out, in)``, inputs ``(B, in)``.
 A stack of n agents stacks its weights along a leading row axis, ``(n, out, in)``, and feeds

@@ -1,5 +1,4 @@
-"""The base of every network: what it is built from, components that know their branch, and
-typed outputs."""
+"""Define the base of every network: its specification, components by branch, typed outputs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The PARSE network: feature fission into slices, a head per slice, the sum of their logits; and
-the same with a learned weight per slice and sample.
+"""Build the PARSE network: feature fission into slices, a head per slice, the sum of their logits;
+and the same with a learned weight per slice and sample.
 
 Paper: "PID-Guided Partial Alignment for Multimodal Decentralized Federated Learning", Shi, Wang,
 Cao, Li, Liu, arXiv 2601.10012 (2026).

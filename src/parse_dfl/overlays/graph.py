@@ -1,4 +1,4 @@
-"""The edges of an overlay, the order of its members, and graphs that the user gives.
+"""Hold the edges of an overlay, order its members, and read graphs that the user gives.
 
 Every peer computes the order alike with no coordinator.  Members stand by hash(seed, label, name):
 a newcomer slips in between two others and leaves the order of the rest as it was, so that it

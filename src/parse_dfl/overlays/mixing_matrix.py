@@ -1,4 +1,4 @@
-"""The sparse mixing matrix W of an overlay, and its Metropolis-Hastings weights."""
+"""Compute the sparse mixing matrix W of an overlay by Metropolis-Hastings weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topologies: the edges that a rule makes of a list of members.
+"""Generate the edges between members by the rule of a topology.
 
 A topology is a pure function of (members, round, seed, label): a simulator that knows everybody
 and a peer that sees only the living compute the same edges, with no coordinator.  Below are

@@ -1,4 +1,4 @@
-"""Agreement on the standardisation over the network, before the first round.
+"""Agree on the standardisation over the network, before the first round.
 
 The rule is the simulator's (:mod:`parse_dfl.engine.gossip_standardisation`): the owners of a
 modality average the moments of their samples with their neighbours, step by step.  A step is a

@@ -1,4 +1,4 @@
-"""Delivery of messages: sent and kept for whoever asks again, received, validated and sorted.
+"""Deliver messages: send, keep for whoever asks again, receive, validate and sort.
 
 Every message of a branch is addressed to one neighbour.  What got lost, because it was sent before
 the receiver's subscription was heard of, is asked for; what came too early waits for its round.

@@ -1,4 +1,4 @@
-"""The exchange of a peer: the gossip channel to its neighbours across a network."""
+"""Exchange as a peer: the gossip channel to its neighbours across a network."""
 
 from __future__ import annotations
 

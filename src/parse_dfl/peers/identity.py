@@ -1,4 +1,4 @@
-"""An agent's own identity, and the records that it signs.
+"""Identify an agent, and sign and read records about it.
 
 An identity is a certificate with its key, or a bare name where nothing is signed.  A signed record
 is read by whoever meets it first, with the certificate that it takes to believe it:

@@ -1,4 +1,4 @@
-"""One message: a prefix of 8 bytes, a header, a payload of tensors, a signature.
+"""Encode and decode a message: a prefix of 8 bytes, a header, a payload of tensors, a signature.
 
     magic b"PDFL" | version u8 | bytes of the signature part u8 (0 or 96) | bytes of the header u16
     header        canonical JSON (sorted keys, no spaces, ASCII) of :class:`Header`

@@ -1,4 +1,4 @@
-"""A peer: one agent as a process, which trains, exchanges, and outlives its neighbours."""
+"""Run a peer: one agent as a process, which trains, exchanges, and outlives its neighbours."""
 
 from __future__ import annotations
 

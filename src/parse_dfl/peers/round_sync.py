@@ -1,4 +1,4 @@
-"""Round synchronisation: which round to be in, how fast to go, whose rounds count, when to stop.
+"""Synchronise rounds: which one to be in, how fast to go, whose rounds count, when to stop.
 
 Rounds drift apart when an agent hangs, or while the network is cut.  Beyond the window messages
 are rejected on either side, so that somebody has to move, or they never meet again.

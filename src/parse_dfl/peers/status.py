@@ -1,4 +1,4 @@
-"""A peer's status: kept round by round, given to its reporter and to whoever asks.
+"""Keep a peer's status round by round, for its reporter and for whoever asks.
 
 Asking needs no torch: ``node status`` answers within a second.
 """

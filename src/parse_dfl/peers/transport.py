@@ -1,4 +1,4 @@
-"""The network between peers: Eclipse Zenoh in peer mode, no router, no broker, no server.
+"""Connect peers by Eclipse Zenoh in peer mode: no router, no broker, no server.
 
 Everything that knows Zenoh is in this file.  Payloads are bytes; what they mean, and whether to
 believe them, is for others to say.  Topics of a federation, each a key of the network:

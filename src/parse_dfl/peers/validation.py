@@ -1,4 +1,4 @@
-"""Validation: nothing that arrives is used before it was checked here.
+"""Validate everything that arrives before it is used.
 
 Cheap checks come first, so that a bad message costs little; what is unsigned is never held
 against the agent that it names, or anybody could have anybody ignored.  No clock is read: every

@@ -1,4 +1,4 @@
-"""The ranks of one experiment: processes that share its rows, and their communication.
+"""Connect the ranks of one experiment: processes that share its rows.
 
 Every rank runs the same program on its own rows.  The first one is the *main* rank: it alone prints
 and writes.  Nothing is sent by pickle: bytes, text and raw tensors only.

@@ -1,4 +1,4 @@
-"""The gossip channel between ranks: which rows must cross, and sending them.
+"""Carry gossip between ranks: find the rows that must cross, and send them.
 
 Rows are *global*, numbered as in one process, or *local*: a rank's own rows and its halo, the
 neighbours' rows on other ranks, in the order of the global ones.  That order is also the order of

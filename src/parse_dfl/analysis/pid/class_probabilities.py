@@ -1,4 +1,4 @@
-"""Cross-fitted, calibrated class probabilities of one modality, of the other and of both.
+"""Estimate cross-fitted, calibrated class probabilities of one modality, the other and both.
 
 **Cross-fitting**: class scores of every sample come from a network that has not seen it.  The
 networks of all folds are trained at once, and each is stopped where its own stopping set says.

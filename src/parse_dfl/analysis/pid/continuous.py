@@ -1,4 +1,4 @@
-"""Continuous modalities, from calibrated class probabilities: BATCH and LSMI.
+"""Decompose continuous modalities from calibrated class probabilities: BATCH and LSMI.
 
 **BATCH.**  The least informative joint depends on the modalities only through p(y|x1) and
 p(y|x2).  A batch of m samples with their estimated probabilities is a discrete problem of

@@ -1,4 +1,4 @@
-"""Mutual informations, the redundant, unique and synergistic bits made of them, and warnings.
+"""Compute redundant, unique and synergistic bits from mutual informations, and warn about them.
 
 The four atoms have three known sums: R + U1 = I(X1;Y), R + U2 = I(X2;Y) and
 R + U1 + U2 + S = I(X1,X2;Y).  One more number fixes them; here it is the *union* information

@@ -1,4 +1,4 @@
-"""Discrete variables: the union information of pair marginals, and the exact decomposition.
+"""Decompose discrete variables: the union information of pair marginals, and exactly.
 
 The union information R + U1 + U2 is the least I_Q(X1,X2;Y) over the distributions Q(x1,x2,y)
 whose pair marginals (X1,Y) and (X2,Y) are those of P (BROJA); the rest are mutual informations

@@ -1,4 +1,4 @@
-"""One call for every estimator: check the input, choose an estimator, and judge its result."""
+"""Estimate a decomposition: check the input, choose an estimator, and judge its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples that agents are probed on, and what the probes read on them.
+"""Choose the samples that agents are probed on, and read the probes' targets from them.
 
 ``report``  the part that the run was evaluated on (test; validation while a method is tuned)
 ``fit``     training samples that no agent of the run owns, and the validation part where it is

@@ -1,4 +1,4 @@
-"""The audit of trained agents: every measure, group by group, as values that JSON can hold."""
+"""Audit trained agents: every measure, group by group, as values that JSON can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes: how much of a label or factor a two-layer network reads from a representation.
+"""Probe how much of a label or factor a two-layer network reads from a representation.
 
 A probe has two hidden layers and a head per target.  Its width, learning rate and weight decay
 are the same for all representations: of the :data:`CANDIDATES` those whose accuracies are best on

@@ -1,4 +1,4 @@
-"""Relations of two slices: cross-modal predictability, and dependence inside a modality.
+"""Relate two slices: cross-modal predictability, and dependence inside a modality.
 
 **Predictability**: how well one modality's slice predicts the other's.  No label is used.  The
 measure is the held-out R² = 1 - Σ‖y - ŷ‖² / Σ‖y - ȳ‖² over samples and features, ȳ the fitted
