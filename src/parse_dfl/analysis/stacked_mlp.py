@@ -95,7 +95,7 @@ class AdamW:
         self._steps = [torch.zeros(()) for _ in parameters]
 
     def step(self, loss: Tensor) -> None:
-        """Go down ``loss`` by one step."""
+        """Take one step down ``loss``."""
         gradients = torch.autograd.grad(loss, self._parameters)
         lr = self._lr
         if self._decay_steps is not None:

@@ -51,7 +51,7 @@ class Link(Protocol):
         ...
 
     def send(self, messages: Messages) -> None:
-        """Hand over what leaves: a row per own row, or (:data:`EDGE`) per outgoing edge."""
+        """Send messages: a row per own row, or (:data:`EDGE`) per outgoing edge."""
         ...
 
     def incoming(self) -> Neighbourhood | None:
@@ -94,7 +94,7 @@ class InProcessChannel:
         return _InProcessLink(Neighbourhood(agents=rows.agents, mixing=mixing))
 
     def deliver(self) -> None:
-        """Do nothing: what was sent is there."""
+        """Do nothing: messages are there once they are sent."""
 
 
 @dataclass
@@ -169,7 +169,7 @@ class Gossip:
     def step(
         self, branches: Mapping[Branch, BranchState], stage: Stage, channel: Channel, *, round: int
     ) -> None:
-        """Replace every branch's rows by what its rule makes of them and of their neighbours'."""
+        """Exchange: replace every branch's rows by what its rule makes of all neighbours' rows."""
         exchanges = [
             _Exchange(rows, stage.exchange(rows.branch), link)
             for rows in branches.values()

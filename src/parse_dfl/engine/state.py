@@ -135,7 +135,7 @@ class BranchState:
         return self.row_state() | memory
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`tensors` gave; the matrices are written in place."""
+        """Restore what :meth:`tensors` returned; the matrices are written in place."""
         if "stage_start" in tensors:
             self.stage_start = torch.empty_like(self.params)
         for name, value in self.row_state().items():

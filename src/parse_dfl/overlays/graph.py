@@ -72,7 +72,7 @@ def components(pairs: Pairs, size: int) -> NDArray[np.int64]:
 
 
 def is_connected(pairs: Pairs, size: int) -> bool:
-    """Return whether a way leads from each of ``size`` members to every other."""
+    """Return whether a graph over ``size`` members is connected."""
     return size <= 1 or (len(pairs) >= size - 1 and not components(pairs, size).any())
 
 
@@ -90,7 +90,7 @@ def ranking(members: Sequence[str], *, seed: int, label: str) -> NDArray[np.int6
 
 @dataclass(frozen=True, kw_only=True)
 class TopologyContext:
-    """All that the edges of one round are a function of.
+    """The inputs of a topology's generator: ordered members, round, seed and label.
 
     ``names`` stand in the order of :func:`order`; a builder answers with pairs of indices into it.
     """

@@ -213,7 +213,7 @@ def small_world(context: TopologyContext, degree: int, rewired: float) -> Pairs:
 
 
 def scale_free(context: TopologyContext, links: int) -> Pairs:
-    """Let members join one by one, each with ``links`` edges, rather to those that have many.
+    """Let members join one by one, each linked to ``links`` others, preferably well-linked ones.
 
     Albert-László Barabási, Réka Albert, "Emergence of Scaling in Random Networks", Science 286,
     1999.  Always connected, of very uneven degrees.

@@ -131,7 +131,7 @@ class Sender:
         return kept
 
     def forget_before(self, round: int) -> None:
-        """Forget what was sent so long ago that nobody in lockstep can still miss it."""
+        """Forget messages of rounds so long ago that nobody in lockstep can still need them."""
         oldest = round - self._kept_rounds + 1
         with self._lock:
             young = {

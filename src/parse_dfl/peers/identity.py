@@ -86,12 +86,12 @@ class Insecure:
 
     @property
     def fingerprint(self) -> bytes:
-        """None."""
+        """Empty: nothing is signed."""
         return b""
 
     @property
     def certificate(self) -> bytes:
-        """None."""
+        """Empty: nothing is signed."""
         return b""
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002
@@ -99,7 +99,7 @@ class Insecure:
         return b""
 
     def check_validity(self, now: float) -> None:
-        """Return: nothing expires."""
+        """Accept: nothing expires."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def seal(about: str, content: Mapping[str, Any], identity: Signer) -> bytes:
 def unseal(
     about: str, data: bytes, *, federation: str, authority: Authority | None, now: float
 ) -> dict[str, Any]:
-    """Return the content of what :func:`seal` made, if who is named in it has signed it.
+    """Return the content of a record of :func:`seal`, if the agent that it names has signed it.
 
     Args:
         about: what it must be about.

@@ -56,7 +56,7 @@ class TensorSpec:
 
     @property
     def bytes(self) -> int:
-        """Of its numbers, without any framing."""
+        """Bytes of its numbers, without any framing."""
         return _NUMPY[self.dtype].itemsize * prod(self.shape)
 
 
@@ -78,7 +78,7 @@ class Schema:
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits: equal schemas, and in practice only they, have equal ones."""
+        """Hexadecimal digest, 16 digits: equal for equal schemas, and in practice only for them."""
         return blake2b(self.layout, digest_size=8).hexdigest()
 
     @cached_property

@@ -266,7 +266,7 @@ class Node:
         self._reporter.note(f"goes on after round {self.trainer.round}")
 
     def _check_certificate(self) -> None:
-        """End an agent that all others refuse: it would learn alone."""
+        """Raise once the certificate has expired: refused by all, the agent would learn alone."""
         try:
             self._identity.check_validity(time.time())
         except IdentityError:
@@ -343,7 +343,7 @@ class Node:
             self._round_sync.keep(stats)
 
     def _leave_if_diverged(self) -> None:
-        """Send nothing that all others refuse; to them the agent is gone, so that none waits."""
+        """Leave once diverged: others would refuse its messages, and need not wait for them."""
         if self.diverged or parameters_are_finite(self.trainer.layout.stacks[0]):
             return
         self.diverged = True

@@ -102,7 +102,7 @@ class _Answers:
 
 
 def living_of(statuses: Mapping[str, Status]) -> set[str]:
-    """Return all whom those that answered hold for alive."""
+    """Return all agents that any of those that answered holds for alive."""
     lists = [status.get("living") for status in statuses.values()]
     return {
         name

@@ -255,7 +255,7 @@ class HaloLink:
         return self._neighbourhood(self._halo.both_ways)
 
     def send(self, messages: Messages) -> None:
-        """Keep what leaves until :meth:`HaloChannel.deliver`."""
+        """Keep the messages until :meth:`HaloChannel.deliver`."""
         self._messages = messages
 
     def transfers(self) -> dict[str, RowTransfer]:

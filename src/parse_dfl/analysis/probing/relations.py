@@ -91,7 +91,7 @@ def predictability(
 
 
 def _centred(values: Array, ranges: Ranges) -> Array:
-    """Return mean 0 over the fitted samples and overall scale 1; 0 where there is no variance."""
+    """Return ``values`` of mean 0 over fitted samples and overall scale 1; 0 without variance."""
     mean, deviation = mean_and_deviation(values[ranges.fit], Kind.VECTOR)
     scale = float(np.sqrt(np.square(deviation).mean()))
     rounding = ROUNDING * float(np.finfo(values.dtype).eps) * float(np.abs(mean).max())
