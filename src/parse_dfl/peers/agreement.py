@@ -111,7 +111,7 @@ class MomentsAgreement:
         Nothing blocks for longer than the exchange's deadline.  A modality of which nobody was
         heard keeps this agent's own moments, and ``note`` hears of it.
         """
-        modalities, me = list(self._modalities.values()), self._own.name
+        modalities, me = list(self._modalities.values()), self._agent.name
         for modality in modalities:
             name = modality.branch.modality
             owners = [view[peer].agent for peer in sorted(view) if name in view[peer].modalities]
@@ -135,7 +135,7 @@ class MomentsAgreement:
         self._finish()
 
     @property
-    def _own(self) -> AgentSpec:
+    def _agent(self) -> AgentSpec:
         return self.trainer.layout.agents[0]
 
     def _gossip(self, modalities: Sequence[_Modality]) -> None:
@@ -160,12 +160,12 @@ class MomentsAgreement:
         """Return the neighbours of a step, and the weight of each that sends."""
         owners, label = modality.owners, modality.branch.modality
         names = [agent.name for agent in owners]
-        edges = self.topology.edges(names, round=step, seed=self._own.seed, label=label)
-        mixing, row = metropolis(edges), names.index(self._own.name)
+        edges = self.topology.edges(names, round=step, seed=self._agent.seed, label=label)
+        mixing, row = metropolis(edges), names.index(self._agent.name)
         to_own, from_own = mixing.target == row, mixing.source == row
         senders = [owners[index] for index in mixing.source[to_own]]
         receivers = [owners[index] for index in mixing.target[from_own]]
-        audible = [agent for agent in owners if agent.name != self._own.name]
+        audible = [agent for agent in owners if agent.name != self._agent.name]
         neighbours = Neighbours(
             branch=modality.branch,
             label=label,
@@ -203,7 +203,7 @@ class MomentsAgreement:
         if not modalities:
             return
         for modality in modalities:
-            modality.owners = tuple(sorted({self._own, *modality.holders}, key=_name))
+            modality.owners = tuple(sorted({self._agent, *modality.holders}, key=_name))
         neighbours = [self._neighbours(modality, self.held_as)[0] for modality in modalities]
         self.receiver.late.clear()
         self.receiver.want(neighbours)

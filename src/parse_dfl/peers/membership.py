@@ -50,7 +50,7 @@ class Membership:
         self._identity, self._authority = identity, authority
         self._changed = changed
         self._tokens: dict[str, dict[str, PeerInfo]] = {}  # agent → key → info
-        self._own: PeerInfo | None = None
+        self._own_info: PeerInfo | None = None
         self._differing: dict[str, list[str]] = {}
         self.version = 0
         self.refused = 0
@@ -58,8 +58,8 @@ class Membership:
     @property
     def own_info(self) -> PeerInfo:
         """The info that this agent announces."""
-        assert self._own is not None, "join comes first"
-        return self._own
+        assert self._own_info is not None, "join comes first"
+        return self._own_info
 
     def join(self, info: PeerInfo) -> None:
         """Announce this agent, and begin to hear of the others."""
@@ -70,8 +70,8 @@ class Membership:
 
     def announce(self, info: PeerInfo) -> None:
         """Announce a new info, as after this agent lost or gained a modality."""
-        self._own = replace(info, created_ns=time.time_ns())
-        text = self._own.to_string(self._identity)
+        self._own_info = replace(info, created_ns=time.time_ns())
+        text = self._own_info.to_string(self._identity)
         self._transport.announce(
             [self._topics.alive(modality, info.name, text) for modality in info.modalities]
         )
