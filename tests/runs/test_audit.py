@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.config import RunConfig, with_values
+from parse_dfl.config import AuditConfig, RunConfig, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.api.folder import RecordFolder
+from parse_dfl.config import AuditConfig
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import RecordError, UnknownNameError, nearest
 from parse_dfl.records import METRICS, Summary

@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, accuracies, add_command, add_option
 from parse_dfl.cli.processes import add_threads
+from parse_dfl.config import AuditConfig
 from parse_dfl.settings import settings_of
 
 REPORT_EXAMPLES = (

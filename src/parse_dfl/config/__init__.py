@@ -6,6 +6,7 @@ from parse_dfl.config.partition import Partition, SampleCounts
 from parse_dfl.config.run import (
     GROUPS,
     SETTINGS,
+    AuditConfig,
     RunConfig,
     from_dict,
     from_settings,
@@ -23,6 +24,7 @@ __all__ = [
     "FUSIONS",
     "GROUPS",
     "SETTINGS",
+    "AuditConfig",
     "DataConfig",
     "MethodSpec",
     "NetworkConfig",

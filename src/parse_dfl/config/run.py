@@ -1,4 +1,4 @@
-"""The configuration of a run, and its forms in JSON and TOML.
+"""The configuration of a run, its forms in JSON and TOML, and the configuration of its audit.
 
 From its settings come the options of the command line and their help, experiment files, the
 settings of ``Federation`` and ``fit`` in Python, and what all sites of a federation have alike.
@@ -174,6 +174,19 @@ class RunConfig(Settings):
                 "nothing guards what agents agree to standardise by against attackers; use "
                 "--standardise own where some may lie"
             )
+
+
+class AuditConfig(Settings):
+    """How many agents of each modality set of a run are audited (None: all), and how."""
+
+    keyword: ClassVar[str] = "an audit"
+    agents_per_group: int | None = setting(
+        2, "--agents-per-group COUNT|all", "agents of each modality set, drawn", at_least=1
+    )
+    probe_steps: int = setting(
+        400, "--probe-steps COUNT", "training steps of each probe", at_least=1, at_most=LARGEST
+    )
+    seed: int = setting(0, "--seed N", "of probes and draws", at_least=0, at_most=LARGEST)
 
 
 def check_options(options: Mapping[str, object], method: str) -> None:

@@ -1,4 +1,4 @@
-"""The sparse mixing matrix W of an overlay, and its Metropolis-Hastings weights."""
+"""Compute the sparse mixing matrix W of an overlay by Metropolis-Hastings weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class MixingMatrix:
             mix()
 
     def column_blocks(self, matrix: torch.Tensor) -> list[Callable[[], object]]:
-        """Return what together, in any order or at once, does :meth:`apply_in_place`.
+        """Return tasks that together, in any order or at once, do :meth:`apply_in_place`.
 
         A mixed column needs that column alone, so that strips of columns are mixed on their own:
         what is new of a strip is still in the cache when it is written back, and no second matrix

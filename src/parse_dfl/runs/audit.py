@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import choose_samples
-from parse_dfl.analysis.probing.probe import audit
-from parse_dfl.config import RunConfig, from_dict
+from parse_dfl.analysis.probing.measures import audit
+from parse_dfl.config import AuditConfig, RunConfig, from_dict
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError

@@ -15,10 +15,9 @@ from parse_dfl.config import (
     with_values,
 )
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.config import MOST_SEED
 from parse_dfl.process import command
 from parse_dfl.settings import Settings, read, setting
-from parse_dfl.text import whole
+from parse_dfl.text import LARGEST, whole
 
 PORT = 7447
 
@@ -100,8 +99,8 @@ def check_seed(seed: int) -> None:
     Raises:
         ConfigError: it is too large.
     """
-    if seed > MOST_SEED:
-        raise ConfigError(f"seed must be at most {MOST_SEED} over peers, not {seed}")
+    if seed > LARGEST:
+        raise ConfigError(f"seed must be at most {LARGEST} over peers, not {seed}")
 
 
 def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:

@@ -10,7 +10,7 @@ from parse_dfl.config import SETTINGS, RunConfig, value_at
 from parse_dfl.config.topology import GraphFile
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.compatibility import SAMPLE, class_terms, short
+from parse_dfl.peers.announcement import SAMPLE, class_terms, short
 from parse_dfl.settings import to_plain
 
 TASK = "classification"
