@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
-from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result
+from parse_dfl.api.result import RecordFolder, Result
 from parse_dfl.byzantine import Attacker, check_attackers
 from parse_dfl.config import (
     SETTINGS,

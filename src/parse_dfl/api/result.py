@@ -1,8 +1,14 @@
-"""What a run came to: its table, its curves, its trained agents, and probes of these."""
+"""Results of a run: its table, its curves, its trained agents, and probes of these.
+
+A result reads from its folder of records, which is temporary until the result is saved.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from html import escape
@@ -13,16 +19,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.api.folder import RecordFolder
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
-from parse_dfl.errors import RecordError, UnknownNameError, nearest
+from parse_dfl.errors import OutputError, RecordError, UnknownNameError, nearest
 from parse_dfl.records import METRICS, Summary
-from parse_dfl.report.formatting import Entry, Table
+from parse_dfl.report.formatting import Entry, Table, TerminalTable
 from parse_dfl.report.load import read_run
 from parse_dfl.report.tables.results import run_table
-from parse_dfl.report.terminal import TerminalTable
 from parse_dfl.runs.audit import audit_run
-from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.folder import output_folder, read_jsonl
 from parse_dfl.runs.reporting import write_report
 from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
 
@@ -33,6 +37,67 @@ logger = logging.getLogger("parse_dfl.api")
 
 WIDTH = 100
 """Columns of text, as everywhere in this project."""
+
+
+class RecordFolder:
+    """A folder of records; a temporary one is removed with the last object that holds it."""
+
+    def __init__(self, path: Path, *, temporary: bool) -> None:
+        self.path = path
+        self._remove = (
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True) if temporary else None
+        )
+
+    @classmethod
+    def at(cls, out: str | Path | None, *, overwrite: bool = False) -> RecordFolder:
+        """Return the folder ``out``, or with None a new temporary one.
+
+        Raises:
+            OutputError: ``out`` is not empty, and ``overwrite`` is not given.
+        """
+        if out is None:
+            return cls(Path(tempfile.mkdtemp(prefix="parse-dfl-")), temporary=True)
+        _refuse_full(Path(out), overwrite=overwrite)
+        return cls(Path(out), temporary=False)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the folder vanishes with its last holder."""
+        return self._remove is not None
+
+    def remove(self) -> None:
+        """Remove a temporary folder now."""
+        if self._remove:
+            self._remove()
+
+    def save(self, part: str, target: str | Path, *, overwrite: bool) -> Path:
+        """Copy what lies under ``part`` to ``target``; a whole folder then stays there.
+
+        Raises:
+            OutputError: the target is not empty, holds something else, or cannot be written.
+        """
+        target, source = Path(target), self.path / part
+        if target.resolve() == source.resolve():
+            return target
+        _refuse_full(target, overwrite=overwrite)
+        with output_folder(target, overwrite=overwrite, resume=False):
+            try:
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            except (OSError, shutil.Error) as error:
+                raise OutputError(f"cannot write to {target}: {error}") from error
+        if self._remove and not part:
+            self._remove()
+            self._remove = None
+            self.path = target
+        return target
+
+
+def _refuse_full(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
+        raise OutputError(
+            f"{target} is not empty; give overwrite=True to replace the run there, or name "
+            "another folder"
+        )
 
 
 class TrainedAgents(Mapping[str, TrainedAgent]):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.federation import Federation, open_folder, spec_or_method
-from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result, data_frame, table_html, table_text
+from parse_dfl.api.result import RecordFolder, Result, data_frame, table_html, table_text
 from parse_dfl.config import MethodSpec, RunConfig, with_values
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
 from parse_dfl.methods.base import Method

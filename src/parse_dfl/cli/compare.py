@@ -129,9 +129,9 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
+    from parse_dfl.report.formatting import TerminalTable
     from parse_dfl.report.load import read_comparison
     from parse_dfl.report.tables.results import comparison_table
-    from parse_dfl.report.terminal import TerminalTable
     from parse_dfl.runs.reporting import ROLES, write_report
 
     comparison = read_comparison(out, ROLES)

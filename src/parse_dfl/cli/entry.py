@@ -11,7 +11,7 @@ from signal import SIGINT, Signals
 from typing import Any
 
 from parse_dfl import __version__
-from parse_dfl.cli import cert, compare, data, node, pid, report, run
+from parse_dfl.cli import cert, compare, data, node, report, run
 from parse_dfl.cli.output import Interrupted, lasting_streams
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.processes import tune
@@ -20,7 +20,7 @@ from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import interrupt_at_once
 from parse_dfl.text import as_given
 
-COMMANDS = (run, compare, data, report, pid, node, cert)
+COMMANDS = (run, compare, data, report, node, cert)
 BAD_INPUT, DIVERGED = 2, 3
 SIGNALLED = 128
 """Added to the number of the signal that ended the program: 130 is Ctrl-C, 143 SIGTERM."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parse_dfl.cli.parser import Commands, Parser, add_command
+from parse_dfl.config.node import PORT, load_agent_file
 from parse_dfl.errors import ConfigError, OutputError
 from parse_dfl.io import write_atomically
 from parse_dfl.process import command
 from parse_dfl.runs.callbacks import end_at_once, handled
-from parse_dfl.runs.node_config import PORT, load_agent_file
 from parse_dfl.text import as_given
 
 if TYPE_CHECKING:

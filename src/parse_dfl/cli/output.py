@@ -40,7 +40,7 @@ def console() -> Console:
     """
     from rich.console import Console
 
-    from parse_dfl.report.terminal import UNLIMITED
+    from parse_dfl.report.formatting import UNLIMITED
 
     free = not sys.stdout or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
     return Console(width=UNLIMITED if free else None, soft_wrap=False, highlight=False)

@@ -57,9 +57,9 @@ def execute(args: argparse.Namespace) -> None:
     out = _resume(args) if args.resume else _start(args)
     if not launch().is_main:
         return
+    from parse_dfl.report.formatting import TerminalTable
     from parse_dfl.report.load import read_run
     from parse_dfl.report.tables.results import run_table
-    from parse_dfl.report.terminal import TerminalTable
 
     summary = read_run(out).summary
     assert summary is not None

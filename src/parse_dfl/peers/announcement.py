@@ -27,8 +27,8 @@ from parse_dfl.errors import ConfigError
 from parse_dfl.peers.authority import MOST_CERTIFICATE_BYTES, Authority, Reason, Rejected
 from parse_dfl.peers.certificates import is_name
 from parse_dfl.peers.compatibility import read_terms
-from parse_dfl.peers.config import MOST_SEED
 from parse_dfl.peers.identity import Signer
+from parse_dfl.text import LARGEST
 
 _PREFIX = struct.Struct(">HB")
 MOST_BODY_BYTES = 48 << 10
@@ -91,7 +91,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 ABOUT = "info"
-_Number = Annotated[int, Meta(ge=0, le=MOST_SEED)]
+_Number = Annotated[int, Meta(ge=0, le=LARGEST)]
 _Texts = Annotated[list[Annotated[str, Meta(max_length=256)]], Meta(max_length=256)]
 
 
@@ -101,7 +101,7 @@ class _Body(msgspec.Struct):
     name: str
     seed: _Number
     modalities: _Texts
-    samples: Annotated[int, Meta(ge=1, le=MOST_SEED)]
+    samples: Annotated[int, Meta(ge=1, le=LARGEST)]
     branches: _Texts
     created_ns: _Number
     local_steps: _Number

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.config import SETTINGS, RunConfig, from_dict, to_dict, value_at
-from parse_dfl.differences import differences
+from parse_dfl.config import SETTINGS, RunConfig, differences, from_dict, to_dict, value_at
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.process import command
 from parse_dfl.runs.folder import read_json, write_json

@@ -13,7 +13,6 @@ from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
 from parse_dfl.runs.launcher import Launcher
-from parse_dfl.runs.node_config import check_seed
 from parse_dfl.runs.resuming import claim, kept_run
 
 if TYPE_CHECKING:
@@ -75,7 +74,6 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
         raise ConfigError(
             "engine 'peers' starts a process an agent by itself; run it without torchrun"
         )
-    check_seed(config.seed)
     refused = {
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
