@@ -1,4 +1,4 @@
-"""Multimodal decentralized federated learning: PARSE and its rivals.
+"""Train multimodal models by decentralized federated learning: PARSE and its rivals.
 
 The public names are loaded when they are first used, so that importing the package, and asking
 the command line for help, costs nothing.

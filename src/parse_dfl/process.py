@@ -1,4 +1,4 @@
-"""This process: how it was called, how many threads it computes on, and what memory it keeps.
+"""Inspect and tune this process: its command, its threads, and the memory it keeps.
 
 Choose how many threads the numerical libraries use in this process, and how they wait.
 
@@ -36,7 +36,7 @@ MODULE = "parse_dfl"
 
 
 def command(*words: str) -> str:
-    """``parse-dfl WORDS…`` as the user would type it, quoted for the shell.
+    """Return ``parse-dfl WORDS…`` as the user would type it, quoted for the shell.
 
     Called by a path that is not on the search path, it is that path; called as a module, it is
     ``python -m parse_dfl`` with the same interpreter.  Within a program of the user's own it is
@@ -55,13 +55,13 @@ def _called_as() -> list[str]:
 
 
 def _as_typed(text: str, path: str) -> str:
-    """The bare name where the shell finds the same file by it, else what was typed."""
-    found = shutil.which(Path(text).name)
-    return Path(text).name if found and _same_file(found, path) else text
+    """Return the bare name where the shell finds the same file by it, else what was typed."""
+    program = shutil.which(Path(text).name)
+    return Path(text).name if program and _same_file(program, path) else text
 
 
 def _same_file(one: str, other: str) -> bool:
-    """Whether two paths name one file of the same folder: environments link to one interpreter."""
+    """Compare paths without resolving links: environments link to the same interpreter."""
     return Path(one).absolute() == Path(other).absolute()
 
 

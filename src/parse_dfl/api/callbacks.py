@@ -1,4 +1,4 @@
-"""Callbacks: objects of the user's that hear how a run is going."""
+"""Pass the progress of a run on to the user's callbacks."""
 
 from __future__ import annotations
 

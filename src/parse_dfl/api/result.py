@@ -1,4 +1,4 @@
-"""Results of a run: its table, its curves, its trained agents, and probes of these.
+"""Show the result of a run: its table, its curves, its trained agents, and probes of these.
 
 A result reads from its folder of records, which is temporary until the result is saved.
 """
@@ -28,7 +28,7 @@ from parse_dfl.report.tables.results import run_table
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.folder import output_folder, read_jsonl
 from parse_dfl.runs.reporting import write_report
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,9 +103,11 @@ def _refuse_full(target: Path, *, overwrite: bool) -> None:
 class TrainedAgents(Mapping[str, TrainedAgent]):
     """The trained agents by name, each loaded when it is first asked for."""
 
-    def __init__(self, folder: RecordFolder, part: str, names: list[str], own: Own) -> None:
+    def __init__(
+        self, folder: RecordFolder, part: str, names: list[str], overrides: Overrides
+    ) -> None:
         self._folder, self._part = folder, part
-        self._names, self._own = names, own
+        self._names, self._overrides = names, overrides
         self._loaded: dict[str, TrainedAgent] = {}
 
     def __getitem__(self, name: str) -> TrainedAgent:
@@ -114,7 +116,7 @@ class TrainedAgents(Mapping[str, TrainedAgent]):
         if name not in self._loaded:
             path = self._folder.path / self._part / "agents" / f"{name}.safetensors"
             self._loaded[name] = load_agent(
-                path, encoders=self._own.encoders, method=self._own.method
+                path, encoders=self._overrides.encoders, method=self._overrides.method
             )
         return self._loaded[name]
 
@@ -135,8 +137,10 @@ class Result:
     :meth:`save` puts them in place.
     """
 
-    def __init__(self, folder: RecordFolder, part: str = "", *, own: Own = NOTHING_OWN) -> None:
-        self._folder, self._part, self._own = folder, part, own
+    def __init__(
+        self, folder: RecordFolder, part: str = "", *, overrides: Overrides = NO_OVERRIDES
+    ) -> None:
+        self._folder, self._part, self._overrides = folder, part, overrides
         summary = read_run(self.folder).summary
         if summary is None:
             raise RecordError(f"{self.folder} holds no finished run; finish it by resume=True")
@@ -144,13 +148,13 @@ class Result:
         """How the run ended: ``mean_accuracy``, ``groups``, ``agents``, ``overlays``, payload."""
 
     @classmethod
-    def load(cls, folder: str | Path, *, own: Own = NOTHING_OWN) -> Result:
+    def load(cls, folder: str | Path, *, overrides: Overrides = NO_OVERRIDES) -> Result:
         """Read the result of a run from its folder, whoever made it.
 
         Raises:
             RecordError: the folder holds no finished run.
         """
-        return cls(RecordFolder(Path(folder), temporary=False), own=own)
+        return cls(RecordFolder(Path(folder), temporary=False), overrides=overrides)
 
     @property
     def folder(self) -> Path:
@@ -173,9 +177,9 @@ class Result:
         return self.summary.mean_accuracy
 
     @property
-    def own(self) -> Own:
-        """What of the user's own the run was trained with."""
-        return self._own
+    def overrides(self) -> Overrides:
+        """The user's objects that the run was trained with."""
+        return self._overrides
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -191,7 +195,7 @@ class Result:
     def agents(self) -> TrainedAgents:
         """The trained agents by name: ``result.agents["acc-0"].predict({"acc": samples})``."""
         names = [agent.name for agent in self.summary.agents]
-        return TrainedAgents(self._folder, self._part, names, self._own)
+        return TrainedAgents(self._folder, self._part, names, self._overrides)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the records to ``folder``, as ``parse-dfl run`` would have.
@@ -237,7 +241,7 @@ def probe(
         ParseDflError: the method's networks have no slices, or a setting is out of its range.
     """
     config = AuditConfig(agents_per_group=agents_per_group, probe_steps=probe_steps, seed=seed)
-    return audit_run(result.folder, config, note=logger.info, own=result.own)
+    return audit_run(result.folder, config, note=logger.info, overrides=result.overrides)
 
 
 def table_text(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""``parse-dfl compare``: several methods on equal terms."""
+"""Add ``parse-dfl compare``: train several methods on equal terms."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _started(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]
 
 
 def _resumed(args: argparse.Namespace, before: Kept) -> tuple[RunConfig, list[str], list[int]]:
-    """What the folder was started with; what is given besides must be that, or more of it."""
+    """Return what the folder was started with, and the methods and seeds that are given besides."""
     changes = go_on_with(args.resume, before.config, over(before.config, args))
     config = with_values(before.config, changes)
     methods, seeds = list(before.methods), list(before.seeds)

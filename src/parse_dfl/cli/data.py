@@ -1,4 +1,4 @@
-"""``parse-dfl data`` and ``parse-dfl pid``: show what a data set holds, before any training.
+"""Add ``parse-dfl data`` and ``parse-dfl pid``: show what a data set holds, before any training.
 
 ``data`` lists the sets and describes one of them; ``pid`` estimates what two modalities have in
 common about the label.

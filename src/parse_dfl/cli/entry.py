@@ -1,4 +1,4 @@
-"""The entry of ``parse-dfl``: parses, runs a command, and turns what went wrong into a line."""
+"""Parse the command line, run a command, and turn an error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def build() -> tuple[Parser, Commands]:
-    """The parser of everything, and its commands."""
+    """Return the parser and its commands."""
     parser = Parser(
         prog="parse-dfl",
         description="Multimodal decentralized federated learning: PARSE and its rivals.",

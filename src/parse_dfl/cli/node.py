@@ -1,4 +1,4 @@
-"""``parse-dfl node``: one agent at its own site, as a long-running process.
+"""Add ``parse-dfl node``: run one agent at its own site, as a long-running process.
 
 ``node init`` writes its commented file, by asking or from options.
 """
@@ -145,7 +145,7 @@ def _run(path: Path) -> None:
 
 @contextmanager
 def _stopping_on_signals(stop: Stop) -> Iterator[None]:
-    """The first signal ends after the round under way, with a checkpoint; a second at once."""
+    """End after the round under way at the first signal, with a checkpoint; at once at a second."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.asked:

@@ -1,4 +1,4 @@
-"""``parse-dfl node status``: ask the running peers how they are."""
+"""Ask the running peers for their status (``parse-dfl node status``), and print a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of a run, and its forms in JSON and TOML.
+"""Declare the configuration of a run, read and write it as JSON and TOML, and compare two.
 
 From its settings come the options of the command line and their help, experiment files, the
 settings of ``Federation`` and ``fit`` in Python, and what all sites of a federation have alike.

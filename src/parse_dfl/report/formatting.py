@@ -212,7 +212,7 @@ class _InEncoding:
         return showable(as_given(text), self._encoding)
 
     def has(self, text: str) -> bool:
-        """Whether the encoding has all of it."""
+        """Return whether the encoding has every character of ``text``."""
         return can_show(text, self._encoding)
 
     def cell(self, cell: Entry, column_has_mark: bool) -> Text:

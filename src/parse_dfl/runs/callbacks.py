@@ -1,4 +1,4 @@
-"""Between a run and whoever started it: what it tells, and how it is asked to stop.
+"""Report the progress of a run to a listener, and handle signals that ask it to stop.
 
 The round under way is finished before a run stops, so that a checkpoint is whole.  Ctrl-C
 (SIGINT), SIGTERM and SIGHUP, which batch schedulers and closed terminals send, all ask to stop.

@@ -1,4 +1,4 @@
-"""One agent's node: built of a set-up, and run by itself at its own site (``parse-dfl node``)."""
+"""Build one agent's node from a set-up, and run it at the agent's site (``parse-dfl node``)."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def save_trained(setup: RunSetup, trainer: Trainer, path: Path) -> None:
 
 
 def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
-    """Be the agent: all rounds that are left, or to the stop.
+    """Run the agent for all rounds that are left, or until it is stopped.
 
     Raises:
         ParseDflError: bad settings or data, a certificate that is refused, nobody there.

@@ -113,7 +113,7 @@ class PeerSession:
                 )
 
     def _stop_when_all_hold(self, launcher: Launcher) -> None:
-        """Peers that begin no round until they are told can all be told the same last one."""
+        """Tell all peers the same last round, once every one has paused or ended."""
         if self._held and len(self._held.keys() | self._done.keys()) == len(self._sizes):
             ended = [done["round"] for done in self._done.values()]
             launcher.tell_all(stop_after=max([*self._held.values(), *ended]))
