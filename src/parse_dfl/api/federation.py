@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
-from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
 from parse_dfl.api.result import RecordFolder, Result
 from parse_dfl.byzantine import Attacker, check_attackers
@@ -29,6 +28,7 @@ from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.process import launch
+from parse_dfl.runs.callbacks import Callback, CallbackListener
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Overrides, mix_for
 

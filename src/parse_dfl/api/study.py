@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.federation import Federation, open_folder, spec_or_method
 from parse_dfl.api.result import RecordFolder, Result, data_frame, table_html, table_text
 from parse_dfl.config import MethodSpec, RunConfig, with_values
@@ -20,6 +19,7 @@ from parse_dfl.report.load import Comparison, read_comparison
 from parse_dfl.report.pairwise import pair_sentence
 from parse_dfl.report.statistics import paired_difference
 from parse_dfl.report.tables.results import comparison_table
+from parse_dfl.runs.callbacks import Callback, CallbackListener
 from parse_dfl.runs.compare import compare as run_comparison
 from parse_dfl.runs.folder import read_jsonl
 from parse_dfl.runs.reporting import ROLES, write_report

@@ -16,8 +16,7 @@ from parse_dfl.cli.output import Interrupted, lasting_streams
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.processes import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
-from parse_dfl.process import launch
-from parse_dfl.runs.callbacks import interrupt_at_once
+from parse_dfl.process import interrupt_at_once, launch
 from parse_dfl.text import as_given
 
 COMMANDS = (run, compare, data, report, node, cert)

@@ -18,8 +18,7 @@ from parse_dfl.cli.parser import Commands, Parser, add_command
 from parse_dfl.config.node import PORT, load_agent_file
 from parse_dfl.errors import ConfigError, OutputError
 from parse_dfl.io import write_atomically
-from parse_dfl.process import command
-from parse_dfl.runs.callbacks import end_at_once, handled
+from parse_dfl.process import command, end_at_once, handled
 from parse_dfl.text import as_given
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from parse_dfl.errors import ParseDflError
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import RoundReport
-from parse_dfl.runs.callbacks import STOPS
+from parse_dfl.process import STOPS
 from parse_dfl.runs.launcher import READ_BYTES, Channel, PeerSpec
 from parse_dfl.runs.node import Site, build_node, final_scores, save_trained
 from parse_dfl.runs.results import peak_memory_bytes
