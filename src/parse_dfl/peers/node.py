@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from parse_dfl.config import OverlayConfig, PeerConfig
-from parse_dfl.differences import differences
+from parse_dfl.config import OverlayConfig, PeerConfig, differences
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.engine.optimizer import shares_second
