@@ -177,7 +177,7 @@ class RunConfig(Settings):
 
 
 class AuditConfig(Settings):
-    """How many agents of each modality set of a run are audited (None: all), and how."""
+    """Settings of an audit: how many agents of each modality set (None: all), and the probes."""
 
     keyword: ClassVar[str] = "an audit"
     agents_per_group: int | None = setting(
