@@ -1,4 +1,4 @@
-"""Agents, the modalities that they own, and changes of these while training."""
+"""Describe agents, the modalities that they own, and changes of these while training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ModalitySet = tuple[str, ...]
 
 
 def modality_set(names: str | Iterable[str]) -> ModalitySet:
-    """The modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
+    """Return the modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
 
     Raises:
         ConfigError: a name is empty, repeated, or holds what no name can (``+``, ``=``, ``,``).
@@ -40,7 +40,7 @@ def modality_set(names: str | Iterable[str]) -> ModalitySet:
 
 
 def modality_key(name: str, within: object = None) -> str:
-    """The key of one modality's name; ``within`` is the text that it stands in, for messages.
+    """Return the key of a modality's name; ``within`` is the text that holds it, for messages.
 
     Raises:
         ConfigError: it can be no name.
@@ -53,7 +53,7 @@ def modality_key(name: str, within: object = None) -> str:
 
 
 def agent_key(name: str) -> str:
-    """The name of an agent of a mix, written ``left wrist-0`` or by its key; others as they are."""
+    """Return an agent's name by its key: ``left wrist-0`` becomes that of a mix, others stay."""
     group, dash, number = name.strip().rpartition("-")
     if not (dash and number.isdecimal()):
         return name
@@ -64,12 +64,12 @@ def agent_key(name: str) -> str:
 
 
 def key(modalities: Iterable[str]) -> str:
-    """Sorted names joined by ``+``: how files and tables name a modality set."""
+    """Return the sorted names joined by ``+``: how files and tables name a modality set."""
     return "+".join(sorted(modalities))
 
 
 def pairs(modalities: Iterable[str]) -> list[tuple[str, str]]:
-    """All unordered pairs, each sorted: synergy is kept per pair of modalities."""
+    """Return all unordered pairs, each sorted: synergy is kept per pair of modalities."""
     return list(combinations(sorted(modalities), 2))
 
 
@@ -98,11 +98,11 @@ class AgentSpec:
         return key(self.modalities)
 
     def encoder(self, modality: str) -> str | None:
-        """The encoder's name for ``modality``, or None for the default of its kind."""
+        """Return the encoder's name for ``modality``, or None for the default of its kind."""
         return dict(self.encoders).get(modality)
 
     def with_modalities(self, modalities: ModalitySet) -> AgentSpec:
-        """The same agent after it lost or gained a modality."""
+        """Return the same agent after it lost or gained a modality."""
         return replace(self, modalities=modalities)
 
 
