@@ -57,7 +57,7 @@ def test_a_guess_that_may_be_wrong_is_said(shape, kind, inside, instead):
 @pytest.mark.parametrize(
     "shape",
     [(6, 128), (8, 8), (3, 16), (64, 1000), (1000, 64), (4, 28, 28), (2, 28, 28), (16, 3, 128),
-     (8, 8, 12), (3, 20, 4), (8, 8, 8, 8), (3, 4, 4, 4)],
+     (8, 8, 12), (3, 20, 4), (3, 3, 3), (8, 8, 8, 8), (3, 4, 4, 4)],
 )  # fmt: skip
 def test_what_is_ambiguous_is_asked_for(shape):
     with pytest.raises(DataError, match=r"'m', .* does not tell what it is; .* --kind m="):

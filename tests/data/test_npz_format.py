@@ -158,7 +158,10 @@ def test_column_asked_for_as_a_modality(save):
         ({"subject": np.arange(5)}, "'subject' has 5 values, label has 6"),
         ({"acc": np.full((SAMPLES, 3), np.nan)}, "'acc' has 18 NaN"),
         ({"a+b": np.ones((SAMPLES, 2))}, r"'a\+b' is no modality name: '\+' cannot be part"),
-        ({"x y": np.ones((SAMPLES, 2)), "x-u20-y": np.ones((SAMPLES, 2))}, "'x y' is there twice"),
+        (
+            {"x y": np.ones((SAMPLES, 2)), "x-u20-y": np.ones((SAMPLES, 2))},
+            "'x y' is there twice, by its name and by its key",
+        ),
     ],
 )
 def test_bad_files_name_file_and_array(save, arrays, message):

@@ -227,6 +227,7 @@ def test_two_sites_that_differ_say_so_at_once_and_never_begin(start, other, what
     assert f"a-1 is ignored: {what} is {mine} at a-0 and {theirs} at a-1" in first.notes
     assert f"differ: {what} is {mine} at a-0 and {theirs} at a-1" in first.error
     assert f"differ: {what} is {theirs} at a-1 and {mine} at a-0" in second.error
+    assert "wait_for" not in first.error + second.error  # would have each learn alone
     assert first.rounds == second.rounds == 0
 
 

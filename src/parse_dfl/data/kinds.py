@@ -133,8 +133,10 @@ def by_key(entries: Iterable[tuple[str, T]], what: str) -> dict[str, T]:
         except ConfigError as error:
             raise DataError(str(error)) from error
         if key in values:
-            both = "" if names[key] == name else f" ({names[key]!r} and {str(name)!r})"
-            raise DataError(f"{what} {key!r} is there twice{both}; give each a name of its own")
+            # A key in a message is shown as the name it stands for: say which of the two it was.
+            keyed = (name == key) != (names[key] == key)
+            how = ", by its name and by its key" if keyed else ""
+            raise DataError(f"{what} {key!r} is there twice{how}; give each a name of its own")
         values[key], names[key] = value, str(name)
     return values
 
@@ -211,7 +213,7 @@ def _colour_axis(shape: tuple[int, ...]) -> str:
     first, second, last = shape
     ends = first <= MOST_COLOURS, last <= MOST_COLOURS
     if ends == (True, True):
-        return "hwc" if first == second and last in (1, 3) else ""
+        return "hwc" if first == second != last and last in (1, 3) else ""
     if second <= MOST_COLOURS or ends == (False, False):
         return ""
     return "hwc" if ends[1] else "chw"

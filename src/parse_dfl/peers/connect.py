@@ -202,11 +202,15 @@ class Meeting:
                 self._membership.wait(lambda _: stop.asked, timeout_s=OUTVOTED_STAY_S)
                 self._end_if_outvoted()
         there, differing = len(self._membership.view()), self._differences()
+        advice = (
+            f"others are there and differ: {differing}; make them the same at every site"
+            if differing
+            else "check the addresses to connect to, or lower wait_for"
+        )
         raise PeerError(
             f"{there} of {self._wait_for} agents were there after {self._patience_s:g} s "
             f"(connections to {self._connections()} peers); an agent that learns alone is "
-            "no federation: check the addresses to connect to, or lower wait_for"
-            + (f". Others are there and differ: {differing}" if differing else "")
+            f"no federation: {advice}"
         )
 
     def note_apart(self) -> None:
