@@ -7,6 +7,7 @@ import json
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from parse_dfl import (
@@ -317,3 +318,16 @@ def test_several_processes_are_sent_to_the_command_line(federation, monkeypatch)
     monkeypatch.setenv("MASTER_ADDR", "localhost")
     with pytest.raises(ParseDflError, match="torchrun -m parse_dfl run"):
         federation.fit()
+
+
+def test_a_fit_computes_on_the_threads_asked_for_and_restores_them(federation, quick):
+    before = torch.get_num_threads()
+    seen = []
+
+    class Look(Callback):
+        def on_round(self, round):
+            seen.append(torch.get_num_threads())
+
+    result = federation.fit("local", **quick, threads=2, callbacks=[Look()])
+    assert set(seen) == {2} == {result.summary.threads}
+    assert torch.get_num_threads() == before

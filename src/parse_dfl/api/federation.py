@@ -29,7 +29,7 @@ from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.process import launch
+from parse_dfl.process import launch, thread_count, torch_threads
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Own, mix_for
 
@@ -126,6 +126,7 @@ class Federation:
         out: str | Path | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        threads: int | str | None = None,
         **settings: Any,
     ) -> Result:
         """Train all agents by one method, as ``parse-dfl run`` does, and evaluate them.
@@ -139,6 +140,8 @@ class Federation:
             out: the folder to write to while it runs; None keeps the records with the result.
             overwrite: replace the run in ``out``.
             resume: go on with the stopped run in ``out``.
+            threads: threads to compute on while it trains: a number, ``"all"`` processors, or None:
+                ``OMP_NUM_THREADS``, else one (all with ``compile=True``).
             **settings: further settings by the names that ``parse-dfl run --help`` has, such as
                 ``lr=0.01, batch_size=64, latent=48, robust=Clipping(), device="cuda"``.  A
                 learning rate of the method's object comes before ``lr``.
@@ -149,18 +152,20 @@ class Federation:
         chosen = spec_or_method(method)
         config = _for_one(self.configured(rounds, seed, settings), chosen)
         listener = CallbackListener(callbacks)
+        count = thread_count(threads, compiled=config.compile)
         own = self.own(None if isinstance(chosen, MethodSpec) else chosen)
         handed_over = own if config.engine == "simulate" or self._needs_python(own) else None
         folder = open_folder(out, overwrite=overwrite, resume=resume)
         try:
-            run(
-                config,
-                out=folder.path,
-                resume=resume,
-                overwrite=overwrite,
-                listener=listener,
-                own=handed_over,
-            )
+            with torch_threads(count):
+                run(
+                    config,
+                    out=folder.path,
+                    resume=resume,
+                    overwrite=overwrite,
+                    listener=listener,
+                    own=handed_over,
+                )
         except BaseException:
             folder.remove()
             raise
