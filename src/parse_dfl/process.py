@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from functools import cache
 from numbers import Integral
 from pathlib import Path
+from threading import RLock
 
 from parse_dfl.errors import ConfigError
 
@@ -123,17 +124,26 @@ def thread_count(threads: object, *, compiled: bool) -> int:
     return count
 
 
+_TRAINING = RLock()
+"""Held while the process trains."""
+
+
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute on ``count`` threads, and on as many as before afterwards."""
+    """Let torch compute on ``count`` threads, and on as many as before afterwards.
+
+    Another thread of the program that trains meanwhile waits: networks and draws keep state in the
+    process, and side by side two trainings would change each other's numbers.
+    """
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _TRAINING:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def processors() -> int:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
 from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
@@ -232,7 +234,8 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
     """Return the folder to write to.
 
     Raises:
-        ConfigError: there is no folder to resume in, or several processes run this program.
+        ConfigError: an argument is of another type, there is no folder to resume in, or several
+            processes run this program.
     """
     if launch().size > 1:
         raise ConfigError(
@@ -241,6 +244,9 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
         )
     if not isinstance(out, str | Path | None):
         raise ConfigError(f"out must be the path of a folder, not {out!r}")
+    for name, value in (("overwrite", overwrite), ("resume", resume)):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be True or False, not {value!r}")
     if resume and out is None:
         raise ConfigError("resume=True goes on with the run in a folder; give it by out=...")
     return RecordFolder.at(out, overwrite=overwrite or resume)
@@ -303,15 +309,20 @@ def _encoder_names(
     """Return the encoder's name by target, and the user's own builders by their names.
 
     Raises:
-        ConfigError: a value is neither a name nor a builder, or two builders have one name.
+        ConfigError: a value is neither a name nor a builder (a module is none: agents would share
+            it), or two builders have one name.
     """
     names: dict[str, str] = {}
     builders: dict[str, Callable[..., Any]] = {}
+    if not isinstance(encoders, Mapping):
+        raise ConfigError(f"encoders must be a mapping such as {{'acc': 'mlp2'}}, not {encoders!r}")
     for target, encoder in encoders.items():
+        if not isinstance(target, str):
+            raise ConfigError(f"an encoder's modality must be text such as 'acc', not {target!r}")
         if isinstance(encoder, str):
             names[target] = encoder
             continue
-        if not callable(encoder):
+        if not callable(encoder) or isinstance(encoder, nn.Module):
             raise ConfigError(
                 f"the encoder of {target!r} must be a name or a function that builds a module, "
                 f"not {encoder!r}"
