@@ -1,4 +1,4 @@
-"""Multimodal decentralized federated learning: PARSE and its rivals.
+"""Train multimodal models by decentralized federated learning: PARSE and its rivals.
 
 The public names are loaded when they are first used, so that importing the package, and asking
 the command line for help, costs nothing.
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parse_dfl.agents import AgentSpec, ModalityChange
     from parse_dfl.analysis.pid.estimation import estimate as estimate_pid
-    from parse_dfl.api.callbacks import Callback
     from parse_dfl.api.dataset import Dataset, load_dataset
     from parse_dfl.api.federation import Federation
     from parse_dfl.api.result import Result, probe
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from parse_dfl.overlays.mixing_matrix import MixingMatrix
     from parse_dfl.overlays.topologies import Topology
     from parse_dfl.process import tune_process
+    from parse_dfl.runs.callbacks import Callback
     from parse_dfl.runs.reporting import write_report
 
 __version__ = "0.1.0"
@@ -70,7 +70,7 @@ _HOMES = {
     "Batch": "networks.losses",
     "Branch": "branches",
     "BySubject": "config.partition",
-    "Callback": "api.callbacks",
+    "Callback": "runs.callbacks",
     "CheckpointError": "errors",
     "ChordalRing": "config.topology",
     "Complete": "config.topology",

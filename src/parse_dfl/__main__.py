@@ -1,4 +1,4 @@
-"""``python -m parse_dfl``."""
+"""Run the command line by ``python -m parse_dfl``."""
 
 import sys
 

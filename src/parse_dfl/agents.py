@@ -1,4 +1,4 @@
-"""Agents, the modalities that they own, and changes of these while training."""
+"""Describe agents, the modalities that they own, and changes of these while training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ModalitySet = tuple[str, ...]
 
 
 def modality_set(names: str | Iterable[str]) -> ModalitySet:
-    """The modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
+    """Return the modality set of ``"acc+gyro"`` or of any iterable of names, as keys.
 
     Raises:
         ConfigError: a name is empty, repeated, or holds what no name can (``+``, ``=``, ``,``).
@@ -41,7 +41,7 @@ def modality_set(names: str | Iterable[str]) -> ModalitySet:
 
 
 def modality_key(name: str, within: object = None) -> str:
-    """The key of one modality's name; ``within`` is the text that it stands in, for messages.
+    """Return the key of a modality's name; ``within`` is the text that holds it, for messages.
 
     Raises:
         ConfigError: it can be no name.
@@ -56,7 +56,7 @@ def modality_key(name: str, within: object = None) -> str:
 
 
 def agent_key(name: str) -> str:
-    """The name of an agent of a mix, written ``left wrist-0`` or by its key; others as they are.
+    """Return an agent's name by its key: ``left wrist-0`` becomes that of a mix, others stay.
 
     Raises:
         ConfigError: it is no text, or empty.
@@ -73,12 +73,12 @@ def agent_key(name: str) -> str:
 
 
 def key(modalities: Iterable[str]) -> str:
-    """Sorted names joined by ``+``: how files and tables name a modality set."""
+    """Return the sorted names joined by ``+``: how files and tables name a modality set."""
     return "+".join(sorted(modalities))
 
 
 def pairs(modalities: Iterable[str]) -> list[tuple[str, str]]:
-    """All unordered pairs, each sorted: synergy is kept per pair of modalities."""
+    """Return all unordered pairs, each sorted: synergy is kept per pair of modalities."""
     return list(combinations(sorted(modalities), 2))
 
 
@@ -107,11 +107,11 @@ class AgentSpec:
         return key(self.modalities)
 
     def encoder(self, modality: str) -> str | None:
-        """The encoder's name for ``modality``, or None for the default of its kind."""
+        """Return the encoder's name for ``modality``, or None for the default of its kind."""
         return dict(self.encoders).get(modality)
 
     def with_modalities(self, modalities: ModalitySet) -> AgentSpec:
-        """The same agent after it lost or gained a modality."""
+        """Return the same agent after it lost or gained a modality."""
         return replace(self, modalities=modalities)
 
 

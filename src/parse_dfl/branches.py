@@ -1,4 +1,4 @@
-"""Branches, what can be exchanged, and the stable hashes that their keys and all chance come from.
+"""Name the branches that can be exchanged, by stable hashes; randomness is hashed by them too.
 
 A branch is a component whose parameters are exchanged as one.  Its key is modality + component
 + a hash of its architecture, so that two agents own the same branch exactly when their rows can

@@ -1,4 +1,4 @@
-"""Byzantine agents: those that send false parameters, and the averaging that withstands them.
+"""Describe Byzantine agents, which send false parameters, and averaging that withstands them.
 
 Objects and their text forms only; :mod:`parse_dfl.methods.byzantine_aggregation` has the rules.
 """

@@ -1,4 +1,4 @@
-"""Every error that a user can cause, as a tree.
+"""Define every error that a user can cause, as a tree.
 
     ParseDflError
     ├── ConfigError        a setting, a name or a mix that cannot be used
@@ -86,14 +86,14 @@ class RankError(ParseDflError):
         self.first = first
 
 
-def nearest(value: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest valid names, then all of them."""
-    names = sorted(known)
+def nearest(value: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest valid names, then all."""
+    names = sorted(names)
     close = get_close_matches(value, names, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else ";"
     return f"{hint} known: {', '.join(names)}"
 
 
-def unknown(kind: str, value: str, known: Iterable[str]) -> ConfigError:
-    """A :class:`ConfigError` for a name that is not among the known ones."""
-    return ConfigError(f"unknown {kind} {value!r}{nearest(value, known)}")
+def unknown(kind: str, value: str, names: Iterable[str]) -> ConfigError:
+    """Return a :class:`ConfigError` for a name that is none of the valid ``names``."""
+    return ConfigError(f"unknown {kind} {value!r}{nearest(value, names)}")

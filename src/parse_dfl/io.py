@@ -72,7 +72,7 @@ def write_atomically(path: Path, content: bytes | bytearray, *, mode: int = 0o64
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error for a file or folder that the system refuses to write, with its reason."""
+    """Return the error for a file or folder that the system refuses to write, with its reason."""
     return OutputError(f"cannot write {path}: {error.strerror or error}")
 
 

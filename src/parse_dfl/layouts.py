@@ -1,4 +1,4 @@
-"""Layouts: in which order the axes of a sample come, and how they are put in the package's order.
+"""Reorder the axes of samples from the order in which they come to the package's order.
 
 Inside, channels are last: series are (time, channels), images (height, width, channels), videos
 (time, height, width, channels).  Axes are named by letters: ``t``, ``h``, ``w``, ``c``.
@@ -38,13 +38,13 @@ class Layout:
 
     @classmethod
     def by_letters(cls, given: tuple[int, ...], letters: str) -> Layout:
-        """The layout of samples whose axes are ``letters``, such as ``chw``."""
-        order = tuple(letters.index(each) for each in _INSIDE if each in letters)
+        """Return the layout of samples whose axes are ``letters``, such as ``chw``."""
+        order = tuple(letters.index(axis) for axis in _INSIDE if axis in letters)
         return cls(given, order, tuple(given[axis] for axis in order))
 
     @classmethod
     def as_it_is(cls, given: tuple[int, ...], shape: tuple[int, ...]) -> Layout:
-        """Axes in the order in which they come, cut into ``shape``."""
+        """Return the layout that keeps the order of the axes and cuts them into ``shape``."""
         return cls(given, tuple(range(len(given))), shape)
 
     @classmethod
@@ -64,14 +64,14 @@ class Layout:
         return self.given == self.shape and self.order == tuple(range(len(self.given)))
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
-        """``values`` of shape (samples, *given) as (samples, *shape)."""
+        """Return ``values`` of shape (samples, *given) as (samples, *shape)."""
         if self.is_as_given:
             return values
         turned = values.transpose(0, *(axis + 1 for axis in self.order))
         return np.ascontiguousarray(turned).reshape(len(values), *self.shape)
 
     def check(self) -> Layout:
-        """This layout, where it can be one.
+        """Return this layout, if it is valid.
 
         Raises:
             ValueError: the order or the shape is not one of ``given``.

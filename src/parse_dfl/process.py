@@ -1,4 +1,4 @@
-"""This process: how it was called, how many threads it computes on, and what memory it keeps.
+"""Inspect and tune this process: its command, threads and memory, and signals that ask it to stop.
 
 Choose how many threads the numerical libraries use in this process, and how they wait.
 
@@ -12,6 +12,10 @@ A training step frees its activations, and glibc gives them back to the system, 
 out again page by page, zeroed: 40,000 page faults a round with 100 agents on images, a tenth to a
 fifth of its time.  Kept for the next step they cost nothing.
 
+Ctrl-C (SIGINT), SIGTERM and SIGHUP, which batch schedulers and closed terminals send, all ask to
+stop.  The round under way is finished before a run stops, so that a checkpoint is whole.  A signal
+that is ignored (SIGHUP under ``nohup``) stays ignored.
+
 Nothing here happens on import: the command line calls :func:`tune_process`, and so may a program
 of your own, before anything imports numpy or torch.  The Python API holds torch to as many threads
 while it trains (:func:`torch_threads`), and leaves the process as it was.
@@ -24,14 +28,18 @@ import re
 import resource
 import shlex
 import shutil
+import signal
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral
 from pathlib import Path
-from threading import RLock
+from types import FrameType
+from typing import NoReturn
 
 from parse_dfl.errors import ConfigError
 
@@ -40,7 +48,7 @@ MODULE = "parse_dfl"
 
 
 def command(*words: str) -> str:
-    """``parse-dfl WORDS…`` as the user would type it, quoted for the shell.
+    """Return ``parse-dfl WORDS…`` as the user would type it, quoted for the shell.
 
     Called by a path that is not on the search path, it is that path; called as a module, it is
     ``python -m parse_dfl`` with the same interpreter.  Within a program of the user's own it is
@@ -59,13 +67,13 @@ def _called_as() -> list[str]:
 
 
 def _as_typed(text: str, path: str) -> str:
-    """The bare name where the shell finds the same file by it, else what was typed."""
-    found = shutil.which(Path(text).name)
-    return Path(text).name if found and _same_file(found, path) else text
+    """Return the bare name where the shell finds the same file by it, else what was typed."""
+    program = shutil.which(Path(text).name)
+    return Path(text).name if program and _same_file(program, path) else text
 
 
 def _same_file(one: str, other: str) -> bool:
-    """Whether two paths name one file of the same folder: environments link to one interpreter."""
+    """Compare paths without resolving links: environments link to the same interpreter."""
     return Path(one).absolute() == Path(other).absolute()
 
 
@@ -124,7 +132,7 @@ def thread_count(threads: object, *, compiled: bool) -> int:
     return count
 
 
-_TRAINING = RLock()
+_TRAINING = threading.RLock()
 """Held while the process trains."""
 
 
@@ -252,3 +260,98 @@ def resident_bytes() -> int:
     if pages.exists():
         return int(pages.read_text().split()[1]) * _PAGE_BYTES
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask to stop."""
+ECHO_S = 2.0
+"""Within this time a launcher's copy of a signal that reached the whole process group is no second
+wish to stop."""
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+class Stopped(KeyboardInterrupt):
+    """Raised when a signal asked to stop; ``number`` is the signal's."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Stop:
+    """Remembers whether somebody has asked to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.at = 0.0
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return self.number is not None
+
+    def error(self) -> Stopped:
+        """Return what ends the run once its checkpoint is written."""
+        return Stopped(signal.SIGINT if self.number is None else self.number)
+
+
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """Raise :class:`Stopped` where the program happens to be."""
+    raise Stopped(number)
+
+
+@contextmanager
+def interrupt_at_once() -> Iterator[None]:
+    """Raise :class:`Stopped` for every signal that asks to stop, so that all is tidied up."""
+    with handled(end_at_once):
+        yield
+
+
+@contextmanager
+def interrupt_after_round(*, echoes: bool = False) -> Iterator[Stop]:
+    """Let the first signal that asks to stop only be remembered; a second one interrupts at once.
+
+    ``echoes`` says that a launcher such as ``torchrun`` passes on to this process what may have
+    reached it already: the same signal again within :data:`ECHO_S` then counts once.
+
+    Outside of the main thread, where signals cannot be handled, nothing changes.
+    """
+    stop = Stop()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if stop.asked and not (echoes and number == stop.number and now - stop.at < ECHO_S):
+            end_at_once(number, frame)
+        if not stop.asked:
+            stop.number, stop.at = number, now
+
+    with handled(remember):
+        yield stop
+
+
+@contextmanager
+def handled(handler: Handler) -> Iterator[None]:
+    """Let ``handler`` take all signals that ask to stop, but for those that are ignored."""
+    before = _install(handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _install(handler: Handler) -> Mapping[signal.Signals, Handler | int | None]:
+    """Install a handler; return those that it replaces.
+
+    SIGINT is always taken: a shell ignores it for whatever it starts in the background, where
+    ``kill -INT`` must work all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    taken = [
+        number
+        for number in STOPS
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+    ]
+    return {number: signal.signal(number, handler) for number in taken}

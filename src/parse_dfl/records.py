@@ -1,4 +1,4 @@
-"""The records of runs: the typed form of every JSON file that a run writes and a report reads.
+"""Define the records of runs: the types of every JSON file that a run writes.
 
 One class a JSON object, whose fields are the keys of the file in their order (docs/files.md).
 :mod:`parse_dfl.io` writes and reads them.

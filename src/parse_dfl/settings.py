@@ -1,4 +1,4 @@
-"""How a setting is declared: type, default, range, choices, flag and help, in one place.
+"""Declare settings: type, default, range, choices, flag and help, in one place.
 
 A class of settings is derived from :class:`Settings`, which makes it a frozen dataclass, its fields
 made by :func:`setting`::
@@ -234,28 +234,28 @@ class Setting:
 
 def settings_of(kind: type) -> dict[str, Setting]:
     """Return the settings of a class by path, those of its sections included."""
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for name, (hint, declaration, entry) in _declarations(kind).items():
         if _is_settings(hint):
             for path, inner in settings_of(hint).items():
-                found[f"{name}.{path}"] = replace(inner, path=f"{name}.{path}")
+                settings[f"{name}.{path}"] = replace(inner, path=f"{name}.{path}")
         else:
             default = _default(entry)
-            found[name] = Setting(path=name, hint=hint, default=default, declaration=declaration)
-    return found
+            settings[name] = Setting(path=name, hint=hint, default=default, declaration=declaration)
+    return settings
 
 
 @cache
 def _declarations(kind: Any) -> dict[str, tuple[Hint, Declaration, Field[Any]]]:
     """Return type annotation, declaration and field of each setting of a class."""
     hints = get_type_hints(kind)
-    found = {}
+    declarations = {}
     for entry in fields(kind):
         declaration: Declaration = entry.metadata["declaration"]
         if not declaration.group:
             declaration = replace(declaration, group=kind.group)
-        found[entry.name] = hints[entry.name], declaration, entry
-    return found
+        declarations[entry.name] = hints[entry.name], declaration, entry
+    return declarations
 
 
 def read(hint: Hint, value: Any, name: str) -> Any:

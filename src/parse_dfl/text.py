@@ -1,4 +1,4 @@
-"""Text in and out: names and their keys, numbers by one rule, outputs that lack a sign.
+"""Read and write text: names and their keys, numbers by one rule, encodings that lack a sign.
 
 Python's ``int`` and ``float`` also take ``1_000``, digits of other scripts, ``nan`` and numbers of
 any size, and ``str.isdigit`` says yes to ``²``; none of that should reach a computation.

@@ -1,4 +1,4 @@
-"""Objects with a text form, for command lines and files: ``Regular(degree=4)`` is ``regular:4``."""
+"""Give objects a text form, for command lines and files: ``Regular(degree=4)`` is ``regular:4``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything of torch that is not its documented interface, in one place.
+"""Wrap everything of torch that is not its documented interface, in one place.
 
 Written for torch 2.13; ``tests/test_torch_internals.py`` names the versions that all was tried in.
 What may move with a release is imported or called here and nowhere else.

@@ -20,7 +20,7 @@ from parse_dfl.errors import unknown
 from parse_dfl.overlays.mixing_matrix import spectral_gap
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.setup import build_trial
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 from studies.ablations.encoders import Pretrained, frozen
 from studies.ablations.test_time import left_out
 from studies.accuracy.recipe import Cell, TopologySpec
@@ -79,8 +79,8 @@ def run(ablation: Ablation, recipe: TopologySpec) -> dict[str, Any]:
             without = [_named(ablation, recipe, each) for each in own["without"]]
             made = left_out(config, own["seeds"], without)
         else:
-            brought = Own(encoders={"frozen": frozen, "pretrained": Pretrained(config)})
-            made = compare(config, [method], own["seeds"], own=brought)
+            brought = Overrides(encoders={"frozen": frozen, "pretrained": Pretrained(config)})
+            made = compare(config, [method], own["seeds"], overrides=brought)
             made["methods"][method] |= _structure(config, own["seeds"][0], brought)
         methods |= made["methods"]
     return {
@@ -116,7 +116,7 @@ def _named(ablation: Ablation, recipe: TopologySpec, value: Any) -> Any:
     return value
 
 
-def _structure(config: RunConfig, seed: int, brought: Own) -> dict[str, Any]:
+def _structure(config: RunConfig, seed: int, brought: Overrides) -> dict[str, Any]:
     """Return parameters of an agent of each set, and the spectral gap of each branch's overlay."""
     simulator = build_trial(config, [seed], brought).simulator
     parameters = {

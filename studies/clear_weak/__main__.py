@@ -21,7 +21,7 @@ from parse_dfl.data.catalog import load
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 from studies.accuracy.recipe import Cell, TopologySpec
 from studies.provenance import provenance, read_result, write_result
 
@@ -83,7 +83,9 @@ def configuration(recipe: TopologySpec, method: str) -> RunConfig:
 def run(data: str, method: str) -> dict[str, Any]:
     """One method on one set, all seeds side by side: means over a group's agents, by seed."""
     name = method.removesuffix(PLAIN)
-    made = compare(configuration(TopologySpec(), method), [name], SEEDS, own=Own(data=SETS[data]()))
+    made = compare(
+        configuration(TopologySpec(), method), [name], SEEDS, overrides=Overrides(data=SETS[data]())
+    )
     groups = made["methods"][name]["groups"]
     return {"set": data, "method": method, "seeds": SEEDS, **provenance(), "groups": groups}
 

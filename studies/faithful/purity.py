@@ -16,7 +16,7 @@ from parse_dfl.analysis.probing.probes import is_label_bit, purity, read
 from parse_dfl.config import DataConfig, RunConfig, TrainingConfig
 from parse_dfl.methods.registry import build_method
 from parse_dfl.runs.compare import compare
-from parse_dfl.runs.shared_setup import Own, SharedSetup, load_data
+from parse_dfl.runs.shared_setup import Overrides, SharedSetup, load_data
 from studies.provenance import provenance
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -67,7 +67,7 @@ def measure(
 
 
 def _read(config: RunConfig, folder: Path, data: Any, seed: int) -> dict[str, Any]:
-    shared = SharedSetup(config, Own(data=data))
+    shared = SharedSetup(config, Overrides(data=data))
     used = np.unique(np.concatenate([part.indices for part in shared.agent_data(seed)]))
     chosen = choose_samples(data, shared.split, used, evaluate_on=config.data.evaluate_on, seed=0)
     bits = {name: value for name, value in data.factors.items() if is_label_bit(name)}

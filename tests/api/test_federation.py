@@ -275,13 +275,22 @@ def test_notes_go_to_callbacks_and_to_the_log(federation, quick, caplog):
     assert {record.name for record in caplog.records} == {"parse_dfl.runs"}
 
 
-def test_early_stopping_keeps_what_did_best_on_validation_samples(digits, quick):
+def test_early_stopping_returns_the_parameters_of_the_round_that_did_best(digits, quick):
     federation = Federation(digits, {"top": 2}, samples_per_agent=16, evaluate_on="validation")
-    settings = {**quick, "eval_every": 1, "eval_samples": 9999, "lr": 2.0, "optimizer": "sgd"}
+    too_fast = {"lr": 1.5, "optimizer": "sgd", "schedule": "constant"}  # learns, then diverges
+    settings = {**quick, **too_fast, "rounds": 8, "eval_every": 1, "eval_samples": 9999}
     last = federation.fit("local", **settings)
+    by_round = last.curves.groupby("round")["accuracy"].mean()
+    best = int(by_round.idxmax())
+    assert best < settings["rounds"]
+    assert by_round[best] > last.accuracy
+
     kept = federation.fit("local", keep_best=True, **settings)
-    assert kept.accuracy == pytest.approx(last.curves.groupby("round")["accuracy"].mean().max())
-    assert kept.accuracy >= last.accuracy
+    stopped = federation.fit("local", **{**settings, "rounds": best})
+    assert kept.accuracy == pytest.approx(by_round[best])
+    samples = {"top": digits["top"][:200]}
+    for name, agent in kept.agents.items():
+        assert np.array_equal(agent.predict(samples), stopped.agents[name].predict(samples))
 
 
 class Unplugged(Exception):

@@ -32,7 +32,7 @@ def engine(stand_in, tmp_path, monkeypatch):
     stand_in("parse_dfl.report.load", read_comparison=lambda folder, roles: Read(folder))
     stand_in("parse_dfl.report.cells", diverged_sentences=list)
     stand_in("parse_dfl.report.tables.results", comparison_table=lambda read: f"table of {read}")
-    stand_in("parse_dfl.report.terminal", TerminalTable=str, UNLIMITED=100_000)
+    stand_in("parse_dfl.report.formatting", TerminalTable=str, UNLIMITED=100_000)
     stand_in("parse_dfl.runs.reporting", ROLES=None, write_report=write_report)
     return calls
 

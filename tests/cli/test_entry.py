@@ -59,7 +59,7 @@ def test_every_command_teaches_by_three_examples(command, capsys):
     [
         (
             [],
-            "give a command: run, compare, data, report, pid, audit, node, cert; "
+            "give a command: run, compare, data, pid, report, audit, node, cert; "
             "see parse-dfl --help",
         ),
         (

@@ -12,15 +12,13 @@ from rich.console import Console
 from parse_dfl.cli import main
 from parse_dfl.cli.node import _Log
 from parse_dfl.cli.node_status import show, status_table
-from parse_dfl.config import RunConfig
+from parse_dfl.config.node import load_agent_file
 from parse_dfl.errors import ConfigError, IdentityError
 from parse_dfl.peers.certificates import create_ca, issue
 from parse_dfl.peers.identity import load_identity
 from parse_dfl.peers.round_sync import RoundStats, Stop
 from parse_dfl.peers.status import RoundReport
 from parse_dfl.runs.folder import locked
-from parse_dfl.runs.node_config import load_agent_file
-from parse_dfl.runs.run import check_engine
 from parse_dfl.text import name_key
 
 DEFAULTS = ("--defaults", "--name", "a", "--modalities", "top+bottom", "--data", "digits")
@@ -48,7 +46,7 @@ def test_init_writes_a_file_that_the_node_can_read(tmp_path, capsys):
     assert file.modalities == ("bottom", "top")
     assert file.listen == ("0.0.0.0:7447",)
     assert file.node.connect == ("site-b:7447", "site-c:7447")
-    assert (file.run.training.rounds, file.run.overlay.topology) == (9, "full")
+    assert (file.run.training.rounds, str(file.run.overlay.topology)) == (9, "full")
     assert not file.run.peer.insecure
     assert file.folder == tmp_path / "a"
     assert main(["node", "init", "a.toml", *DEFAULTS]) == 2
@@ -229,10 +227,8 @@ def test_init_without_answers_says_which_options_answer(error, monkeypatch, caps
 
 def test_a_seed_that_cannot_be_announced_is_refused(tmp_path):
     (tmp_path / "a.toml").write_text(f"seed = {2**63}\n" + BASE + "[peer]\ninsecure = true\n")
-    with pytest.raises(ConfigError, match=f"seed must be at most {2**63 - 1} .* not {2**63}"):
+    with pytest.raises(ConfigError, match=f"seed must be .* at most {2**63 - 1}, not {2**63}"):
         load_agent_file(tmp_path / "a.toml")
-    with pytest.raises(ConfigError, match="seed must be at most"):
-        check_engine(RunConfig(seed=10**29, engine="peers"), own=False)
 
 
 def test_a_node_goes_on_when_nobody_reads_its_log(monkeypatch):

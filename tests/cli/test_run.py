@@ -30,7 +30,7 @@ def engine(stand_in, tmp_path, monkeypatch):
     stand_in("parse_dfl.runs.run", run=run, resume_run=resume_run)
     stand_in("parse_dfl.report.load", read_run=lambda out: SimpleNamespace(summary=summary))
     stand_in("parse_dfl.report.tables.results", run_table=lambda run: f"table of {run.name}")
-    stand_in("parse_dfl.report.terminal", TerminalTable=str, UNLIMITED=100_000)
+    stand_in("parse_dfl.report.formatting", TerminalTable=str, UNLIMITED=100_000)
     return calls
 
 

@@ -17,6 +17,7 @@ from parse_dfl.config import (
     OverlayConfig,
     RunConfig,
     TrainingConfig,
+    differences,
     from_dict,
     load_toml,
     to_dict,
@@ -27,6 +28,7 @@ from parse_dfl.config.partition import Dirichlet
 from parse_dfl.config.topology import ErdosRenyi, Regular
 from parse_dfl.errors import ConfigError
 
+BEFORE = {"seed": 0, "events": (), "data": {"kind": {"a": "image"}, "data_dir": "x"}}
 NAMES = st.text("abc", min_size=1, max_size=3)
 RATIOS = st.floats(0.125, 1e6)
 CONFIGS = st.builds(
@@ -325,3 +327,16 @@ def test_the_options_of_a_method_are_its_own_and_its_rate_is_the_rate():
 def test_options_are_checked_with_the_rest(options, message):
     with pytest.raises(ConfigError, match=message):
         RunConfig(method_options=options)
+
+
+def test_equal_settings_do_not_differ():
+    assert differences(BEFORE, {**BEFORE, "events": []}) == []
+
+
+def test_each_setting_is_named_with_both_values():
+    now = {"seed": 1, "events": ["3:a:+b"], "data": {"kind": {}, "data_dir": "y"}}
+    assert differences(BEFORE, now, free=["data.data_dir"]) == [
+        "data.kind.a is image there, not set here",
+        "events is none there, 3:a:+b here",
+        "seed is 0 there, 1 here",
+    ]

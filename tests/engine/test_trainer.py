@@ -19,7 +19,7 @@ def test_what_an_agent_keeps_moves_with_it():
         kept[label] = {name: value[row].clone() for name, value in rows.row_state().items()}
     rows, row = rows_named(simulator, "b/backbone", "a+b-1")
     lost = rows.params[row].clone()
-    simulator._happen(4)
+    simulator.trainer._apply_changes(4)
     for label, state in kept.items():
         rows, row = rows_named(simulator, label, "a-0")
         assert rows.agents[row].modalities == ("a", "b")
@@ -34,7 +34,7 @@ def test_what_an_agent_keeps_moves_with_it():
 def test_a_gained_branch_starts_from_initial_weights():
     fresh = federation()
     simulator = run_rounds(federation(events=["4:a-0:+b"]), 3)
-    simulator._happen(4)
+    simulator.trainer._apply_changes(4)
     for label in ("b/backbone", "b/unique", "a+b/synergy"):
         rows, row = rows_named(simulator, label, "a-0")
         start, owner = rows_named(fresh, label, "a+b-0")

@@ -149,7 +149,7 @@ def test_too_few_neighbours_in_a_round_leave_the_row_as_it_is():
         ("clipping:attackers=3", 3, "needs 4"),
         ("trimmed-mean", 2, "needs 3"),
         ("trimmed-mean:attackers=2", 3, "needs 5"),
-        ("trimmed-mean:attackers=0.6", 3, "needs a smaller attackers"),
+        ("trimmed-mean:attackers=0.6", 3, "needs fewer attackers"),
     ],
 )
 def test_ill_posed_rules_say_what_would_do(rule, degree, needs):

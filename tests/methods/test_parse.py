@@ -239,9 +239,9 @@ def test_without_held_out_samples_it_is_the_plain_sum():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"hold_out": 1}, "hold_out must be at least 2, not 1"),
-        ({"gate_share": 1.5}, "gate_share must be at most 1 and above 0, not 1.5"),
-        ({"gate_share": 0.0}, "gate_share must be at most 1 and above 0, not 0"),
+        ({"hold_out": 1}, "hold_out must be 0 or at least 2, not 1"),
+        ({"gate_share": 1.5}, "gate_share must be above 0 and at most 1, not 1.5"),
+        ({"gate_share": 0.0}, "gate_share must be above 0 and at most 1, not 0"),
     ],
 )
 def test_impossible_options_are_refused(options, told):
@@ -307,7 +307,7 @@ def test_a_modality_that_is_noise_is_trusted_less():
 
 
 def test_too_large_a_share_cannot_be_held_out():
-    with pytest.raises(ConfigError, match="option hold_out must be at least 2, not 1"):
+    with pytest.raises(ConfigError, match="hold_out of parse-adaptive must be at least 2, not 1"):
         parse_adaptive(ParseAdaptive(hold_out=1))
 
 

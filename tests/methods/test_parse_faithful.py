@@ -119,8 +119,8 @@ def test_unimodal_agents_do_not_train_what_is_redundant_but_receive_it():
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [
-        ("agreement", -1, "option agreement must be at least 0, not -1"),
-        ("early", -0.5, "option early must be at least 0, not -0.5"),
+        ("agreement", -1, "agreement of parse-faithful must be at least 0, not -1"),
+        ("early", -0.5, "early of parse-faithful must be at least 0, not -0.5"),
     ],
 )
 def test_options_out_of_range_are_refused(option, value, told):

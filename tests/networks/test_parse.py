@@ -139,7 +139,7 @@ def test_another_encoder_changes_the_backbone_and_its_synergy_but_no_head():
 
 
 def test_an_unknown_fusion_is_refused_for_unimodal_agents_too():
-    with pytest.raises(ConfigError, match="unknown fusion operator 'cat'"):
+    with pytest.raises(ConfigError, match="unknown fusion 'cat'"):
         network("a", fusion="cat")
 
 

@@ -57,7 +57,7 @@ class Peer:
         settings = PeerConfig(deadline_s=deadline_s)
         transport, identity = network.transport(), Insecure(name, "demo")
         self.validator = MessageValidator(
-            federation="demo", own=name, authority=None, rounds=round_filter(settings)
+            federation="demo", name=name, authority=None, rounds=round_filter(settings)
         )
         self.agreement = MomentsAgreement(
             self.trainer,

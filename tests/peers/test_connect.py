@@ -12,8 +12,8 @@ import pytest
 from parse_dfl.config import OverlayConfig, PeerConfig
 from parse_dfl.errors import IdentityError, PeerError
 from parse_dfl.peers import certificates
+from parse_dfl.peers.announcement import class_terms
 from parse_dfl.peers.certificates import create_ca, issue
-from parse_dfl.peers.compatibility import class_terms
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.node import Node, NodeSettings

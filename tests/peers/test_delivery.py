@@ -211,7 +211,7 @@ def message(sender, round):
 def arrivals(wire, living=("x", "y"), deadline_s=0.05):
     settings = PeerConfig(deadline_s=deadline_s)
     validator = MessageValidator(
-        federation="demo", own="me", authority=None, rounds=round_filter(settings)
+        federation="demo", name="me", authority=None, rounds=round_filter(settings)
     )
     validator.expect(str(ARRIVALS_BRANCH), Schema.of(TENSORS))
     made = Receiver(wire, Living(*living), validator, KEYS, "me", Condition(), settings)

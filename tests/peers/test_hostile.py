@@ -19,8 +19,8 @@ from parse_dfl.peers.messages import Header, Schema, encode
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Topics
 from parse_dfl.runs.launcher import Launcher
+from parse_dfl.runs.node import terms_of
 from parse_dfl.runs.setup import build_trial, prepare
-from parse_dfl.runs.terms import terms_of
 from tests.peers.crowd import crowd, tiny
 
 HONEST = ["bottom+top-0", "bottom+top-1", "bottom+top-2"]

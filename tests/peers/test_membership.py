@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from parse_dfl.branches import Branch
 from parse_dfl.config import OverlayConfig
 from parse_dfl.methods.registry import build_method
-from parse_dfl.peers.announcement import PeerInfo
-from parse_dfl.peers.compatibility import apart
+from parse_dfl.peers.announcement import PeerInfo, apart
 from parse_dfl.peers.exchange import End, local_mixing
 from parse_dfl.peers.identity import Insecure
 from parse_dfl.peers.membership import Membership, NeighbourFinder

@@ -130,7 +130,7 @@ def test_after_a_restart_it_is_heard_though_its_clock_was_set_back(tmp_path, clo
         clock(now)
         sent.append(run(tmp_path, rounds))
         for header in sent[-1]:
-            neighbour.check(header, own=1)  # raises a Rejected for what looks old
+            neighbour.check(header, round=1)  # raises a Rejected for what looks old
             neighbour.accepted(header)
     assert [{header.round for header in headers} for headers in sent] == [{1, 2}, {3, 4}, {5, 6}]
     first, second, third = ({header.started_ms for header in headers}.pop() for headers in sent)

@@ -196,10 +196,10 @@ def test_no_stage_is_entered_twice():
 ROUNDS = st.integers(0, 2**53 - 1)
 
 
-def taken(rounds, header, own):
+def taken(rounds, header, round):
     """Whether a message is taken, by one that takes it if it may."""
     try:
-        rounds.check(header, own)
+        rounds.check(header, round)
     except Rejected as refusal:
         return refusal.reason is not Reason.ROUND
     rounds.accepted(header)
@@ -230,7 +230,7 @@ def test_nothing_old_is_taken_and_nothing_twice_whatever_is_replayed(sent):
     accepted = [
         pair
         for pair in sent
-        if taken(onward, replace(HEADER, started_ms=pair[0], round=pair[1]), own=1)
+        if taken(onward, replace(HEADER, started_ms=pair[0], round=pair[1]), round=1)
     ]
     assert accepted == sorted(set(accepted))
     newest = [pair for number, pair in enumerate(sent) if pair > max(sent[:number], default=(-1,))]
@@ -256,7 +256,7 @@ def test_one_that_starts_again_from_a_checkpoint_is_heard_at_once():
 @pytest.mark.parametrize("pace", ["synchronous", "asynchronous"])
 def test_what_is_refused_for_another_reason_does_not_count(pace):
     validator = MessageValidator(
-        federation="demo", own="acc-9", authority=None, rounds=round_filter(PeerConfig(pace=pace))
+        federation="demo", name="acc-9", authority=None, rounds=round_filter(PeerConfig(pace=pace))
     )
     validator.expect(BRANCH, SCHEMA)
     assert not validator.validate(message(schema="0" * 16), round=5, now=0.0).accepted

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from parse_dfl.peers.announcement import unseal
-from parse_dfl.peers.identity import Insecure
+from parse_dfl.peers.identity import Insecure, unseal
 from parse_dfl.peers.round_sync import RoundStats, RoundWindow
 from parse_dfl.peers.status import ABOUT, StatusPublisher, rounds_of
 from parse_dfl.peers.validation import MessageValidator
@@ -29,7 +28,7 @@ class Heard:
 def telling():
     """Of an agent that has refused one message."""
     validator = MessageValidator(
-        federation="demo", own="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
+        federation="demo", name="a-0", authority=None, rounds=RoundWindow(behind=1, ahead=1)
     )
     validator.validate(b"rubbish", round=1, now=0.0, sender="a-2")
     heard = Heard()

@@ -36,7 +36,7 @@ def now(agents):
 
 def make_validator(authority=None):
     validator = MessageValidator(
-        federation="demo", own="acc-9", authority=authority, rounds=WINDOW, limits=LIMITS
+        federation="demo", name="acc-9", authority=authority, rounds=WINDOW, limits=LIMITS
     )
     validator.expect(BRANCH, SCHEMA)
     return validator

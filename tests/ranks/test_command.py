@@ -13,11 +13,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from parse_dfl.ranks.rule_exchange import ShardedExchanger
 
 import parse_dfl
 from parse_dfl.cli import main
 from parse_dfl.config import load_toml
+from parse_dfl.engine.gossip import Gossip
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import resume_run, run
 from tests.ranks.rank_pool import together
@@ -96,14 +96,14 @@ def command(ranks, *arguments):
 
 def dying(ranks, *arguments):
     """The command line; the second rank is killed when it should exchange for the second time."""
-    exchange = ShardedExchanger.exchange
+    step = Gossip.step
 
     def deadly(*parts, round, **more):
         if ranks.rank == 1 and round == 2:
             os.kill(os.getpid(), signal.SIGKILL)
-        exchange(*parts, round=round, **more)
+        step(*parts, round=round, **more)
 
-    with patch.object(ShardedExchanger, "exchange", deadly):
+    with patch.object(Gossip, "step", deadly):
         return command(ranks, *arguments)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parse_dfl.overlays.mixing_matrix import MixingMatrix, metropolis
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.ranks.halo_exchange import Halo, RowExchange, RowTransfer, place
+from parse_dfl.ranks.halo_exchange import Halo, RowExchange, RowTransfer, insert_blocks
 
 
 class Echo:
@@ -70,7 +70,7 @@ def test_buffers_are_kept_and_grow_where_more_must_cross():
 
 
 def test_what_arrived_is_put_in_its_places():
-    local = place(torch.zeros(4, 1), {7: torch.ones(2, 1)}, {7: np.array([3, 1])})
+    local = insert_blocks(torch.zeros(4, 1), {7: torch.ones(2, 1)}, {7: np.array([3, 1])})
     assert local.flatten().tolist() == [0, 1, 0, 1]
 
 
@@ -147,5 +147,5 @@ def test_local_mixings_have_the_rows_of_the_whole(topology):
     for halo in halos_of(mixing, home):
         dense = mixing.dense()[np.ix_(halo.rows, halo.rows)]
         for local in (halo.inward, halo.both_ways):
-            assert np.array_equal(local.dense()[halo.own], dense[halo.own])
+            assert np.array_equal(local.dense()[halo.own_rows], dense[halo.own_rows])
             assert np.allclose(local.dense().sum(1), 1)

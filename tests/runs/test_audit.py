@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.config import RunConfig, with_values
+from parse_dfl.config import AuditConfig, RunConfig, with_values
 from parse_dfl.errors import CheckpointError, ConfigError, DataError
 from parse_dfl.methods.registry import build_method
 from parse_dfl.networks.parse import ParseNetwork
@@ -19,7 +18,7 @@ from parse_dfl.report.page import tables_of
 from parse_dfl.report.tables.measurements import read_audit
 from parse_dfl.runs.audit import audit_run
 from parse_dfl.runs.run import run
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 
 QUICK = AuditConfig(agents_per_group=1, probe_steps=30)
 SETTINGS = {
@@ -108,13 +107,13 @@ def test_what_is_no_finished_run_is_refused(audited, tmp_path, spoil, error, mes
 
 def test_other_data_than_the_agents_learnt_are_refused(audited, small_set):
     with pytest.raises(DataError, match="was trained on other data than 'small'"):
-        audit_run(audited[0], QUICK, own=Own(data=small_set))
+        audit_run(audited[0], QUICK, overrides=Overrides(data=small_set))
 
 
 def test_methods_without_slices_are_refused_by_name(tmp_path):
     run(config(method="dsgd-task"), out=tmp_path / "run")
     with pytest.raises(
-        ConfigError, match=r"no redundant.*methods that have: parse, parse-adaptive, parse-faithful"
+        ConfigError, match=r"no redundant.*methods that have: parse, parse@RULE, parse-adaptive"
     ):
         audit_run(tmp_path / "run", QUICK)
 
@@ -143,9 +142,9 @@ class Drowned(ParseNetwork):
 
 def test_noise_is_noise_for_the_probe_and_the_noiseless_reading_stands_beside_it(tmp_path):
     method = replace(build_method("parse"), name="drowned", network=Drowned)
-    own = Own(method=method)
-    run(config(), out=tmp_path / "run", own=own)
-    found = audit_run(tmp_path / "run", QUICK, own=own)
+    overrides = Overrides(method=method)
+    run(config(), out=tmp_path / "run", overrides=overrides)
+    found = audit_run(tmp_path / "run", QUICK, overrides=overrides)
     group = found["groups"]["a+b"]
     bit = group["reads"]["redundant.a"]["redundant"]
     assert bit["accuracy"] < 0.7

@@ -14,7 +14,7 @@ from parse_dfl.errors import ConfigError, DataError
 from parse_dfl.networks.network import slice_widths
 from parse_dfl.runs.auto_split import propose_split, ratio_of
 from parse_dfl.runs.run import run
-from parse_dfl.runs.shared_setup import Own, SharedSetup
+from parse_dfl.runs.shared_setup import Overrides, SharedSetup
 
 FIRST, SECOND = np.random.default_rng(0).integers(0, 2, (2, 800))
 BOTH_TELL, TOGETHER, APART = "both tell", "only together", "each its own"
@@ -93,7 +93,7 @@ def config():
 
 
 def test_a_run_trains_with_the_proposal_and_records_it(tmp_path):
-    summary = run(config(), out=tmp_path / "run", own=Own(data=bits_data(TOGETHER)))
+    summary = run(config(), out=tmp_path / "run", overrides=Overrides(data=bits_data(TOGETHER)))
     assert summary["proposed_split"]["ratios"] == [3, 3, 18]
     assert json.loads((tmp_path / "run" / "config.json").read_text())["network"]["split"] == "auto"
     agent = load_agent(tmp_path / "run" / "agents" / "a+b-0.safetensors")
@@ -103,8 +103,8 @@ def test_a_run_trains_with_the_proposal_and_records_it(tmp_path):
 
 
 def test_only_seeds_of_equal_widths_run_side_by_side(monkeypatch):
-    own = Own(data=bits_data(BOTH_TELL))
-    assert SharedSetup(config(), own).groups_of_equal_work([0, 1]) == [[0, 1]]
+    overrides = Overrides(data=bits_data(BOTH_TELL))
+    assert SharedSetup(config(), overrides).groups_of_equal_work([0, 1]) == [[0, 1]]
     splits = iter([(8, 8, 8), (9, 8, 7), (8, 8, 8)])
     monkeypatch.setattr("parse_dfl.runs.auto_split.ratio_of", lambda bits: next(splits))
-    assert SharedSetup(config(), own).groups_of_equal_work([5, 6, 7]) == [[5, 7], [6]]
+    assert SharedSetup(config(), overrides).groups_of_equal_work([5, 6, 7]) == [[5, 7], [6]]

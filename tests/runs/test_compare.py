@@ -14,7 +14,7 @@ from parse_dfl.runs import recorder, shared_setup
 from parse_dfl.runs.compare import compare
 from parse_dfl.runs.folder import read_json
 from parse_dfl.runs.run import run
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 
 METHODS = ["parse", "local"]
 SEEDS = [4, 0]
@@ -167,7 +167,7 @@ def test_its_learning_rate_can_be_set_like_any_other(tmp_path):
 
 def test_it_cannot_silently_take_the_place_of_all_methods():
     with pytest.raises(ConfigError, match=r"'mine' would take the place of every method"):
-        compare(ONE_ROUND, ["parse", "local"], [0], own=Own(method=MINE))
+        compare(ONE_ROUND, ["parse", "local"], [0], overrides=Overrides(method=MINE))
 
 
 def test_data_are_split_partitioned_and_loaded_once_for_all_methods_and_seeds(small, monkeypatch):

@@ -24,7 +24,7 @@ from parse_dfl.runs.peer_session import PeerSession
 from parse_dfl.runs.results import SCORES
 from parse_dfl.runs.run import resume_run, run
 from parse_dfl.runs.setup import prepare
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 from tests.peers.crowd import tiny
 from tests.runs.conftest import SMALL, Stopper
 
@@ -192,7 +192,7 @@ def test_what_peers_cannot_do_is_refused(settings, what):
 
 def test_nor_ingredients_of_ones_own_nor_several_seeds(monkeypatch):
     with pytest.raises(ConfigError, match="cannot run ingredients of your own from Python"):
-        run(config(), own=Own(encoders={"x": None}))
+        run(config(), overrides=Overrides(encoders={"x": None}))
     with pytest.raises(ConfigError, match="several seeds side by side, which engine 'peers'"):
         compare(config(), ["parse"], [0, 1])
 

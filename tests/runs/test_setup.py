@@ -6,7 +6,7 @@ import pytest
 
 from parse_dfl.errors import ConfigError, DataError, OverlayError
 from parse_dfl.runs.setup import build_trial, merge_agents
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 from tests.small import small_data
 
 
@@ -47,8 +47,8 @@ def test_options_are_those_of_the_method(small):
 def test_own_data_and_topology_take_the_place_of_names(small):
     data = small_data()
     graph = nx.path_graph(["a-0", "a-1", "b-0", "a+b-0"])
-    own = Own(data=data, topology=graph)
-    trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], own)
+    overrides = Overrides(data=data, topology=graph)
+    trial = build_trial(small(agents="a=2,b=1,a+b=1"), [0], overrides)
     assert trial.simulator.trainer.data.source is data
     rows = next(r for b, r in trial.simulator.layout.branches.items() if b.label == "any/redundant")
     mixing = trial.simulator.mixing_cache.mixing(rows, trial.simulator.stage, 1)
@@ -56,9 +56,9 @@ def test_own_data_and_topology_take_the_place_of_names(small):
 
 
 def test_an_own_graph_must_be_one_over_the_agents(small):
-    own = Own(data=small_data(), topology=nx.path_graph(["a-0", "a-7"]))
+    overrides = Overrides(data=small_data(), topology=nx.path_graph(["a-0", "a-7"]))
     with pytest.raises(OverlayError, match="unknown agents a-7"):
-        build_trial(small(agents="a=2"), [0], own)
+        build_trial(small(agents="a=2"), [0], overrides)
 
 
 @pytest.mark.parametrize(

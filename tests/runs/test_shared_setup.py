@@ -7,7 +7,7 @@ import torch
 from parse_dfl.config import DataConfig
 from parse_dfl.data.standardise import fit
 from parse_dfl.errors import ConfigError
-from parse_dfl.runs.shared_setup import Own, SharedSetup, mix_for, torch_device
+from parse_dfl.runs.shared_setup import Overrides, SharedSetup, mix_for, torch_device
 
 
 def test_two_modalities_have_a_default_mix():
@@ -36,9 +36,14 @@ def test_a_device_that_is_missing_is_named(monkeypatch):
     assert torch_device("cpu") == torch.device("cpu")
 
 
-def test_own_defaults_bring_nothing():
-    own = Own()
-    assert (own.data, own.topology, own.method, dict(own.encoders)) == (None, None, None, {})
+def test_overrides_default_to_nothing():
+    overrides = Overrides()
+    assert (overrides.data, overrides.topology, overrides.method, dict(overrides.encoders)) == (
+        None,
+        None,
+        None,
+        {},
+    )
     assert DataConfig().data == "digits"
 
 

@@ -13,7 +13,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.mapping import from_mapping
 from parse_dfl.engine.agent_io import load_agent
 from parse_dfl.runs.run import run
-from parse_dfl.runs.shared_setup import Own
+from parse_dfl.runs.shared_setup import Overrides
 
 SETTINGS = {
     "agents": "sound=2,table=2,sound+table=2",
@@ -50,7 +50,7 @@ def test_mixed_units_and_time_stamps_reach_the_accuracy_of_the_clean_table(rule,
     tables = {"clean": TABLE, "int": RAW, "float": RAW.astype(np.float64)}
     accuracy, predicted = {}, {}
     for name, table in tables.items():
-        made = run(config, out=tmp_path / name, own=Own(data=data(table)))
+        made = run(config, out=tmp_path / name, overrides=Overrides(data=data(table)))
         accuracy[name] = made["groups"]["table"]["accuracy"]
         agent = load_agent(tmp_path / name / "agents" / "sound+table-0.safetensors")
         for given, values in tables.items():

@@ -1,4 +1,4 @@
-"""Gradient conflict: whether uni- and multimodal agents pull shared parameters apart.
+"""Measure gradient conflict: whether uni- and multimodal agents pull shared parameters apart.
 
 Two agents that exchange branches on one overlay are put at one common θ: every shared branch is
 the mean over its overlay's members, everything else stays the agent's own.  There each agent's
@@ -70,7 +70,7 @@ def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[C
     exchanges nothing.
     """
     common = _common_theta(simulator)
-    own: dict[int, Gradients] = {}
+    by_own_samples: dict[int, Gradients] = {}
     same: dict[int, Gradients] = {}
     for stack in simulator.layout.stacks:
         for seed, rows in _measured_rows(stack).items():
@@ -79,17 +79,17 @@ def measure_conflict(simulator: Simulator, held_out: Tensor) -> dict[int, list[C
                      for name, part in stack.rows.items()}  # fmt: skip
             objective, agents = simulator.stage.objective, [stack.agents[row] for row in rows]
             for batch, by_seed in (
-                (_own_batch(stack, index), own),
+                (_own_batch(stack, index), by_own_samples),
                 (_same_batch(simulator, stack, index, held_out), same),
             ):
                 gradients = _gradients(stack, point, objective, *batch)
                 _collect(by_seed.setdefault(seed, {}), stack, agents, gradients)
     return {
         seed: [
-            *_conflicts(own[seed], simulator.stage, OWN),
+            *_conflicts(by_own_samples[seed], simulator.stage, OWN),
             *_conflicts(same[seed], simulator.stage, HELD_OUT),
         ]
-        for seed in sorted(own)
+        for seed in sorted(by_own_samples)
     }
 
 
@@ -134,8 +134,10 @@ def _same_batch(
     inputs = {}
     for name in stack.data.inputs:
         values = data.modalities[name][samples].unsqueeze(0)
-        own = [stack.data.standardise(name, values, slice(row, row + 1)) for row in rows.tolist()]
-        inputs[name] = torch.cat(own)
+        standardised = [
+            stack.data.standardise(name, values, slice(row, row + 1)) for row in rows.tolist()
+        ]
+        inputs[name] = torch.cat(standardised)
     label = data.label[samples]
     counts = torch.bincount(label, minlength=data.classes).to(data.dtype).unsqueeze(0)
     prior = simulator.trainer.training.prior_correction * log_prior(counts)

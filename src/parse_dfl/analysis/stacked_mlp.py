@@ -1,4 +1,4 @@
-"""Small classifiers and regressors side by side: N perceptrons in stacked matrices.
+"""Train small classifiers and regressors side by side: N perceptrons in stacked matrices.
 
 Letters: N networks, B batch, D features, K outputs.
 """
@@ -95,7 +95,7 @@ class AdamW:
         self._steps = [torch.zeros(()) for _ in parameters]
 
     def step(self, loss: Tensor) -> None:
-        """Go down ``loss`` by one step."""
+        """Take one step down ``loss``."""
         gradients = torch.autograd.grad(loss, self._parameters)
         lr = self._lr
         if self._decay_steps is not None:
@@ -161,8 +161,8 @@ def standardised(values: NDArray[Any], fitted: slice = slice(None)) -> NDArray[n
 
     What is constant up to rounding is 0.
     """
-    own = fit(values[fitted], Kind.VECTOR)
-    return np.asarray((values - own.mean) / own.scale, dtype=np.float32)
+    standardiser = fit(values[fitted], Kind.VECTOR)
+    return np.asarray((values - standardiser.mean) / standardiser.scale, dtype=np.float32)
 
 
 def stack(arrays: Sequence[NDArray[np.float32]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Data sets as users hand them over: arrays, a data frame, a torch ``Dataset``, or by name."""
+"""Take data sets as users hand them over: arrays, a data frame, a torch ``Dataset``, or a name."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ class Dataset(MultimodalData):
         asked = [name for names in columns.values() for name in names]
         for column in [*asked, label, *filter(None, (subject, is_test))]:
             if column not in frame.columns:
-                known = [str(known) for known in frame.columns]
-                raise DataError(f"the table has no column {column!r}{nearest(str(column), known)}")
+                names = [str(name) for name in frame.columns]
+                raise DataError(f"the table has no column {column!r}{nearest(str(column), names)}")
         return cls.from_arrays(
             {modality: frame[names].to_numpy() for modality, names in columns.items()},
             _column(frame, label),

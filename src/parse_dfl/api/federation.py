@@ -1,4 +1,4 @@
-"""A federation: who owns what, who talks to whom, and what may go wrong; it learns by ``fit``."""
+"""Describe a federation (who owns what, who talks to whom, what may go wrong) and fit it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
-from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.dataset import Dataset, load_dataset
-from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result
+from parse_dfl.api.result import RecordFolder, Result
 from parse_dfl.byzantine import Attacker, check_attackers
 from parse_dfl.config import (
     SETTINGS,
@@ -32,8 +30,9 @@ from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology
 from parse_dfl.process import launch, thread_count, torch_threads
+from parse_dfl.runs.callbacks import Callback, CallbackListener
 from parse_dfl.runs.run import run
-from parse_dfl.runs.shared_setup import Own, mix_for
+from parse_dfl.runs.shared_setup import Overrides, mix_for
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -155,8 +154,10 @@ class Federation:
         config = _for_one(self.configured(rounds, seed, settings), chosen)
         listener = CallbackListener(callbacks)
         count = thread_count(threads, compiled=config.compile)
-        own = self.own(None if isinstance(chosen, MethodSpec) else chosen)
-        handed_over = own if config.engine == "simulate" or self._needs_python(own) else None
+        overrides = self.overrides(None if isinstance(chosen, MethodSpec) else chosen)
+        handed_over = (
+            overrides if config.engine == "simulate" or self._needs_python(overrides) else None
+        )
         folder = open_folder(out, overwrite=overwrite, resume=resume)
         try:
             with torch_threads(count):
@@ -166,12 +167,12 @@ class Federation:
                     resume=resume,
                     overwrite=overwrite,
                     listener=listener,
-                    own=handed_over,
+                    overrides=handed_over,
                 )
         except BaseException:
             folder.remove()
             raise
-        return Result(folder, own=own)
+        return Result(folder, overrides=overrides)
 
     def configured(self, rounds: int, seed: int, settings: Mapping[str, Any]) -> RunConfig:
         """Return the configuration with rounds, seed and further settings by their names.
@@ -189,13 +190,20 @@ class Federation:
         values = {paths[name]: value for name, value in settings.items()}
         return with_values(self.config, {"training.rounds": rounds, "seed": seed, **values})
 
-    def own(self, method: Method | None = None) -> Own:
+    def overrides(self, method: Method | None = None) -> Overrides:
         """Return what the run is given from Python in place of names."""
-        return Own(data=self.data, encoders=self._builders, topology=self._topology, method=method)
+        return Overrides(
+            data=self.data, encoders=self._builders, topology=self._topology, method=method
+        )
 
-    def _needs_python(self, own: Own) -> bool:
-        """Whether another process could not load all of it by name."""
-        return bool(own.encoders or own.topology or own.method or not self.data.can_be_loaded_again)
+    def _needs_python(self, overrides: Overrides) -> bool:
+        """Return whether another process could not load all of it by name."""
+        return bool(
+            overrides.encoders
+            or overrides.topology
+            or overrides.method
+            or not self.data.can_be_loaded_again
+        )
 
     def _check(self) -> None:
         """Refuse what the data, or the agents, do not allow."""
@@ -276,7 +284,7 @@ def _for_one(config: RunConfig, method: MethodSpec | Method) -> RunConfig:
 
 
 def _is_of_federation(path: str) -> bool:
-    """Whether a setting is an argument of the federation, or its data set."""
+    """Return whether a setting is an argument of the federation, or its data set."""
     is_overlay = path.startswith("overlay.") and path != "overlay.robust"
     return (
         path.startswith("data.") or is_overlay or path in ("agents", "events", "network.encoders")

@@ -1,8 +1,14 @@
-"""What a run came to: its table, its curves, its trained agents, and probes of these."""
+"""Show the result of a run: its table, its curves, its trained agents, and probes of these.
+
+A result reads from its folder of records, which is temporary until the result is saved.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from html import escape
@@ -12,19 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from parse_dfl.analysis.probing.config import AuditConfig
-from parse_dfl.api.folder import RecordFolder
+from parse_dfl.config import AuditConfig
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
-from parse_dfl.errors import RecordError, UnknownNameError, nearest
+from parse_dfl.errors import OutputError, RecordError, UnknownNameError, nearest
 from parse_dfl.records import METRICS, Summary
-from parse_dfl.report.formatting import Entry, Table
+from parse_dfl.report.formatting import Entry, Table, TerminalTable
 from parse_dfl.report.load import read_run
 from parse_dfl.report.tables.results import run_table
-from parse_dfl.report.terminal import TerminalTable
 from parse_dfl.runs.audit import audit_run
-from parse_dfl.runs.folder import read_jsonl
+from parse_dfl.runs.folder import output_folder, read_jsonl
 from parse_dfl.runs.reporting import write_report
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +39,75 @@ WIDTH = 100
 """Columns of text, as everywhere in this project."""
 
 
+class RecordFolder:
+    """A folder of records; a temporary one is removed with the last object that holds it."""
+
+    def __init__(self, path: Path, *, temporary: bool) -> None:
+        self.path = path
+        self._remove = (
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True) if temporary else None
+        )
+
+    @classmethod
+    def at(cls, out: str | Path | None, *, overwrite: bool = False) -> RecordFolder:
+        """Return the folder ``out``, or with None a new temporary one.
+
+        Raises:
+            OutputError: ``out`` is not empty, and ``overwrite`` is not given.
+        """
+        if out is None:
+            return cls(Path(tempfile.mkdtemp(prefix="parse-dfl-")), temporary=True)
+        _refuse_full(Path(out), overwrite=overwrite)
+        return cls(Path(out), temporary=False)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the folder vanishes with its last holder."""
+        return self._remove is not None
+
+    def remove(self) -> None:
+        """Remove a temporary folder now."""
+        if self._remove:
+            self._remove()
+
+    def save(self, part: str, target: str | Path, *, overwrite: bool) -> Path:
+        """Copy what lies under ``part`` to ``target``; a whole folder then stays there.
+
+        Raises:
+            OutputError: the target is not empty, holds something else, or cannot be written.
+        """
+        target, source = Path(target), self.path / part
+        if target.resolve() == source.resolve():
+            return target
+        _refuse_full(target, overwrite=overwrite)
+        with output_folder(target, overwrite=overwrite, resume=False):
+            try:
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            except (OSError, shutil.Error) as error:
+                raise OutputError(f"cannot write to {target}: {error}") from error
+        if self._remove and not part:
+            self._remove()
+            self._remove = None
+            self.path = target
+        return target
+
+
+def _refuse_full(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
+        raise OutputError(
+            f"{target} is not empty; give overwrite=True to replace the run there, or name "
+            "another folder"
+        )
+
+
 class TrainedAgents(Mapping[str, TrainedAgent]):
     """The trained agents by name, each loaded when it is first asked for."""
 
-    def __init__(self, folder: RecordFolder, part: str, names: list[str], own: Own) -> None:
+    def __init__(
+        self, folder: RecordFolder, part: str, names: list[str], overrides: Overrides
+    ) -> None:
         self._folder, self._part = folder, part
-        self._names, self._own = names, own
+        self._names, self._overrides = names, overrides
         self._loaded: dict[str, TrainedAgent] = {}
 
     def __getitem__(self, name: str) -> TrainedAgent:
@@ -49,7 +116,7 @@ class TrainedAgents(Mapping[str, TrainedAgent]):
         if name not in self._loaded:
             path = self._folder.path / self._part / "agents" / f"{name}.safetensors"
             self._loaded[name] = load_agent(
-                path, encoders=self._own.encoders, method=self._own.method
+                path, encoders=self._overrides.encoders, method=self._overrides.method
             )
         return self._loaded[name]
 
@@ -70,8 +137,10 @@ class Result:
     :meth:`save` puts them in place.
     """
 
-    def __init__(self, folder: RecordFolder, part: str = "", *, own: Own = NOTHING_OWN) -> None:
-        self._folder, self._part, self._own = folder, part, own
+    def __init__(
+        self, folder: RecordFolder, part: str = "", *, overrides: Overrides = NO_OVERRIDES
+    ) -> None:
+        self._folder, self._part, self._overrides = folder, part, overrides
         summary = read_run(self.folder).summary
         if summary is None:
             raise RecordError(f"{self.folder} holds no finished run; finish it by resume=True")
@@ -79,13 +148,13 @@ class Result:
         """How the run ended: ``mean_accuracy``, ``groups``, ``agents``, ``overlays``, payload."""
 
     @classmethod
-    def load(cls, folder: str | Path, *, own: Own = NOTHING_OWN) -> Result:
+    def load(cls, folder: str | Path, *, overrides: Overrides = NO_OVERRIDES) -> Result:
         """Read the result of a run from its folder, whoever made it.
 
         Raises:
             RecordError: the folder holds no finished run.
         """
-        return cls(RecordFolder(Path(folder), temporary=False), own=own)
+        return cls(RecordFolder(Path(folder), temporary=False), overrides=overrides)
 
     @property
     def folder(self) -> Path:
@@ -108,9 +177,9 @@ class Result:
         return self.summary.mean_accuracy
 
     @property
-    def own(self) -> Own:
-        """What of the user's own the run was trained with."""
-        return self._own
+    def overrides(self) -> Overrides:
+        """The user's objects that the run was trained with."""
+        return self._overrides
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -126,7 +195,7 @@ class Result:
     def agents(self) -> TrainedAgents:
         """The trained agents by name: ``result.agents["acc-0"].predict({"acc": samples})``."""
         names = [agent.name for agent in self.summary.agents]
-        return TrainedAgents(self._folder, self._part, names, self._own)
+        return TrainedAgents(self._folder, self._part, names, self._overrides)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the records to ``folder``, as ``parse-dfl run`` would have.
@@ -172,7 +241,7 @@ def probe(
         ParseDflError: the method's networks have no slices, or a setting is out of its range.
     """
     config = AuditConfig(agents_per_group=agents_per_group, probe_steps=probe_steps, seed=seed)
-    return audit_run(result.folder, config, note=logger.info, own=result.own)
+    return audit_run(result.folder, config, note=logger.info, overrides=result.overrides)
 
 
 def table_text(table: Table) -> str:

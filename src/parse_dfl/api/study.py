@@ -1,4 +1,4 @@
-"""Several methods on one federation and the same seeds, and what may be said of them."""
+"""Compare several methods on one federation and the same seeds, and test their differences."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.api.callbacks import Callback, CallbackListener
 from parse_dfl.api.federation import Federation, open_folder, spec_or_method
-from parse_dfl.api.folder import RecordFolder
-from parse_dfl.api.result import Result, data_frame, table_html, table_text
+from parse_dfl.api.result import RecordFolder, Result, data_frame, table_html, table_text
 from parse_dfl.config import MethodSpec, RunConfig, with_values
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
 from parse_dfl.methods.base import Method
@@ -22,10 +20,11 @@ from parse_dfl.report.load import Comparison, read_comparison
 from parse_dfl.report.pairwise import pair_sentence
 from parse_dfl.report.statistics import paired_difference
 from parse_dfl.report.tables.results import comparison_table
+from parse_dfl.runs.callbacks import Callback, CallbackListener
 from parse_dfl.runs.compare import compare as run_comparison
 from parse_dfl.runs.folder import read_jsonl
 from parse_dfl.runs.reporting import ROLES, write_report
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,21 +66,21 @@ class Study:
         self,
         folder: RecordFolder,
         *,
-        own: Own = NOTHING_OWN,
+        overrides: Overrides = NO_OVERRIDES,
         methods: Mapping[str, Method] | None = None,
     ) -> None:
-        self._folder, self._own, self._methods = folder, own, methods or {}
+        self._folder, self._overrides, self._methods = folder, overrides, methods or {}
         self.comparison: Comparison = read_comparison(folder.path, ROLES)
         """Each method's accuracies, group by group and seed by seed."""
 
     @classmethod
-    def load(cls, folder: str | Path, *, own: Own = NOTHING_OWN) -> Study:
+    def load(cls, folder: str | Path, *, overrides: Overrides = NO_OVERRIDES) -> Study:
         """Read a comparison from its folder, whoever made it.
 
         Raises:
             RecordError: the folder holds no comparison.
         """
-        return cls(RecordFolder(Path(folder), temporary=False), own=own)
+        return cls(RecordFolder(Path(folder), temporary=False), overrides=overrides)
 
     @property
     def folder(self) -> Path:
@@ -109,7 +108,7 @@ class Study:
                 Result(
                     self._folder,
                     f"{name}/seed-{seed}",
-                    own=replace(self._own, method=self._methods.get(name)),
+                    overrides=replace(self._overrides, method=self._methods.get(name)),
                 )
                 for seed in method.seeds
             )
@@ -239,13 +238,13 @@ def compare(
                 resume=resume,
                 overwrite=overwrite,
                 listener=listener,
-                own=federation.own(),
+                overrides=federation.overrides(),
             )
     except BaseException:
         folder.remove()
         raise
     own_methods = {method.name: method for method in chosen if isinstance(method, Method)}
-    return Study(folder, own=federation.own(), methods=own_methods)
+    return Study(folder, overrides=federation.overrides(), methods=own_methods)
 
 
 def _labels(methods: Sequence[MethodSpec | Method]) -> list[str]:

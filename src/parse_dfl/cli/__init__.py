@@ -1,4 +1,4 @@
-"""The command line: a file a command, each with ``add(commands)`` and ``execute(args)``."""
+"""Run the command line; each command is a module with ``add(commands)``."""
 
 from parse_dfl.cli.entry import main
 

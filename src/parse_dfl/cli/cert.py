@@ -1,4 +1,4 @@
-"""``parse-dfl cert``: the federation's certificate authority, and what it issues."""
+"""Add ``parse-dfl cert``: make the federation's authority, and issue certificates to agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``parse-dfl compare``: several methods on equal terms."""
+"""Add ``parse-dfl compare``: train several methods on equal terms."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _started(args: argparse.Namespace) -> tuple[RunConfig, list[str], list[int]]
 
 
 def _resumed(args: argparse.Namespace, before: Kept) -> tuple[RunConfig, list[str], list[int]]:
-    """What the folder was started with; what is given besides must be that, or more of it."""
+    """Return what the folder was started with, and the methods and seeds that are given besides."""
     changes = go_on_with(args.resume, before.config, over(before.config, args))
     config = with_values(before.config, changes)
     methods, seeds = list(before.methods), list(before.seeds)
@@ -129,9 +129,9 @@ def _methods(text: str) -> list[str]:
 
 
 def _show(out: Path) -> None:
+    from parse_dfl.report.formatting import TerminalTable
     from parse_dfl.report.load import read_comparison
     from parse_dfl.report.tables.results import comparison_table
-    from parse_dfl.report.terminal import TerminalTable
     from parse_dfl.runs.reporting import ROLES, write_report
 
     comparison = read_comparison(out, ROLES)

@@ -1,4 +1,4 @@
-"""The entry of ``parse-dfl``: parses, runs a command, and turns what went wrong into a line."""
+"""Parse the command line, run a command, and turn an error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from signal import SIGINT, Signals
 from typing import Any
 
 from parse_dfl import __version__
-from parse_dfl.cli import cert, compare, data, node, pid, report, run
+from parse_dfl.cli import cert, compare, data, node, report, run
 from parse_dfl.cli.output import Interrupted, lasting_streams
 from parse_dfl.cli.parser import Commands, Parser, parse
 from parse_dfl.cli.processes import tune
 from parse_dfl.errors import DivergenceError, ParseDflError, RankError
-from parse_dfl.process import launch
-from parse_dfl.runs.callbacks import interrupt_at_once
+from parse_dfl.process import interrupt_at_once, launch
 from parse_dfl.text import as_given
 
-COMMANDS = (run, compare, data, report, pid, node, cert)
+COMMANDS = (run, compare, data, report, node, cert)
 BAD_INPUT, DIVERGED = 2, 3
 SIGNALLED = 128
 """Added to the number of the signal that ended the program: 130 is Ctrl-C, 143 SIGTERM."""
@@ -94,7 +93,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def build() -> tuple[Parser, Commands]:
-    """The parser of everything, and its commands."""
+    """Return the parser and its commands."""
     parser = Parser(
         prog="parse-dfl",
         description="Multimodal decentralized federated learning: PARSE and its rivals.",

@@ -1,4 +1,4 @@
-"""``parse-dfl node``: one agent at its own site, as a long-running process.
+"""Add ``parse-dfl node``: run one agent at its own site, as a long-running process.
 
 ``node init`` writes its commented file, by asking or from options.
 """
@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parse_dfl.cli.parser import Commands, Parser, add_command
+from parse_dfl.config.node import PORT, load_agent_file
 from parse_dfl.errors import ConfigError, OutputError
 from parse_dfl.io import write_atomically
-from parse_dfl.process import command
-from parse_dfl.runs.callbacks import end_at_once, handled
-from parse_dfl.runs.node_config import PORT, load_agent_file
+from parse_dfl.process import command, end_at_once, handled
 from parse_dfl.text import as_given
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def _run(path: Path) -> None:
 
 @contextmanager
 def _stopping_on_signals(stop: Stop) -> Iterator[None]:
-    """The first signal ends after the round under way, with a checkpoint; a second at once."""
+    """End after the round under way at the first signal, with a checkpoint; at once at a second."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.asked:

@@ -1,4 +1,4 @@
-"""``parse-dfl node status``: ask the running peers how they are."""
+"""Ask the running peers for their status (``parse-dfl node status``), and print a table."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from parse_dfl.config.node import load_agent_file
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, load_identity
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Status, ask_all, round_of
 from parse_dfl.peers.transport import LinkSettings
-from parse_dfl.runs.node_config import load_agent_file
 from parse_dfl.text import as_given
 
 WAIT_S = 10.0

@@ -1,4 +1,4 @@
-"""Where the output goes: records, notes, progress on stderr, and streams that never stop the work.
+"""Write output: records to a folder, progress and notes to stderr, on streams that may close.
 
 What an encoding cannot show is written in ASCII (``±`` as ``+-``).  Output that nobody reads any
 more (``parse-dfl run | head``) or that was closed from the start (``>&-``) is dropped, and the
@@ -40,7 +40,7 @@ def console() -> Console:
     """
     from rich.console import Console
 
-    from parse_dfl.report.terminal import UNLIMITED
+    from parse_dfl.report.formatting import UNLIMITED
 
     free = not sys.stdout or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
     return Console(width=UNLIMITED if free else None, soft_wrap=False, highlight=False)
@@ -57,9 +57,9 @@ class Interrupted(Exception):
 def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) -> None:
     """Add ``--out``, ``--overwrite``, ``--resume`` and ``--quiet``."""
     group = parser.add_argument_group("output")
-    place = group.add_mutually_exclusive_group()
-    place.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
-    place.add_argument("--resume", type=Path, metavar="DIR", help=resume)
+    target = group.add_mutually_exclusive_group()
+    target.add_argument("--out", type=Path, metavar="DIR", help=f"folder (default: {default})")
+    target.add_argument("--resume", type=Path, metavar="DIR", help=resume)
     add_threads(group)
     group.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     group.add_argument(
@@ -68,7 +68,7 @@ def add_output(parser: argparse.ArgumentParser, *, default: str, resume: str) ->
 
 
 def default_out(config: RunConfig, what: str) -> Path:
-    """``runs/digits-parse-seed0``."""
+    """Return the default folder, such as ``runs/digits-parse-seed0``."""
     name = Path(config.data.data).stem.replace(":", "-")
     return RUNS / f"{name}-{what}-seed{config.seed}"
 
@@ -89,7 +89,7 @@ def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
 
 
 def list_files(folder: Path) -> str:
-    """``runs/x: agents/, metrics.jsonl, summary.json``"""
+    """Return ``runs/x: agents/, metrics.jsonl, summary.json``."""
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
     return f"{folder}: {', '.join(name for name in names if not name.startswith('.'))}"
@@ -97,7 +97,7 @@ def list_files(folder: Path) -> str:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Listener]:
-    """The listener that fits stderr; whatever happens inside, the bar is taken away."""
+    """Yield the listener that fits stderr; on leaving, also by an error, remove its bar."""
     if not launch().is_main:
         yield SILENT
     elif quiet:
@@ -118,13 +118,13 @@ class QuietListener:
     """No progress; only what a person should know all the same."""
 
     def start(self, label: str, rounds: int, first_round: int) -> None:
-        """Nothing is shown."""
+        """Show nothing."""
 
     def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
-        """Nothing is shown."""
+        """Show nothing."""
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
         """Print it; a terminal that is gone is no reason to end."""
@@ -199,7 +199,7 @@ class ProgressListener:
 
 
 def accuracies(accuracy: Mapping[str, float]) -> str:
-    """``acc 41.3 %  acc+gyro 55.0 %``"""
+    """Return ``acc 41.3 %  acc+gyro 55.0 %``."""
     return "  ".join(f"{as_given(group)} {100 * value:.1f} %" for group, value in accuracy.items())
 
 

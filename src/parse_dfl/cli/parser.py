@@ -1,4 +1,4 @@
-"""argparse with this package's errors, and options made of the settings' declarations."""
+"""Extend argparse by this package's errors and by options made of the settings' declarations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_command(
     summary: str,
     examples: Sequence[str],
 ) -> Parser:
-    """A parser for ``parse-dfl NAME`` whose help ends with examples."""
+    """Add a parser for ``parse-dfl NAME`` whose help ends with examples."""
     shown = "\n".join(f"  {example}" for example in examples)
     parser = commands.add_parser(
         name,
@@ -100,13 +100,13 @@ def _surplus(text: str, parser: argparse.ArgumentParser, after: str) -> ConfigEr
     if not text.startswith("-"):
         return ConfigError(f"unexpected {text!r} after {after!r}; see {_help(parser)}")
     option = text.partition("=")[0]
-    known = {flag for action in parser._actions for flag in action.option_strings}
-    hint, _, _ = nearest(option, known).partition(" known:")
+    flags = {flag for action in parser._actions for flag in action.option_strings}
+    hint, _, _ = nearest(option, flags).partition(" known:")
     return ConfigError(f"unknown option {option!r}{hint} see {_help(parser)}")
 
 
 def _help(parser: argparse.ArgumentParser) -> str:
-    """The command that shows a parser's help."""
+    """Return the command that shows a parser's help."""
     return command(*parser.prog.split()[1:], "--help")
 
 
@@ -235,12 +235,12 @@ def reader(hint: Hint) -> Callable[[str], Any]:
 
 
 def whole_number(text: str) -> int:
-    """A whole number, for argparse."""
+    """Read a whole number, for argparse."""
     number = whole(text)
     if number is None:
         huge = re.fullmatch(r"[+-]?[0-9]+", text.strip())
-        told = f"is beyond ±{LARGEST}" if huge else "is no whole number"
-        raise argparse.ArgumentTypeError(f"{_cut(text)} {told}")
+        problem = f"is beyond ±{LARGEST}" if huge else "is no whole number"
+        raise argparse.ArgumentTypeError(f"{_cut(text)} {problem}")
     return number
 
 
@@ -280,7 +280,7 @@ def _pair(text: str) -> tuple[str, float | str | bool]:
 
 
 def positive(text: str, most: int = LARGEST) -> int:
-    """A whole number of at least one, for argparse."""
+    """Read a whole number of at least one, for argparse."""
     number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
@@ -295,7 +295,7 @@ def at_most(most: int) -> Callable[[str], int]:
 
 
 def accuracies(text: str) -> list[float]:
-    """Numbers above 0 and at most 1, joined by commas, for argparse."""
+    """Read numbers above 0 and at most 1, joined by commas, for argparse."""
     values = _numbers(text)
     for value in values:
         if not 0 < value <= 1:

@@ -1,4 +1,4 @@
-"""What a command runs on: threads of this process, and ranks that torchrun started."""
+"""Set up what a command runs on: threads of this process, and ranks that torchrun started."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ def _threads(text: str) -> int:
 
 
 def agreed(read: Callable[[], Value]) -> Value:
-    """What ``read`` gives; a user's error on any rank, such as a file that one machine lacks, is
-    an error on all.  One process alone pays nothing for it."""
+    """Return what ``read`` gives; an error of any rank, such as a missing file, is raised on all.
+
+    One process alone pays nothing for it.
+    """
     if launch().size == 1:
         return read()
     from parse_dfl.ranks.group import launched_ranks
@@ -63,12 +65,12 @@ def agreed(read: Callable[[], Value]) -> Value:
 
 
 def kept(read: Callable[[], Kept]) -> Kept:
-    """What the first rank reads of a folder, which other machines may not have, on every rank."""
+    """Return on every rank what the first reads of a folder, which other machines may lack."""
     if launch().size == 1:
         return read()
     from parse_dfl.ranks.group import launched_ranks
 
     ranks = launched_ranks()
     with ranks.raise_together():
-        found = read().to_plain() if ranks.is_main else None
-    return Kept.from_plain(ranks.broadcast(found))
+        record = read().to_plain() if ranks.is_main else None
+    return Kept.from_plain(ranks.broadcast(record))

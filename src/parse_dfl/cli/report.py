@@ -1,4 +1,4 @@
-"""``parse-dfl report`` and ``parse-dfl audit``: what was run, shown and looked into."""
+"""Add ``parse-dfl report`` and ``parse-dfl audit``: show what was run, and look into its agents."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.cli.output import console
 from parse_dfl.cli.parser import Commands, accuracies, add_command, add_option
 from parse_dfl.cli.processes import add_threads
+from parse_dfl.config import AuditConfig
 from parse_dfl.settings import settings_of
 
 REPORT_EXAMPLES = (
@@ -96,9 +96,9 @@ def audit(args: argparse.Namespace) -> None:
     names = settings_of(AuditConfig)
     config = AuditConfig(**{name: value for name, value in vars(args).items() if name in names})
     from parse_dfl.records import AUDIT
+    from parse_dfl.report.formatting import TerminalTable
     from parse_dfl.report.load import read_run
     from parse_dfl.report.tables.measurements import audit_tables
-    from parse_dfl.report.terminal import TerminalTable
     from parse_dfl.runs.audit import audit_run
     from parse_dfl.runs.reporting import write_report
 

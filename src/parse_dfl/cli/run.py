@@ -1,4 +1,4 @@
-"""``parse-dfl run``: train one method."""
+"""Add ``parse-dfl run``: train one method."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def add(commands: Commands) -> None:
 
 
 def execute(args: argparse.Namespace) -> None:
-    """Train, then print the table and where the files lie."""
+    """Train a method, then print its table and the files written."""
     out = _resume(args) if args.resume else _start(args)
     if not launch().is_main:
         return
+    from parse_dfl.report.formatting import TerminalTable
     from parse_dfl.report.load import read_run
     from parse_dfl.report.tables.results import run_table
-    from parse_dfl.report.terminal import TerminalTable
 
     summary = read_run(out).summary
     assert summary is not None
@@ -99,7 +99,7 @@ def _resume(args: argparse.Namespace) -> Path:
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:
-    """What is given besides ``--resume`` must be what the folder was started with, or be free."""
+    """Return the free settings given besides ``--resume``; others must be those of the folder."""
     if not (given(args) or args.config):
         return {}
     config = kept(lambda: kept_run(args.resume)).config

@@ -1,4 +1,4 @@
-"""Every setting of a run, declared once and checked when it is built; without torch or numpy."""
+"""Declare every setting of a run once, checked when it is built, without torch or numpy."""
 
 from parse_dfl.config.federation import DataConfig, OverlayConfig, PeerConfig
 from parse_dfl.config.methods import MethodSpec, method_spec
@@ -6,7 +6,9 @@ from parse_dfl.config.partition import Partition, SampleCounts
 from parse_dfl.config.run import (
     GROUPS,
     SETTINGS,
+    AuditConfig,
     RunConfig,
+    differences,
     from_dict,
     from_settings,
     load_toml,
@@ -23,6 +25,7 @@ __all__ = [
     "FUSIONS",
     "GROUPS",
     "SETTINGS",
+    "AuditConfig",
     "DataConfig",
     "MethodSpec",
     "NetworkConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "SampleCounts",
     "TopologyRule",
     "TrainingConfig",
+    "differences",
     "from_dict",
     "from_settings",
     "load_toml",

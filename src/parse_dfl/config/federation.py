@@ -1,4 +1,4 @@
-"""Settings of a federation: its data, its overlays, and how peers keep pace."""
+"""Declare the settings of a federation: its data, its overlays, and how peers keep pace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods as objects: a name with its options, checked when it is built, without torch.
+"""Declare methods as objects: a name with its options, checked when built, without torch.
 
     MethodSpec
     ├── Parse, ParseAdaptive, ParseFaithful    PARSE and what was made of it

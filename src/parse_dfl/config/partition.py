@@ -1,4 +1,4 @@
-"""Rules by which training samples are dealt to agents, and how many each has.
+"""Declare how training samples are dealt to agents, and how many each has.
 
 :mod:`parse_dfl.data.partition` deals by them.
 """

@@ -1,4 +1,4 @@
-"""The configuration of a run, and its forms in JSON and TOML.
+"""Declare the configuration of a run and of its audit, in JSON and TOML too, and compare two.
 
 From its settings come the options of the command line and their help, experiment files, the
 settings of ``Federation`` and ``fit`` in Python, and what all sites of a federation have alike.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -176,6 +176,19 @@ class RunConfig(Settings):
             )
 
 
+class AuditConfig(Settings):
+    """How many agents of each modality set of a run are audited (None: all), and how."""
+
+    keyword: ClassVar[str] = "an audit"
+    agents_per_group: int | None = setting(
+        2, "--agents-per-group COUNT|all", "agents of each modality set, drawn", at_least=1
+    )
+    probe_steps: int = setting(
+        400, "--probe-steps COUNT", "training steps of each probe", at_least=1, at_most=LARGEST
+    )
+    seed: int = setting(0, "--seed N", "of probes and draws", at_least=0, at_most=LARGEST)
+
+
 def check_options(options: Mapping[str, object], method: str) -> None:
     """Refuse options that no method has: those of other methods, as ``harmony.tau``, too.
 
@@ -297,3 +310,35 @@ def _fill(table: dict[str, Any], values: Mapping[str, Any]) -> None:
         if name in table:
             raise ConfigError(f"{name!r} is given twice; keep one of them")
         table[name] = value
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, free: Collection[str] = ()
+) -> list[str]:
+    """Return ``training.lr is 0.006 there, 0.01 here`` for each setting that differs.
+
+    Args:
+        before, now: settings as :func:`to_dict` gives them.
+        free: paths of settings, such as ``data.data_dir``, and sections that may differ.
+    """
+    one, other = dict(_flat(before)), dict(_flat(now))
+    return [
+        f"{path} is {_shown(one, path)} there, {_shown(other, path)} here"
+        for path in sorted({*one, *other} - set(free))
+        if one.get(path) != other.get(path) and path.partition(".")[0] not in free
+    ]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
+
+
+def _shown(settings: Mapping[str, Any], path: str) -> str:
+    value = settings.get(path)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "not set" if value is None else str(value)

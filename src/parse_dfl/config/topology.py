@@ -1,4 +1,4 @@
-"""Topologies as objects, each checked when it is built; ``str()`` gives its text form.
+"""Declare topologies as objects, each checked when built; ``str()`` gives its text form.
 
 :mod:`parse_dfl.overlays.topologies` makes edges of them.
 """

@@ -1,4 +1,4 @@
-"""Settings of what every agent trains: its networks, and its local steps."""
+"""Declare the settings of what every agent trains: its networks, and its local steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets that need a reader of their own: one function a set, and its line in :data:`ADAPTERS`.
+"""Read data sets that need a reader of their own: one function a set, listed in :data:`ADAPTERS`.
 
 A set whose arrays are modalities as they stand needs none: it is a ``data.npz`` of the convention
 (:mod:`parse_dfl.data.npz_format`).
@@ -144,7 +144,7 @@ def utd_mhad(folder: Path) -> MultimodalData:
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """How a set is read from its ``folder`` within the data folder."""
+    """The reader of a set, and the ``folder`` within the data folder that it reads."""
 
     folder: str
     description: str

@@ -1,4 +1,4 @@
-"""The columns of a data set: one value a sample, such as the label, the subject, the test mark."""
+"""Check the columns of a data set: one value a sample, such as label, subject and test mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sets that are built in: ``digits``, real and small, and ``synthetic``, of known information.
+"""Make the built-in sets: ``digits``, real and small, and ``synthetic``, of known information.
 
 Both need no file of the user's; what may follow their names (``digits:4``,
 ``synthetic:noise=0.3``) is read here.
@@ -245,7 +245,7 @@ def _synthetic_from_string(options: str) -> MultimodalData:
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltIn:
-    """How a set is made of the text that follows its name."""
+    """A built-in set, made from the text that follows its name."""
 
     description: str
     from_string: Callable[[str], MultimodalData]

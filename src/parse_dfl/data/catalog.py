@@ -1,4 +1,4 @@
-"""The catalog: data sets by name or by path.
+"""Load data sets by name or by path.
 
 Names are, in this order: the built-in sets, the sets that need an adapter, and any folder
 ``NAME/data.npz`` or file ``NAME.npz`` of the convention in the data folder (``--data-dir``, or the
@@ -82,7 +82,7 @@ def available(data_dir: str | Path | None = None) -> list[Entry]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the caller means to use of a set."""
+    """The parts of a set that the caller means to use."""
 
     modalities: tuple[str, ...]
     kinds: Mapping[str, str]
@@ -142,7 +142,7 @@ def _convention_files(folder: Path) -> dict[str, Path]:
 
 
 def _first_line(path: Path) -> str:
-    """Return what the README beside the file opens with, or nothing."""
+    """Return the first line of the README beside the file, or nothing."""
     readme = path.with_name("README.md")
     if path.name != "data.npz" or not readme.is_file():
         return ""

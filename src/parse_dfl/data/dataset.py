@@ -1,4 +1,4 @@
-"""A multimodal data set in memory: an array per modality, samples first."""
+"""Hold a multimodal data set in memory: an array per modality, samples first."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MultimodalData:
         return tuple(self.modalities[modality].shape[1:])
 
     def notes(self, modalities: Iterable[str] | None = None) -> list[str]:
-        """Return what a person should know of how all, or some, ``modalities`` were read."""
+        """Return notes for a person on how all, or some, ``modalities`` were read."""
         wanted = list(self.modalities if modalities is None else modalities)
         notes = [note for name, note in self.guesses.items() if name in wanted]
         if self.ignored:
@@ -124,7 +124,7 @@ class MultimodalData:
 
 
 def describe(data: MultimodalData, split: Split) -> dict[str, Any]:
-    """Return what the set and its parts hold, as values that JSON can hold."""
+    """Describe the set and its parts, as values that JSON can hold."""
     counts = np.bincount(data.label, minlength=data.classes)
     return {
         "name": data.name,

@@ -1,4 +1,4 @@
-"""The kinds of modality: told from the shape of one sample, or declared.
+"""Tell the kind of a modality from the shape of one sample, or take it as declared.
 
 A shape is read without a word only where it hardly means anything else.  A reading that is likely
 comes with a note that names the other one; one that is not likely enough is asked for.
@@ -39,7 +39,7 @@ _AXES = {Kind.IMAGE: (2, 3), Kind.VIDEO: (3, 4)}
 
 @dataclass(frozen=True)
 class Reading:
-    """What a shape is taken for: a kind, its axes by letters, and ``instead``, what else it may
+    """The interpretation of a shape: a kind, its axes by letters, and ``instead``, what else it may
     well be (empty: nothing else)."""
 
     kind: Kind
@@ -93,7 +93,7 @@ def arrange(name: str, values: NDArray[Any], declared: str | None = None) -> Arr
 
 
 def kind_of_shape(name: str, shape: tuple[int, ...]) -> Reading:
-    """Return what samples of ``shape`` (the sample axis not included) are.
+    """Return the kind of samples of ``shape`` (the sample axis not included).
 
     Raises:
         DataError: no kind has samples of that many axes, or the shape may mean several kinds.

@@ -1,4 +1,4 @@
-"""Data from Python: a mapping of arrays or tensors, or a torch ``Dataset``.
+"""Make a data set from Python: a mapping of arrays or tensors, or a torch ``Dataset``.
 
 Every data set of the package passes through :func:`from_mapping`, the one place that checks.
 """

@@ -1,4 +1,4 @@
-"""The ``.npz`` convention, read without ever unpickling.
+"""Read ``.npz`` files that follow the convention, without ever unpickling.
 
 A file holds an array per modality, samples first, and ``label``; optional are ``subject``,
 ``is_test`` and ``label_names``.  Any other array of one value a sample is a column (a *key*, such
@@ -41,7 +41,7 @@ PICKLED = "pickled (an object array), which is never read"
 
 @dataclass(frozen=True)
 class Archive:
-    """What a ``.npz`` file holds: ``arrays`` by name, and why other members are ``ignored``."""
+    """The content of a ``.npz`` file: ``arrays`` by name, and why other members are ``ignored``."""
 
     path: Path
     arrays: Mapping[str, NDArray[Any]]

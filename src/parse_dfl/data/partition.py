@@ -1,4 +1,4 @@
-"""The partition: which and how many samples of the training part each agent has.
+"""Divide the training part among the agents: which samples, and how many, each one has.
 
 :mod:`parse_dfl.config.partition` has the rules; here samples are dealt by them.
 """
@@ -143,7 +143,7 @@ def _dirichlet(
 def _within_stock(
     wishes: NDArray[np.float64], sizes: Sizes, stock: Sizes, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Samples per agent and class, by the agents' wishes but never more than a class has.
+    """Return samples per agent and class, by the agents' wishes but never more than a class has.
 
     What a class cannot give is drawn from the agent's other classes, by the same wishes.
     """

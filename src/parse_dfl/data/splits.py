@@ -1,4 +1,4 @@
-"""The training, validation and test part of a data set: the same for every partition and seed.
+"""Split a data set into training, validation and test part, alike for every partition and seed.
 
 The test part is what ``--test`` says:
 
@@ -47,7 +47,7 @@ is coincidence."""
 
 
 def reach(data: MultimodalData) -> int:
-    """Return how many samples after one, in file order, share some of its time steps (0: none).
+    """Count the samples after one, in file order, that share some of its time steps.
 
     Looks at series and videos whose windows lie in the file in time order: window i + 1 begins
     with what window i holds from step p on.  Shuffled windows are not recognised.
@@ -108,7 +108,7 @@ class OverlappingWindows:
         return self.position // length
 
     def overlap(self, chosen: Indices) -> NDArray[np.bool_]:
-        """Return which samples, shape=(samples,), share time steps with the ``chosen`` ones."""
+        """Mark samples that share time steps with the ``chosen`` ones, shape=(samples,)."""
         inside = np.zeros(int(self.position.max()) + 1, dtype=np.bool_)
         inside[self.position[chosen]] = True
         return _within_reach(inside, self.reach)[self.position]
@@ -124,7 +124,7 @@ class Split:
 
 
 def split(data: MultimodalData, test: str = "auto") -> Split:
-    """Part the data as ``test`` says.
+    """Split the data into training, validation and test part as ``test`` says.
 
     Raises:
         ConfigError: ``test`` is no rule of the above.
@@ -219,7 +219,7 @@ def _cut_stratified(
 
 
 def _apportion(members: Indices, share: float, rng: np.random.Generator) -> Indices:
-    """Return how many of each class's ``members`` to hold out: at least one of three, never all.
+    """Return the number of each class's ``members`` to hold out: at least one of three, never all.
 
     What rounding down leaves of the total goes to the classes that lost most by it.
     """

@@ -1,4 +1,4 @@
-"""Numbers of any unit: kept in the narrowest type that loses nothing, and standardised.
+"""Store numbers in the narrowest type that loses nothing, and standardise them.
 
 float32 has seven digits: of time stamps such as 1.7e9 ± 20 it keeps nothing, and a unit of 1e-40
 is nothing to it.  Such modalities stay float64 until they are standardised: by an agent's own
@@ -108,7 +108,7 @@ def needs_float64(values: NDArray[Any], kind: Kind) -> bool:
 
 @dataclass(frozen=True)
 class Moments:
-    """How many entries, their mean, and the sum of their squared deviations from it.
+    """Number of entries, their mean, and the sum of their squared deviations from it.
 
     Kept about the mean, since a difference of large sums would lose what varies.  ``mean`` and
     ``deviations`` have a sample's number of axes, F numbers each.
@@ -133,7 +133,7 @@ class Moments:
         return np.concatenate([[self.count], self.mean.ravel(), self.deviations.ravel()])
 
     def standardiser(self, row: NDArray[np.float64]) -> Standardiser:
-        """Return what a ``row`` of moments of this shape standardises by."""
+        """Return the standardiser of a ``row`` of moments of this shape."""
         mean, deviations = (part.reshape(self.mean.shape) for part in np.split(row[1:], 2))
         return _of(mean, np.sqrt(deviations / row[0]), self.rounding)
 

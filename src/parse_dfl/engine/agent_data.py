@@ -1,4 +1,4 @@
-"""The samples of a stack's agents, standardised by each agent's own or agreed statistics."""
+"""Standardise the samples of a stack's agents by each agent's own or agreed statistics."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class StackData:
     def __init__(self, data: TensorData, agent_data: Sequence[AgentData]) -> None:
         self._data = data
         modalities = agent_data[0].agent.modalities
-        self.sizes = np.array([len(own.indices) for own in agent_data])
+        self.sizes = np.array([len(entry.indices) for entry in agent_data])
         index = np.zeros((len(agent_data), self.sizes.max()), dtype=np.int64)
-        for row, own in enumerate(agent_data):
-            index[row, : len(own.indices)] = own.indices
-        self.standardisers = [standardisers(data.source, own) for own in agent_data]
+        for row, entry in enumerate(agent_data):
+            index[row, : len(entry.indices)] = entry.indices
+        self.standardisers = [standardisers(data.source, entry) for entry in agent_data]
         self.mean = {
             name: self._stack(name, [row[name].mean for row in self.standardisers])
             for name in modalities
@@ -109,18 +109,18 @@ def _above_zero(scale: Tensor) -> Tensor:
     return scale.clamp_(min=torch.finfo(scale.dtype).tiny)
 
 
-def standardisers(data: MultimodalData, own: AgentData) -> dict[str, Standardiser]:
-    """Return what each of an agent's modalities is standardised by."""
+def standardisers(data: MultimodalData, agent_data: AgentData) -> dict[str, Standardiser]:
+    """Return the standardiser of each of an agent's modalities: the agreed one, or its own."""
     return {
-        name: own.standardisers.get(name)
-        or fit(data.modalities[name][own.indices], data.kinds[name])
-        for name in own.agent.modalities
+        name: agent_data.standardisers.get(name)
+        or fit(data.modalities[name][agent_data.indices], data.kinds[name])
+        for name in agent_data.agent.modalities
     }
 
 
 def count_labels(data: TensorData, agent_data: Sequence[AgentData]) -> Tensor:
     """Count each agent's samples of each class, shape=(n, C)."""
     label, classes = data.source.label, data.classes
-    counts = [np.bincount(label[own.indices], minlength=classes) for own in agent_data]
+    counts = [np.bincount(label[entry.indices], minlength=classes) for entry in agent_data]
     exact = torch.promote_types(data.dtype, torch.float32)  # bfloat16 counts to 256
     return torch.from_numpy(np.stack(counts)).to(data.device, exact)

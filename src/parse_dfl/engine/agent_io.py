@@ -1,4 +1,4 @@
-"""A trained agent in a file: its parameters, its standardisation, and how to build its network."""
+"""Save and load a trained agent: parameters, standardisation, and how to build its network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TrainedAgent:
 
     @torch.no_grad()
     def outputs(self, inputs: Mapping[str, ArrayLike], *, laid_out: bool = False) -> Outputs:
-        """Return everything the network says: logits, slices, and logits per slice and modality.
+        """Return all outputs of the network: logits, slices, and logits per slice and modality.
 
         ``laid_out`` samples are of a :class:`~parse_dfl.data.dataset.MultimodalData`, which has
         put their axes in order already; others are as in the file that the agent learnt from.
@@ -272,7 +272,7 @@ def _network_spec(header: Mapping[str, Any], encoders: Mapping[str, EncoderBuild
 
 
 def _layout(entry: Mapping[str, Any]) -> Layout | None:
-    """Return how samples came; files of older versions do not say it."""
+    """Return the layout of the samples as they were given; older files hold none."""
     parts = entry.get("layout")
     if parts is None:
         return None

@@ -1,4 +1,4 @@
-"""Agents of one architecture, stacked, and the parts of a stack that are trained at once."""
+"""Stack agents of one architecture, and divide a stack into parts that are trained at once."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class AgentStack:
         return self.data.inputs, Batch(self.data.label, weight, self.log_prior, numbers)
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
-        """Return what the networks of the rows of ``block`` make of inputs (rows, B, *shape),
-        without gradients."""
+        """Return the outputs of the networks of the rows of ``block`` for inputs
+        (rows, B, *shape), without gradients."""
         return self.bound.outputs(inputs, block)
 
 
@@ -179,7 +179,7 @@ class StackPart:
         return {self._bound.parameters[index].label for index in written}
 
     def compiled_steps(self, stage: Stage, steps: int) -> PartSteps | None:
-        """Return what takes so many whole steps, update included, compiled when first asked for.
+        """Return a function that takes whole steps, updates included; compile it on first use.
 
         None where the steps of this stack are not compiled.  Those of several parts may be taken
         at the same time.
@@ -244,8 +244,8 @@ class MemoryPlan:
 
     @property
     def training_bytes(self) -> int:
-        """What training a row takes besides its parameters and moments: activations, and the
-        gradients twice, as they are found and where they are kept."""
+        """Memory for training a row besides its parameters and moments: activations, and the
+        gradients twice, as autograd returns them and where they are kept."""
         return self.number_bytes * (self._activations + 2 * self.parameters)
 
     @property

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors with a JSON header in one safetensors file, replaced atomically."""
+"""Write and read checkpoints: tensors with a JSON header in one safetensors file."""
 
 from __future__ import annotations
 

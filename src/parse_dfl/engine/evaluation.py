@@ -1,4 +1,4 @@
-"""Scores of every agent on shared samples, divergence, and the best parameters by validation."""
+"""Score agents on shared samples, notice divergence, and keep the best parameters by validation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COPIES = 8
 
 @dataclass(frozen=True)
 class Scores:
-    """What n agents reach on the same samples; every tensor shape=(n,), on the CPU.
+    """Scores of n agents on the same samples; every tensor shape=(n,), on the CPU.
 
     ``diverged`` says whose scores mean nothing (:func:`diverged`).
     """
@@ -159,7 +159,7 @@ def parameters_are_finite(stack: AgentStack) -> bool:
 
 
 def _is_finite(matrix: Tensor) -> Tensor:
-    """Tell whether all entries of each row are: their largest, which costs no copy, tells."""
+    """Tell whether all entries of each row are finite, by the largest, which needs no copy."""
     if not matrix.shape[1]:
         return torch.ones(len(matrix), dtype=torch.bool, device=matrix.device)
     return torch.linalg.vector_norm(matrix, float("inf"), dim=1).isfinite()
@@ -219,7 +219,7 @@ class BestRows:
         return kept | {"best-accuracy": self.accuracy}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`tensors` gave."""
+        """Restore what :meth:`tensors` returned."""
         for branch, value in self._params.items():
             value.copy_(tensors[f"best|{branch}"])
         self.accuracy.copy_(tensors["best-accuracy"])

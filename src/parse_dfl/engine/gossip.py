@@ -1,4 +1,4 @@
-"""The gossip step: what a round's exchange does, and in which order.
+"""Run the gossip step: everything that a round's exchange does, in its order.
 
 1. Every branch's aggregation rule says what leaves its rows; shared second moments go along.
 2. A channel carries all of it to the neighbours and brings what they sent.
@@ -51,7 +51,7 @@ class Link(Protocol):
         ...
 
     def send(self, messages: Messages) -> None:
-        """Hand over what leaves: a row per own row, or (:data:`EDGE`) per outgoing edge."""
+        """Send messages: a row per own row, or (:data:`EDGE`) per outgoing edge."""
         ...
 
     def incoming(self) -> Neighbourhood | None:
@@ -59,12 +59,12 @@ class Link(Protocol):
         ...
 
     def received(self, name: str) -> Tensor:
-        """Return what the rows (or edges) of :meth:`incoming` sent under ``name``."""
+        """Return the messages ``name`` from the rows (or edges) of :meth:`incoming`."""
         ...
 
-    def average(self, name: str, own: Tensor) -> Iterable[Task]:
-        """Return tasks that together, in any order, replace ``own``, shape=(h, P), by its mix with
-        what arrived under ``name``."""
+    def average(self, name: str, rows: Tensor) -> Iterable[Task]:
+        """Return tasks that together, in any order, replace ``rows``, shape=(h, P), by their mix
+        with what arrived under ``name``."""
         ...
 
 
@@ -76,7 +76,7 @@ class Channel(Protocol):
         ...
 
     def deliver(self) -> None:
-        """Carry what all links were handed; afterwards they hold what arrived."""
+        """Deliver the messages of all links; afterwards the links hold those that arrived."""
         ...
 
 
@@ -94,7 +94,7 @@ class InProcessChannel:
         return _InProcessLink(Neighbourhood(agents=rows.agents, mixing=mixing))
 
     def deliver(self) -> None:
-        """Do nothing: what was sent is there."""
+        """Do nothing: messages are there once they are sent."""
 
 
 @dataclass
@@ -111,8 +111,8 @@ class _InProcessLink:
     def received(self, name: str) -> Tensor:
         return self._messages[name]
 
-    def average(self, name: str, own: Tensor) -> Iterable[Task]:  # noqa: ARG002
-        return self.outgoing.mixing.column_blocks(own)
+    def average(self, name: str, rows: Tensor) -> Iterable[Task]:  # noqa: ARG002
+        return self.outgoing.mixing.column_blocks(rows)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Gossip:
     def step(
         self, branches: Mapping[Branch, BranchState], stage: Stage, channel: Channel, *, round: int
     ) -> None:
-        """Replace every branch's rows by what its rule makes of them and of their neighbours'."""
+        """Exchange: replace every branch's rows by what its rule makes of all neighbours' rows."""
         exchanges = [
             _Exchange(rows, stage.exchange(rows.branch), link)
             for rows in branches.values()
@@ -234,7 +234,7 @@ class Gossip:
         )
 
     def payload(self, owners: Iterable[Owners], stage: Stage, mixing_of: MixingOf) -> Payload:
-        """Return what a step sends over each directed pair of agents."""
+        """Count the bytes that a step sends, and the directed pairs of agents that send them."""
         listed = list(owners)
         position: dict[object, int] = {}
         for owned in listed:
@@ -301,7 +301,7 @@ def _falsify(
 
 
 def attack(attacker: Attacker, honest: Tensor, *words: object) -> Tensor:
-    """Return what ``attacker`` sends in place of ``honest``; noise is a hash of the ``words``."""
+    """Return what ``attacker`` sends for the ``honest`` values; noise is a hash of ``words``."""
     if attacker.attack == "random":
         draws = np.random.default_rng(stable_hash("liar", *words))
         noise = torch.from_numpy(draws.standard_normal(honest.shape)).to(honest)

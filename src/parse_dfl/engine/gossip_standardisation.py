@@ -1,4 +1,4 @@
-"""The owners of a modality agree on how to standardise it, before the first round.
+"""Agree among the owners of a modality on its standardisation, before the first round.
 
 Each sums up its own training samples, how many entries, Σ x and Σ x² per feature or channel, and
 averages these sums with its neighbours, on the overlay of the modality, with Metropolis weights
@@ -38,7 +38,7 @@ STEPS = 100
 def agree(
     data: MultimodalData, agent_data: Sequence[AgentData], topology: Topology, steps: int = STEPS
 ) -> tuple[list[AgentData], Payload]:
-    """Return ``agent_data`` with what their agents agreed on, and what was sent for it.
+    """Return ``agent_data`` with the agreed standardisers, and the payload that this took.
 
     Agents of different seeds agree on their own.  A modality that an agent gains later is
     standardised by its own samples.
@@ -50,7 +50,7 @@ def agree(
             Moments.of(data.modalities[modality][agent_data[i].indices], data.kinds[modality])
             for i in owners
         ]
-        rows = np.stack([own.row() for own in moments])
+        rows = np.stack([owned.row() for owned in moments])
         for seed in dict.fromkeys(agent_data[i].agent.seed for i in owners):
             members = np.array(
                 [k for k, i in enumerate(owners) if agent_data[i].agent.seed == seed]
@@ -64,14 +64,14 @@ def agree(
             agreed[owner][modality] = own_moments.standardiser(row)
     total = Payload(sum(sent.values()), len(sent), max(sent.values(), default=0))
     pairs = zip(agent_data, agreed, strict=True)
-    return [replace(own, standardisers=standardisers) for own, standardisers in pairs], total
+    return [replace(entry, standardisers=standardisers) for entry, standardisers in pairs], total
 
 
 def _owners(agent_data: Sequence[AgentData]) -> dict[str, list[int]]:
     """Return the numbers of each modality's owners."""
-    names = sorted({name for own in agent_data for name in own.agent.modalities})
+    names = sorted({name for entry in agent_data for name in entry.agent.modalities})
     return {
-        name: [i for i, own in enumerate(agent_data) if name in own.agent.modalities]
+        name: [i for i, entry in enumerate(agent_data) if name in entry.agent.modalities]
         for name in names
     }
 
@@ -106,9 +106,9 @@ def merge_rows(rows: NDArray[np.float64], mixing: MixingMatrix) -> NDArray[np.fl
 
         n = Σ_j w_j n_j,   m = Σ_j w_j n_j m_j / n,   d = Σ_j w_j (d_j + n_j (m_j − m)²)
     """
-    own = np.arange(mixing.size)
-    source = np.concatenate([own, mixing.source])
-    target = np.concatenate([own, mixing.target])
+    members = np.arange(mixing.size)
+    source = np.concatenate([members, mixing.source])
+    target = np.concatenate([members, mixing.target])
     weight = np.concatenate([mixing.self_weight, mixing.weight])[:, None]
     count, (mean, deviations) = rows[:, :1], np.split(rows[:, 1:], 2, axis=1)
     merged = np.zeros_like(rows)

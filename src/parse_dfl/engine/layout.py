@@ -1,4 +1,4 @@
-"""From agents to stacks and branch rows: who is stacked with whom, and where its row lies.
+"""Lay out agents as stacks and branch rows: which agents form a stack, and where each row lies.
 
 State grows with the agents and cannot be chunked: parameters and moments, a row an agent.  All
 else is worked on in chunks of rows, whose size follows from the caches and from what the memory
@@ -64,12 +64,12 @@ def build_layout(
     groups = [
         here
         for group in architecture_groups(agent_data)
-        if (here := [own for own in group if is_trained_here(own.agent)])
+        if (here := [entry for entry in group if is_trained_here(entry.agent)])
     ]
     networks = [build_network(network_spec, group[0].agent) for group in groups]
     stacks = [
         AgentStack(
-            [own.agent for own in group],
+            [entry.agent for entry in group],
             network.to(device=data.device, dtype=data.dtype),
             StackData(data, group),
             batch_size=training.batch_size,
@@ -126,7 +126,7 @@ def _share_memory(
 def working_bytes(
     limit: str | None, *, held_bytes: int, state_bytes: int, least_bytes: int, agents: int
 ) -> int | None:
-    """Return what ``limit`` leaves for training and evaluation; None: as much as they like.
+    """Return the bytes that ``limit`` leaves for training and evaluation; None: no limit.
 
     ``held_bytes`` lie there already: libraries and data; ``state_bytes`` will: parameters and
     moments of all agents; ``least_bytes`` is what working on one row at a time takes.
@@ -152,8 +152,8 @@ def working_bytes(
 def architecture_groups(agent_data: Sequence[AgentData]) -> list[list[AgentData]]:
     """Group by (modality set, encoders), in the order of first appearance."""
     groups: dict[object, list[AgentData]] = {}
-    for own in agent_data:
-        groups.setdefault((own.agent.modalities, own.agent.encoders), []).append(own)
+    for entry in agent_data:
+        groups.setdefault((entry.agent.modalities, entry.agent.encoders), []).append(entry)
     return list(groups.values())
 
 
@@ -166,8 +166,10 @@ def _allocate(
             owners.setdefault(branch, []).append(stack)
     initial = _InitialRows()
     return {
-        branch: _allocate_branch(branch, own, optimizer, initial, keeps_gradients=keeps_gradients)
-        for branch, own in owners.items()
+        branch: _allocate_branch(
+            branch, owning, optimizer, initial, keeps_gradients=keeps_gradients
+        )
+        for branch, owning in owners.items()
     }
 
 

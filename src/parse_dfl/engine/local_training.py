@@ -1,4 +1,4 @@
-"""Local training: every agent's steps of one round, some parts of stacks side by side in threads.
+"""Train locally: every agent's steps of one round, parts of stacks side by side in threads.
 
 Torch shares out every single operation among its threads, and waits for all of them after each.
 Parts of stacks have nothing to do with one another until the exchange: a thread that takes all
@@ -124,9 +124,9 @@ def _tie(rows: BranchState, sizes: Sequence[float]) -> None:
     weight = torch.tensor(sizes, dtype=rows.params.dtype, device=rows.params.device).unsqueeze(1)
     seeds = torch.tensor([agent.seed for agent in rows.agents], device=rows.params.device)
     for seed in seeds.unique():
-        own = seeds == seed
-        share = weight[own] / weight[own].sum()
-        rows.gradient[own] = (share * rows.gradient[own]).sum(0, keepdim=True)
+        of_seed = seeds == seed
+        share = weight[of_seed] / weight[of_seed].sum()
+        rows.gradient[of_seed] = (share * rows.gradient[of_seed]).sum(0, keepdim=True)
 
 
 Task = Callable[[], object]
@@ -180,11 +180,11 @@ class Workers:
 
 @cache
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001
-    """A process's own: one that was forked has none of its parent's threads."""
+    """Return this process's pool of threads; a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(threads, "parse-dfl-worker", initializer=_use_one_thread)
 
 
 def _use_one_thread() -> None:
-    """Asking makes torch keep, for this thread, what was set."""
+    """Restrict torch to one thread within this one; reading the number back makes it last."""
     torch.set_num_threads(1)
     torch.get_num_threads()

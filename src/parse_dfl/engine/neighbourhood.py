@@ -1,4 +1,4 @@
-"""Neighbourhoods: every branch's overlays and mixing, who is absent, and the rows that a rule sees.
+"""Compute every branch's overlays and mixing, who is absent, and the rows that a rule sees.
 
 Nothing here depends on where rows lie: a simulator, a rank and a peer ask the same functions.
 """
@@ -69,8 +69,8 @@ class MixingCache:
         topology: Topology | None,
         samples: Mapping[tuple[int, str], int],
     ) -> None:
-        """``samples``: each agent's number of training samples by seed and name, for mixing by
-        sample counts."""
+        """Take ``samples``, each agent's number of training samples by seed and name, for mixing
+        by sample counts."""
         self.topology = topology or Topology.of(config.topology)
         self._by_samples = config.by_samples
         self._samples = samples
@@ -143,31 +143,32 @@ def absent_agents(agents: Sequence[AgentSpec], probability: float, round: int) -
 class Neighbourhood:
     """Rows of one branch that exchange: this process's own among those of their neighbours.
 
-    ``own`` are the positions of the own rows, shape=(h,); None: all rows are own.  ``row_numbers``
-    and ``edge_numbers`` are those among the whole federation's; None: those of ``mixing``.
+    ``own_rows`` are the positions of the own rows, shape=(h,); None: all rows are own.
+    ``row_numbers`` and ``edge_numbers`` are those among the whole federation's; None: those of
+    ``mixing``.
     """
 
     agents: Sequence[AgentSpec]  # the owner of each row
     mixing: MixingMatrix
-    own: Index | None = None
+    own_rows: Index | None = None
     row_numbers: Index | None = None
     edge_numbers: Index | None = None
 
-    def spread(self, own: Tensor) -> Tensor:
-        """Return the own rows among all; what stands in the neighbours' rows is never used."""
-        if self.own is None:
-            return own
-        shape = (len(self.agents), *own.shape[1:])
-        if len(own) == 1:
-            return own.expand(shape)
-        index = torch.from_numpy(self.own).to(own.device)
-        return own.new_zeros(shape).index_copy_(0, index, own)
+    def spread(self, values: Tensor) -> Tensor:
+        """Return ``values`` of the own rows among all; those of neighbours are never used."""
+        if self.own_rows is None:
+            return values
+        shape = (len(self.agents), *values.shape[1:])
+        if len(values) == 1:
+            return values.expand(shape)
+        index = torch.from_numpy(self.own_rows).to(values.device)
+        return values.new_zeros(shape).index_copy_(0, index, values)
 
     def select_own(self, values: Tensor) -> Tensor:
         """Return the own ones of all rows."""
-        if self.own is None:
+        if self.own_rows is None:
             return values
-        return values[torch.from_numpy(self.own).to(values.device)]
+        return values[torch.from_numpy(self.own_rows).to(values.device)]
 
 
 class NeighbourhoodView:
@@ -216,6 +217,6 @@ class NeighbourhoodView:
                 lengths = (rows.params - rows.stage_start).norm(dim=1)
                 for agent, length in zip(rows.agents, lengths, strict=True):
                     norms.setdefault((agent.seed, agent.name), {})[branch.modality] = length
-        own = [norms[agent.seed, agent.name] for agent in self._rows.agents]
-        by_modality = [torch.stack([row[name] for name in sorted(row)]) for row in own]
+        by_agent = [norms[agent.seed, agent.name] for agent in self._rows.agents]
+        by_modality = [torch.stack([row[name] for name in sorted(row)]) for row in by_agent]
         return self._neighbourhood.spread(torch.stack(by_modality))

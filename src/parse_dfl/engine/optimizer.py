@@ -1,4 +1,4 @@
-"""SGD with momentum, Adam and AdamW over rows, their learning-rate factors, and global momentum.
+"""Update rows by SGD, Adam or AdamW, with learning-rate factors and quasi-global momentum.
 
 Uncompiled steps use the fused kernels of torch.optim: one pass over memory for parameters,
 gradients and moments together.  Those know one step count for all rows that they are given, which

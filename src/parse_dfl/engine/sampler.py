@@ -1,4 +1,4 @@
-"""Minibatches: which samples an agent sees when, and fetching them.
+"""Choose minibatches, which samples an agent sees when, and fetch them.
 
 Which ones is a pure function of (agent, round, step): each agent walks through its own samples in
 an endless row of permutations, and every round goes on where the round before ended, whether the

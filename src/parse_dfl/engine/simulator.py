@@ -1,4 +1,4 @@
-"""A simulated federation: local training, then gossip, round by round.
+"""Simulate a federation: local training, then gossip, round by round.
 
 All agents may be in this process, or a part of them (:mod:`parse_dfl.ranks.simulator`): what
 differs is the backend, which knows everybody and the channel to them.
@@ -165,7 +165,7 @@ class Simulator:
         self.trainer.clock.mix += time.perf_counter() - begin
 
     def payload(self) -> Payload:
-        """Return what the last round sent (before any: what the first would, nobody absent)."""
+        """Return the payload of the last round; before any, of the first with nobody absent."""
         round = max(1, self.round)
         mixing_of = self._mixing_of(round, self._absent(round))
         return self._gossip.payload(self.backend.owners.values(), self.stage, mixing_of)
@@ -231,7 +231,7 @@ def build_simulator(
 
 def count_samples(agent_data: Iterable[AgentData]) -> dict[tuple[int, str], int]:
     """Return the number of samples of each agent, by its seed and name."""
-    return {(own.agent.seed, own.agent.name): len(own.indices) for own in agent_data}
+    return {(entry.agent.seed, entry.agent.name): len(entry.indices) for entry in agent_data}
 
 
 class UnguardedWarning(UserWarning):

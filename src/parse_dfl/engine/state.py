@@ -1,4 +1,4 @@
-"""The state of a branch: a matrix with a row per owner and a column per parameter.
+"""Hold the state of a branch: a matrix with a row per owner and a column per parameter.
 
 Rows are ordered by stack, so that a stack's parameters are views of a block of rows: training
 writes into the matrix and mixing reads it, and nothing is gathered or scattered in between.
@@ -19,7 +19,7 @@ from parse_dfl.branches import Branch
 
 @dataclass(frozen=True)
 class ParamSlice:
-    """Where a parameter lies in a row: its name inside the component, shape and offset."""
+    """A parameter's columns in a row: its name inside the component, shape and offset."""
 
     name: str
     shape: tuple[int, ...]
@@ -130,12 +130,12 @@ class BranchState:
         return state
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that a checkpoint must hold."""
+        """Return all tensors that a checkpoint must hold."""
         memory = {f"memory.{name}": value for name, value in self.memory.items()}
         return self.row_state() | memory
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`tensors` gave; the matrices are written in place."""
+        """Restore what :meth:`tensors` returned; the matrices are written in place."""
         if "stage_start" in tensors:
             self.stage_start = torch.empty_like(self.params)
         for name, value in self.row_state().items():

@@ -1,4 +1,4 @@
-"""Local training of some agents, round by round; with whom they exchange is up to its owner.
+"""Train some agents locally, round by round; with whom they exchange is up to the owner.
 
 A simulator owns a trainer of all agents, a rank one of its part, a peer one of itself: local
 training, stages, changes of modalities, evaluation and checkpoints are the same.
@@ -85,7 +85,7 @@ class Trainer:
         self.agent_data = list(agent_data)
         self._changes = list(changes)
         self._compiled, self._is_trained_here = compiled, is_trained_here
-        sizes = [len(own.indices) for own in agent_data]
+        sizes = [len(entry.indices) for entry in agent_data]
         steps = local_steps(sizes, training.batch_size, training.local_epochs, training.local_steps)
         in_threads = compiled and data.device.type == "cpu" and not method.centralised
         self.workers = Workers(torch.get_num_threads() if in_threads else 1)
@@ -113,8 +113,8 @@ class Trainer:
         """Standardise each agent's samples by what it has agreed on, before the first round."""
         assert not self.round, "agents agree before they train"
         self.agent_data = [
-            replace(own, standardisers=standardisers)
-            for own, standardisers in zip(self.agent_data, agreed, strict=True)
+            replace(entry, standardisers=standardisers)
+            for entry, standardisers in zip(self.agent_data, agreed, strict=True)
         ]
         self.layout = self._build_layout()
 
@@ -196,7 +196,7 @@ class Trainer:
             return False
         for change in due:
             self.agent_data = [
-                replace(own, agent=apply_change(own.agent, change)) for own in self.agent_data
+                replace(entry, agent=apply_change(entry.agent, change)) for entry in self.agent_data
             ]
         old = self.layout
         self.layout = self._build_layout()
@@ -204,7 +204,7 @@ class Trainer:
         return True
 
     def skip_to(self, round: int) -> bool:
-        """Be after ``round``, a later one, without having trained in between.
+        """Jump ahead to the end of ``round``, without training in between.
 
         Return whether any agent's modalities changed on the way.
         """
@@ -213,7 +213,7 @@ class Trainer:
         return any(changed)
 
     def return_to(self, round: int) -> None:
-        """Be after ``round``, an earlier one, again, with the rows as they are.
+        """Go back to the end of ``round``, an earlier one, with the rows as they are.
 
         No change of modalities or stage is taken back: it goes no further than the latest.  A
         stage that continues the one before keeps no state of its own, and may be left backwards.

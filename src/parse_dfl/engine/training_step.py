@@ -1,4 +1,4 @@
-"""One training step of a part's rows: a network bound to them, and whole steps compiled.
+"""Take one training step of a part's rows: bind a network to them, and compile whole steps.
 
 Compiled steps are written down as a straight list of tensor operations, autograd's own among them,
 and Inductor fuses what lies between the matrix products.  What the forward draws is a hash of the
@@ -32,7 +32,7 @@ Blocks = Mapping[str, StateBlock]
 
 @dataclass(frozen=True)
 class StepConstants:
-    """What all steps of the same n rows have in common."""
+    """Tensors that all steps of the same n rows share."""
 
     samples: Samples
     weight: Tensor  # of an agent's samples in a batch, shape=(n, B)
@@ -92,8 +92,8 @@ class BoundNetwork:
             self.parameters.append(BoundParameter(label, columns, parameter))
 
     def outputs(self, inputs: Mapping[str, Tensor], block: slice) -> Outputs:
-        """Return what the networks of the rows of ``block`` make of inputs (rows, B, *shape),
-        without gradients."""
+        """Return the outputs of the networks of the rows of ``block`` for inputs
+        (rows, B, *shape), without gradients."""
         if self.network.training:
             self.network.eval()
         if block.stop - block.start > 1:
@@ -193,7 +193,7 @@ class CompiledSteps:
         constants: StepConstants,
         example: Choice,
     ) -> PartSteps | None:
-        """Return what takes steps of these rows with choices like the ``example``.
+        """Return a function that takes steps of these rows, for choices like the ``example``.
 
         It is compiled when first asked for with so many.  None, and one warning, where the steps
         depend on more than the shapes of their tensors, or the compiler fails.

@@ -1,4 +1,4 @@
-"""The parts that a method is made of: stages, sharing rules, and rules of aggregation.
+"""Define the parts of a method: stages, sharing rules, and rules of aggregation.
 
 An aggregation is two pure steps over rows.  In the simulator the rows are all owners of a branch;
 in a peer they are its own row and those of its neighbours.
@@ -61,7 +61,7 @@ class BranchView(Protocol):
         ...
 
     def drift(self, component: str) -> Tensor:
-        """Return how far each owner's branches of ``component`` went since the stage began.
+        """Return the distance of each owner's branches of ``component`` from where the stage began.
 
         ‖θ − θ_start‖ per modality, in the order of the names, shape=(n, M); the stage must track
         this component.
@@ -70,12 +70,12 @@ class BranchView(Protocol):
 
 
 class Aggregation(ABC):
-    """What is sent over an edge of a branch's overlay, and what the receiver does with it."""
+    """An exchange rule: what is sent over an edge, and what the receiver does with it."""
 
     needs_previous: bool = False
 
     def numbers_sent(self, columns: int) -> int:
-        """Return how many numbers cross a directed edge for a branch of ``columns`` parameters."""
+        """Count the numbers that cross a directed edge for a branch of ``columns`` parameters."""
         return columns
 
     @property
@@ -85,7 +85,7 @@ class Aggregation(ABC):
 
     @abstractmethod
     def send(self, rows: BranchView, mixing: MixingMatrix) -> Messages:
-        """Return what each row sends."""
+        """Return the messages of each row."""
 
     @abstractmethod
     def receive(self, rows: BranchView, sent: Messages, mixing: MixingMatrix) -> Tensor:

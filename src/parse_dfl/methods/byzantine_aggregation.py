@@ -1,4 +1,4 @@
-"""Robust mixing: aggregations for overlays on which some members lie.
+"""Mix robustly: aggregations for overlays on which some members lie.
 
 Each is an agent's own decision about the rows that arrive, from these and its own row alone, so
 a simulator and a peer use the same code.  Its own row is what it trusts.
@@ -186,9 +186,9 @@ class Trimming(Robust):
                 mixed[row] = self._trimmed(theta[row], theta[torch.from_numpy(sources)])
         return mixed
 
-    def _trimmed(self, own: Tensor, others: Tensor) -> Tensor:
+    def _trimmed(self, row: Tensor, others: Tensor) -> Tensor:
         middle = _without_extremes(others, attackers_among(self._settings.attackers, len(others)))
-        return torch.stack([own, *middle]).mean(0)
+        return torch.stack([row, *middle]).mean(0)
 
 
 def robust_rule(settings: RobustRule) -> Robust:

@@ -1,4 +1,4 @@
-"""Decentralised SGD on the monolithic network: plain sharing rules, and gradient surgery.
+"""Define decentralised SGD on the monolithic network: plain sharing rules, and gradient surgery.
 
 Paper: "Can Decentralized Algorithms Outperform Centralized Algorithms? A Case Study for
 Decentralized Parallel Stochastic Gradient Descent", Lian et al., NeurIPS 2017.

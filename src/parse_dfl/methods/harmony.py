@@ -1,4 +1,4 @@
-"""Harmony: modality-wise federated learning first, federated fusion second.
+"""Define Harmony: modality-wise federated learning first, federated fusion second.
 
 Stage 1 trains one network per modality among all its owners.  In stage 2 multimodal agents
 train a fusion head, fine-tune their encoders at a lower rate without exchanging them, and

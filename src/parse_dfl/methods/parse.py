@@ -1,4 +1,4 @@
-"""PARSE: feature fission into slices, exchanged branch by branch among those who own them.
+"""Define PARSE: feature fission into slices, exchanged branch by branch among their owners.
 
 An agent with several modalities weighs its slices (networks/parse.py), so that a weak modality,
 whose head memorised its samples and is sure of itself, does not drown a clear one.  How far each

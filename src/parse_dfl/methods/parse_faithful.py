@@ -1,4 +1,4 @@
-"""PARSE with a faithful fission: slices that hold what their names say, and pay for it.
+"""Define PARSE with a faithful fission: slices that hold what their names say, and pay for it.
 
 Every slice is a noisy channel z = μ + ε with an encoder of its own
 (:mod:`parse_dfl.networks.faithful`).  Three losses, added; each reaches one slice only, since

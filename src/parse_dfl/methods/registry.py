@@ -1,4 +1,4 @@
-"""From a method's object, or its name and options, to the method with its networks."""
+"""Build a method with its networks, from its object in the configuration or its name."""
 
 from __future__ import annotations
 

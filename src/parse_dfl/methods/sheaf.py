@@ -1,4 +1,4 @@
-"""Sheaf-DMFL: encoders by modality, heads of all agents coupled by a learned sheaf.
+"""Define Sheaf-DMFL: encoders by modality, heads of all agents coupled by a learned sheaf.
 
 Each directed edge i → j has a restriction map P_ij from i's head parameters to the edge's space.
 Heads move so that both ends agree there, and the maps learn where agreement is possible:
@@ -66,7 +66,7 @@ class SheafCoupling(Aggregation):
         return rows.memory["maps"][indices]
 
     def _map_indices(self, rows: BranchView, mixing: MixingMatrix) -> Tensor:
-        """Return where in memory the maps of the mixing's edges lie, shape=(E,).
+        """Return the rows of the mixing's edges in ``memory["maps"]``, shape=(E,).
 
         An edge keeps its map while one of its ends is absent; a new one gets the initial map.
         """

@@ -1,5 +1,5 @@
-"""The networks of PARSE's rivals: encoders, then one fused embedding and head, or a network a
-modality and late fusion."""
+"""Build the networks of PARSE's rivals: encoders, then one fused embedding and head, or one
+network per modality and late fusion."""
 
 from __future__ import annotations
 

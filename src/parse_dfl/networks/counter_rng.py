@@ -1,4 +1,4 @@
-"""Randomness that belongs to the agent: counter-based draws, vectorised over rows.
+"""Draw random numbers that belong to the agent: counter-based, vectorised over rows.
 
 Every draw is a hash of (agent's key, round, step, stream, index).  It never depends on the order
 in which agents run, on how many share a batch of rows, or on the engine, so a resumed run, a

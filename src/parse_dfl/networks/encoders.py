@@ -1,4 +1,4 @@
-"""Encoders: a modality's samples to ``hidden`` features, one builder per kind.
+"""Encode a modality's samples as ``hidden`` features, one builder per kind.
 
 The default follows the kind of the modality; a name or a builder of the user's own replaces
 it, per modality and per agent group.
@@ -126,7 +126,7 @@ def conv3d(sample: SampleShape, hidden: int, dropout: float) -> nn.Module:
 
 
 def _halved_twice(size: int) -> int:
-    """Return what two convolutions of kernel 3, stride 2 and padding 1 leave of an axis."""
+    """Return the length of an axis after two convolutions of kernel 3, stride 2 and padding 1."""
     return (size + 3) // 4
 
 
@@ -147,18 +147,18 @@ _FITS = {"conv1d": Kind.SERIES, "conv2d": Kind.IMAGE, "conv3d": Kind.VIDEO}
 
 
 def encoder_builder(
-    name: str | None, sample: SampleShape, own: Mapping[str, EncoderBuilder]
+    name: str | None, sample: SampleShape, own_encoders: Mapping[str, EncoderBuilder]
 ) -> EncoderBuilder:
-    """Return the builder called ``name`` (None: the kind's default), of ours or the user's ``own``.
+    """Return the builder called ``name`` (None: the kind's default); the user's own come first.
 
     Raises:
         ConfigError: no encoder has this name, or it does not fit the modality's kind.
     """
     name = name or DEFAULT_ENCODER[sample.kind]
-    builders = {**ENCODERS, **own}
+    builders = {**ENCODERS, **own_encoders}
     if name not in builders:
         raise unknown("encoder", name, builders)
-    if name not in own and _FITS.get(name, sample.kind) is not sample.kind:
+    if name not in own_encoders and _FITS.get(name, sample.kind) is not sample.kind:
         raise ConfigError(
             f"encoder {name!r} reads {_FITS[name]} samples, but {sample.modality!r} is a "
             f"{sample.kind} {sample.shape}; use mlp, mlp2 or {DEFAULT_ENCODER[sample.kind]}"

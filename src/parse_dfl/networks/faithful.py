@@ -1,4 +1,4 @@
-"""The network of the faithful fission: an encoder for every slice, each read through noise.
+"""Build the network of the faithful fission: an encoder for every slice, each read through noise.
 
 It differs from :class:`~parse_dfl.networks.parse.ParseNetwork` in what keeps slices apart: no
 encoder serves two of them, and each is a noisy channel z = μ + ε, ε ~ N(0, I), whose capacity is

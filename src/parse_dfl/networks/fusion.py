@@ -1,4 +1,4 @@
-"""Fusion operators F: what two synergistic slices tell together.
+"""Fuse two synergistic slices into one: the fusion operators F.
 
 Each maps s_a and s_b, both ``(…, B, D)``, to ``(…, B, D)``.  Which operator is best is one of
 the paper's ablations (PARSE, arXiv 2601.10012).

@@ -1,4 +1,4 @@
-"""Layers that work for one agent and for a whole stack alike.
+"""Provide layers that work for one agent and for a whole stack alike.
 
 For one agent they are the layers of ``torch.nn``: weights ``(out, in)``, inputs ``(B, in)``.
 A stack of n agents stacks its weights along a leading row axis, ``(n, out, in)``, and feeds
@@ -142,7 +142,7 @@ class _BatchedConv(nn.Module):
         return fits and plain and self.kernel_size == self.stride
 
     def _patches(self, input: Tensor) -> Tensor:
-        """Windows that do not overlap: reshape to patches, one batched product."""
+        """Convolve by windows that do not overlap: reshape to patches, one batched product."""
         rows, batch, channels = input.shape[:3]
         counts = [size // k for size, k in zip(input.shape[3:], self.kernel_size, strict=True)]
         split = [length for pair in zip(counts, self.kernel_size, strict=True) for length in pair]
@@ -254,7 +254,7 @@ class ReLU(nn.ReLU):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Zero what is negative."""
+        """Set negative entries to zero."""
         if input._is_view() and input.requires_grad:
             return input.relu()
         return input.relu_()

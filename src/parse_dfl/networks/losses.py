@@ -1,4 +1,4 @@
-"""Losses over the rows of a stack: each returns one value per row, shape=(n,).
+"""Compute losses over the rows of a stack: each returns one value per row, shape=(n,).
 
 The two common ones bring their gradients written out: with small networks a step's time is that of
 its many small operations, and half of them were the losses' own.

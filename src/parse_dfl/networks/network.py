@@ -1,5 +1,4 @@
-"""What every network has in common: what it is built from, components that know their branch, and
-typed outputs."""
+"""Define the base of every network: its specification, components by branch, typed outputs."""
 
 from __future__ import annotations
 
@@ -43,8 +42,8 @@ class NetworkSpec:
 
     def _encoder_name(self, agent: AgentSpec, modality: str) -> str | None:
         names = {_owner_key(owner): name for owner, name in self.config.encoders.items()}
-        own = agent.encoder(modality)
-        return own or names.get(f"{agent.group}:{modality}") or names.get(modality)
+        by_agent = agent.encoder(modality)
+        return by_agent or names.get(f"{agent.group}:{modality}") or names.get(modality)
 
 
 def _owner_key(owner: str) -> str:
@@ -102,7 +101,7 @@ def slice_widths(latent: int, split: tuple[float, float, float] | str) -> tuple[
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says about a batch; every tensor starts with the row axis n if it has one.
+    """The outputs of a network for a batch; every tensor starts with the row axis n if it has one.
 
     ``logits`` is the joint prediction; ``modality_logits`` what each modality says alone;
     ``slices`` and ``slice_logits`` are named ``redundant.acc``, ``unique.acc``,

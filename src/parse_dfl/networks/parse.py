@@ -1,5 +1,5 @@
-"""The PARSE network: feature fission into slices, a head per slice, the sum of their logits; and
-the same with a learned weight per slice and sample.
+"""Build the PARSE network: feature fission into slices, a head per slice, the sum of their logits;
+and the same with a learned weight per slice and sample.
 
 Paper: "PID-Guided Partial Alignment for Multimodal Decentralized Federated Learning", Shi, Wang,
 Cao, Li, Liu, arXiv 2601.10012 (2026).
@@ -233,7 +233,7 @@ class GatedParseNetwork(ParseNetwork):
         return replace(outputs, logits=torch.stack(parts).sum(0))
 
     def _modality(self, name: str, modalities: int, outputs: Outputs) -> Tensor:
-        """Return what a modality's redundant and unique slices say, weighted.
+        """Return the weighted logits of a modality's redundant and unique slices.
 
         The redundant head speaks once in PARSE, so its share is split among the modalities.
         """

@@ -1,4 +1,4 @@
-"""The edges of an overlay, the order of its members, and graphs that the user gives.
+"""Hold the edges of an overlay, order its members, and read graphs that the user gives.
 
 Every peer computes the order alike with no coordinator.  Members stand by hash(seed, label, name):
 a newcomer slips in between two others and leaves the order of the rest as it was, so that it
@@ -38,7 +38,7 @@ class OverlayWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """Who is whose neighbour in one round.
+    """The edges of an overlay in one round.
 
     ``members`` stand as they were given.  ``pairs``, shape=(E, 2), holds indices into them: of
     an undirected edge i < j, of a directed one (sender, receiver); each edge once, sorted.
@@ -63,7 +63,7 @@ def canonicalize(pairs: Pairs, *, directed: bool = False) -> Pairs:
 
 
 def components(pairs: Pairs, size: int) -> NDArray[np.int64]:
-    """Return which connected component each of ``size`` members is in, shape=(n,)."""
+    """Return the number of the connected component of each of ``size`` members, shape=(n,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -72,7 +72,7 @@ def components(pairs: Pairs, size: int) -> NDArray[np.int64]:
 
 
 def is_connected(pairs: Pairs, size: int) -> bool:
-    """Return whether a way leads from each of ``size`` members to every other."""
+    """Return whether a graph over ``size`` members is connected."""
     return size <= 1 or (len(pairs) >= size - 1 and not components(pairs, size).any())
 
 
@@ -90,7 +90,7 @@ def ranking(members: Sequence[str], *, seed: int, label: str) -> NDArray[np.int6
 
 @dataclass(frozen=True, kw_only=True)
 class TopologyContext:
-    """All that the edges of one round are a function of.
+    """The inputs of a topology's generator: ordered members, round, seed and label.
 
     ``names`` stand in the order of :func:`order`; a builder answers with pairs of indices into it.
     """

@@ -1,4 +1,4 @@
-"""The sparse mixing matrix W of an overlay, and its Metropolis-Hastings weights."""
+"""Compute the sparse mixing matrix W of an overlay by Metropolis-Hastings weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class MixingMatrix:
             mix()
 
     def column_blocks(self, matrix: torch.Tensor) -> list[Callable[[], object]]:
-        """Return what together, in any order or at once, does :meth:`apply_in_place`.
+        """Return tasks that together, in any order or at once, do :meth:`apply_in_place`.
 
         A mixed column needs that column alone, so that strips of columns are mixed on their own:
         what is new of a strip is still in the cache when it is written back, and no second matrix
@@ -164,9 +164,11 @@ def csr_product(matrix: torch.Tensor, bags: CsrRows) -> torch.Tensor:
     precision of the weights.
 
     ``embedding_bag`` adds them in their order on any device, without atomics, so that equal input
-    gives equal bits.
+    gives equal bits.  It cannot add rows without columns, as of a branch without parameters.
     """
     sources, starts, weights = bags
+    if not matrix.shape[1]:
+        return matrix.clone()
     with torch.no_grad():
         sums = torch.nn.functional.embedding_bag(
             sources, matrix.to(weights.dtype), starts, mode="sum", per_sample_weights=weights

@@ -1,4 +1,4 @@
-"""Agreement on the standardisation over the network, before the first round.
+"""Agree on the standardisation over the network, before the first round.
 
 The rule is the simulator's (:mod:`parse_dfl.engine.gossip_standardisation`): the owners of a
 modality average the moments of their samples with their neighbours, step by step.  A step is a
@@ -54,7 +54,7 @@ class _Modality:
 
 @dataclass
 class MomentsAgreement:
-    """Finds what this agent's samples are standardised by.
+    """Agreement of this agent with the other owners of its modalities on their standardisation.
 
     Args:
         trainer: whose samples they are; of one agent, before its first round.
@@ -95,7 +95,7 @@ class MomentsAgreement:
 
     def rows(self) -> dict[str, list[float]]:
         """Return the moments by modality, for a checkpoint."""
-        return {name: own.row.tolist() for name, own in self._modalities.items()}
+        return {name: modality.row.tolist() for name, modality in self._modalities.items()}
 
     def restore(self, rows: Mapping[str, Sequence[float]]) -> None:
         """Go on with the moments of a checkpoint."""
@@ -111,11 +111,11 @@ class MomentsAgreement:
         Nothing blocks for longer than the exchange's deadline.  A modality of which nobody was
         heard keeps this agent's own moments, and ``note`` hears of it.
         """
-        modalities, own = list(self._modalities.values()), self._own
+        modalities, me = list(self._modalities.values()), self._agent.name
         for modality in modalities:
             name = modality.branch.modality
             owners = [view[peer].agent for peer in sorted(view) if name in view[peer].modalities]
-            modality.holders = tuple(a for a in owners if a.name in agreed and a.name != own.name)
+            modality.holders = tuple(a for a in owners if a.name in agreed and a.name != me)
             modality.owners = tuple(agent for agent in owners if agent not in modality.holders)
             schema = Schema.of({NAME: torch.from_numpy(modality.row)})
             self.validator.expect(str(modality.branch), schema, check=check_moments)
@@ -123,7 +123,7 @@ class MomentsAgreement:
         for modality in modalities:
             if not modality.heard and not modality.holders:
                 # Those that began just before this agent came do not listen to it.
-                modality.holders = tuple(a for a in modality.owners if a.name != own.name)
+                modality.holders = tuple(a for a in modality.owners if a.name != me)
         self._take_held([m for m in modalities if not m.heard and m.holders])
         for modality in modalities:
             self.validator.forget(str(modality.branch))
@@ -135,7 +135,7 @@ class MomentsAgreement:
         self._finish()
 
     @property
-    def _own(self) -> AgentSpec:
+    def _agent(self) -> AgentSpec:
         return self.trainer.layout.agents[0]
 
     def _gossip(self, modalities: Sequence[_Modality]) -> None:
@@ -145,12 +145,12 @@ class MomentsAgreement:
         for step in range(1, self.steps + 1) if modalities else ():
             if varies or not overlays:
                 overlays = [self._neighbours(modality, step) for modality in modalities]
-            neighbours = [own for own, _ in overlays]
+            neighbours = [group for group, _ in overlays]
             self.receiver.want(neighbours)
             if not varies:  # else one may be many steps behind, and ask for what it missed
                 self.sender.forget_before(step)
-            for modality, own in zip(modalities, neighbours, strict=True):
-                self._send(modality, own, step)
+            for modality, group in zip(modalities, neighbours, strict=True):
+                self._send(modality, group, step)
             self.receiver.wait(neighbours, step, lead=self.steps if varies else 1)
             self.receiver.sort_in(step)
             for modality, (_, weights) in zip(modalities, overlays, strict=True):
@@ -160,12 +160,12 @@ class MomentsAgreement:
         """Return the neighbours of a step, and the weight of each that sends."""
         owners, label = modality.owners, modality.branch.modality
         names = [agent.name for agent in owners]
-        edges = self.topology.edges(names, round=step, seed=self._own.seed, label=label)
-        mixing, row = metropolis(edges), names.index(self._own.name)
+        edges = self.topology.edges(names, round=step, seed=self._agent.seed, label=label)
+        mixing, row = metropolis(edges), names.index(self._agent.name)
         to_own, from_own = mixing.target == row, mixing.source == row
         senders = [owners[index] for index in mixing.source[to_own]]
         receivers = [owners[index] for index in mixing.target[from_own]]
-        audible = [agent for agent in owners if agent.name != self._own.name]
+        audible = [agent for agent in owners if agent.name != self._agent.name]
         neighbours = Neighbours(
             branch=modality.branch,
             label=label,
@@ -203,14 +203,14 @@ class MomentsAgreement:
         if not modalities:
             return
         for modality in modalities:
-            modality.owners = tuple(sorted({self._own, *modality.holders}, key=_name))
+            modality.owners = tuple(sorted({self._agent, *modality.holders}, key=_name))
         neighbours = [self._neighbours(modality, self.held_as)[0] for modality in modalities]
         self.receiver.late.clear()
         self.receiver.want(neighbours)
         self.receiver.wait(neighbours, self.held_as, lead=0)
         self.receiver.sort_in(self.held_as)
-        for modality, own in zip(modalities, neighbours, strict=True):
-            rows = list(self._arrived(modality, own.audible, self.held_as).values())
+        for modality, group in zip(modalities, neighbours, strict=True):
+            rows = list(self._arrived(modality, group.audible, self.held_as).values())
             if rows:
                 shares = np.full(len(rows) - 1, 1 / len(rows))
                 modality.row = merge_rows(np.stack(rows), _to_first(shares))[0]
@@ -232,15 +232,15 @@ class MomentsAgreement:
 
 def _moments(trainer: Trainer) -> dict[str, Moments]:
     """Return the moments of the agent's samples, by modality."""
-    source, (own,) = trainer.data.source, trainer.agent_data
+    source, (agent_data,) = trainer.data.source, trainer.agent_data
     return {
-        name: Moments.of(source.modalities[name][own.indices], source.kinds[name])
-        for name in own.agent.modalities
+        name: Moments.of(source.modalities[name][agent_data.indices], source.kinds[name])
+        for name in agent_data.agent.modalities
     }
 
 
 def check_moments(tensors: Mapping[str, Tensor]) -> None:
-    """Return if a row of finite numbers can be the moments of samples.
+    """Check that a row of finite numbers can be the moments of samples.
 
     Raises:
         Rejected: it cannot: there are no entries, or a sum of squares is negative (``values``).

@@ -102,7 +102,7 @@ class VerifiedPeer:
     key: ec.EllipticCurvePublicKey
 
     def verify(self, signature: bytes, data: bytes) -> None:
-        """Return if this agent's key signed ``data``.
+        """Check that this agent's key signed ``data``.
 
         Raises:
             Rejected: it did not (``signature``).
@@ -113,7 +113,7 @@ class VerifiedPeer:
             )
 
     def check_validity(self, now: float) -> None:
-        """Return if the certificate is valid at ``now``, in seconds since 1970.
+        """Check that the certificate is valid at ``now``, in seconds since 1970.
 
         Raises:
             Rejected: it is ``expired``, or ``premature``.

@@ -1,4 +1,4 @@
-"""The federation's certificate authority, kept offline, and the certificates that it issues.
+"""Keep the federation's certificate authority, offline, and issue certificates.
 
 A certificate says: this key speaks for this agent of this federation.  The agent stands in it as
 a URI among its alternative names, ``parse-dfl://FEDERATION/AGENT``, apart from the host names

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parse_dfl.errors import IdentityError, PeerError
+from parse_dfl.peers.announcement import PeerInfo, apart, in_a_sentence, outvoted_by
 from parse_dfl.peers.certificates import CA_CERTIFICATE, CERTIFICATE, KEY
-from parse_dfl.peers.compatibility import apart, in_a_sentence, outvoted_by
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.transport import LinkSettings, Transport
 
 if TYPE_CHECKING:
-    from parse_dfl.peers.announcement import PeerInfo
     from parse_dfl.peers.membership import Membership
 
 ALERT_PATIENCE_S = 1.0
@@ -213,7 +212,7 @@ class Meeting:
     def note_apart(self) -> None:
         """Say with whom this agent exchanges nothing, or less than it should."""
         view = self._membership.view()
-        for name, reason in apart(view, self._membership.own.name).items():
+        for name, reason in apart(view, self._membership.own_info.name).items():
             self._note_once("branches", name, f"{name} {reason}")
         self._note_differing()
 
@@ -224,7 +223,7 @@ class Meeting:
         """Return whether enough are there, and more of them agree than with this agent."""
         others = self._membership.others()
         enough = len(others) + 1 >= self._wait_for
-        return enough and bool(outvoted_by(self._membership.own, others))
+        return enough and bool(outvoted_by(self._membership.own_info, others))
 
     def _end_if_outvoted(self) -> None:
         if self._is_outvoted():

@@ -1,4 +1,4 @@
-"""Delivery of messages: sent and kept for whoever asks again, received, validated and sorted.
+"""Deliver messages: send, keep for whoever asks again, receive, validate and sort.
 
 Every message of a branch is addressed to one neighbour.  What got lost, because it was sent before
 the receiver's subscription was heard of, is asked for; what came too early waits for its round.
@@ -47,8 +47,8 @@ class Sender:
         kept_rounds: int,
         resend_s: float,
     ) -> None:
-        """``kept_rounds``: for so long messages are kept.  ``resend_s``: one that was sent is sent
-        again, to who asks, only after so long: until then it is on its way."""
+        """Keep messages for ``kept_rounds``, and resend one on request only ``resend_s`` seconds
+        after it was sent: until then it is on its way."""
         self._kept_rounds, self._resend_s = kept_rounds, resend_s
         self._transport, self._topics, self._identity = transport, topics, identity
         self._kept: dict[tuple[str, str], dict[int, _Kept]] = {}
@@ -82,8 +82,8 @@ class Sender:
         branch, message = neighbours.branch, b""
         for number, receiver in enumerate(neighbours.receivers):
             if apart or not message:
-                own = {name: value[number] for name, value in apart.items()}
-                tensors = {**alike, **own, **extra}
+                for_receiver = {name: value[number] for name, value in apart.items()}
+                tensors = {**alike, **for_receiver, **extra}
                 message = self._encode(
                     branch, neighbours.label, tensors, round, samples, degree=neighbours.degree
                 )
@@ -131,7 +131,7 @@ class Sender:
         return kept
 
     def forget_before(self, round: int) -> None:
-        """Forget what was sent so long ago that nobody in lockstep can still miss it."""
+        """Forget messages of rounds so long ago that nobody in lockstep can still need them."""
         oldest = round - self._kept_rounds + 1
         with self._lock:
             young = {
@@ -235,7 +235,7 @@ class States:
         return min(later, key=lambda state: state.header.round, default=None)
 
     def newest(self, sender: str, branch: str) -> State | None:
-        """Return what arrived last of the sender."""
+        """Return the sender's latest state; None if there is none."""
         states = self._states.get((sender, branch))
         return states[-1] if states else None
 
@@ -271,12 +271,12 @@ class Receiver:
         membership: Membership,
         validator: MessageValidator,
         topics: Topics,
-        own: str,
+        name: str,
         changed: Condition,
         settings: PeerConfig,
     ) -> None:
         self._transport, self._membership, self._validator = transport, membership, validator
-        self._topics, self._own, self._settings = topics, own, settings
+        self._topics, self._name, self._settings = topics, name, settings
         self._inbox = Inbox(changed, newest=settings.window)
         self.states = States(newest=settings.window)
         self.late: set[str] = set()
@@ -299,7 +299,7 @@ class Receiver:
         self.states.keep(slots)
         self._transport.listen(
             [
-                self._topics.slice(to=self._own, sender=name, branch=branch)
+                self._topics.slice(to=self._name, sender=name, branch=branch)
                 for name, branch in slots
             ],
             self._inbox.take,
@@ -349,11 +349,11 @@ class Receiver:
 
     def _ask_again(self, slots: Collection[Slot], round: int) -> None:
         for sender, branch in slots:
-            key = self._topics.again(sender=sender, to=self._own, branch=branch, round=round)
+            key = self._topics.again(sender=sender, to=self._name, branch=branch, round=round)
             self._transport.ask(key, self._inbox.take, timeout_s=self._settings.deadline_s)
 
     def sort_in(self, round: int) -> None:
-        """Validate what has arrived, and keep what is good."""
+        """Validate all messages that have arrived, and keep the valid ones."""
         for (sender, branch), raw in self._inbox.drain():
             result = self._validator.validate(raw, round=round, now=time.time(), sender=sender)
             if result.accepted and result.header and result.header.branch == branch:
@@ -364,5 +364,5 @@ class Receiver:
                 self.refused_for_round += 1
 
     def rounds(self, senders: Collection[str]) -> dict[str, int]:
-        """Return how far each of the senders was when it was last heard of."""
+        """Return the latest round of each sender that was heard of."""
         return {name: round for name in senders if (round := self.states.last_round(name))}

@@ -1,4 +1,4 @@
-"""The exchange of a peer: the gossip channel to its neighbours across a network."""
+"""Exchange as a peer: the gossip channel to its neighbours across a network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class End:
 
 
 def local_mixing(
-    own: End,
+    peer: End,
     others: Sequence[End],
     *,
     directed: bool = False,
@@ -60,11 +60,11 @@ def local_mixing(
     degrees = np.array([end.degree for end in others], dtype=np.int64)
     samples = np.array([end.samples for end in others], dtype=np.int64)
     discount = np.array([end.discount for end in others], dtype=np.float64)
-    ratio = samples / own.samples if by_samples else 1.0
+    ratio = samples / peer.samples if by_samples else 1.0
     undiscounted = (
         np.full(count, 0.5)
         if directed
-        else metropolis_weight(own.degree, degrees, sample_ratio=ratio)
+        else metropolis_weight(peer.degree, degrees, sample_ratio=ratio)
     )
     theirs, here = np.arange(1, count + 1), np.zeros(count, dtype=np.int64)
     weight = undiscounted * discount
@@ -79,16 +79,16 @@ def local_mixing(
 
 
 @torch.no_grad()
-def average_in_place(own: Tensor, others: Sequence[Tensor], mixing: MixingMatrix) -> None:
-    """Replace ``own``, shape=(1, P), by its row of W times all rows (own, others...).
+def average_in_place(values: Tensor, others: Sequence[Tensor], mixing: MixingMatrix) -> None:
+    """Replace ``values``, shape=(1, P), by the first row of W times (values, others...).
 
     Only that row is computed and nothing is copied together: the others, each shape=(P,), lie
     where they arrived.
     """
     to_own = mixing.target == 0
-    own.mul_(float(mixing.self_weight[0]))
+    values.mul_(float(mixing.self_weight[0]))
     for row, weight in zip(mixing.source[to_own], mixing.weight[to_own], strict=True):
-        own.add_(others[row - 1], alpha=float(weight))
+        values.add_(others[row - 1], alpha=float(weight))
 
 
 class PeerLink:
@@ -128,22 +128,22 @@ class PeerLink:
         return self._among(self._states, self._mixing)
 
     def received(self, name: str) -> Tensor:
-        """Return what the own row and the others sent; of edges, those from the own row first."""
+        """Return the messages ``name`` of the own row, then those of the others (rows or edges)."""
         arrived = torch.stack([state.tensors[name] for state in self._states.values()])
-        own = self._messages[name]
+        sent = self._messages[name]
         if name.startswith(EDGE):
             receivers = self._neighbours.receivers
-            own = own[[receivers.index(agent) for agent in self._states]]
-        return torch.cat([own, arrived])
+            sent = sent[[receivers.index(agent) for agent in self._states]]
+        return torch.cat([sent, arrived])
 
-    def average(self, name: str, own: Tensor) -> Iterable[Task]:
+    def average(self, name: str, rows: Tensor) -> Iterable[Task]:
         """Return the task of mixing the own row with what arrived."""
         others = [state.tensors[name] for state in self._states.values()]
-        return [partial(average_in_place, own, others, self._mixing)]
+        return [partial(average_in_place, rows, others, self._mixing)]
 
     def _among(self, others: Iterable[AgentSpec], mixing: MixingMatrix) -> Neighbourhood:
         agents = [*self._rows.agents, *others]
-        return Neighbourhood(agents=agents, mixing=mixing, own=np.zeros(1, dtype=np.int64))
+        return Neighbourhood(agents=agents, mixing=mixing, own_rows=np.zeros(1, dtype=np.int64))
 
 
 class PeerChannel:
@@ -157,7 +157,7 @@ class PeerChannel:
     ) -> None:
         self._exchanger = exchanger
         self._round, self._samples = trainer.round, int(trainer.layout.stacks[0].data.sizes[0])
-        self._neighbours = {own.branch: own for own in neighbours}
+        self._neighbours = {group.branch: group for group in neighbours}
         self.missing: set[str] = set()
         """Neighbours whose state did not come in time."""
         self.staleness: dict[str, int] = {}
@@ -293,10 +293,10 @@ class PeerExchanger:
             OverlayError: robust mixing is ill-posed for so few neighbours.
         """
         neighbours = self.find_neighbours(trainer, trainer.round + 1)
-        for own in neighbours:
-            rule = trainer.stage.exchange(own.branch)
+        for group in neighbours:
+            rule = trainer.stage.exchange(group.branch)
             if isinstance(rule, Robust):
-                rule.check(own.branch.label, self._name, len(own.senders))
+                rule.check(group.branch.label, self._name, len(group.senders))
         self.arrivals.want(neighbours)
 
     def is_absent(self, trainer: Trainer) -> bool:
@@ -325,12 +325,12 @@ class PeerExchanger:
     def _stats(self, trainer: Trainer, exchanged: Sequence[Neighbours]) -> RoundStats:
         payload: dict[str, int] = {}
         senders: dict[str, list[str]] = {}
-        for own in exchanged:
-            rule, rows = trainer.stage.exchange(own.branch), trainer.layout.branches[own.branch]
-            for agent in own.receivers:
+        for group in exchanged:
+            rule, rows = trainer.stage.exchange(group.branch), trainer.layout.branches[group.branch]
+            for agent in group.receivers:
                 size = self._gossip.link_bytes(rule, rows.width)
                 payload[agent.name] = payload.get(agent.name, 0) + size
-            senders[own.branch.label] = [agent.name for agent in own.senders]
+            senders[group.branch.label] = [agent.name for agent in group.senders]
         return RoundStats(
             round=trainer.round,
             payload_bytes=payload,

@@ -1,16 +1,35 @@
-"""An agent's own identity: its certificate and key, or a bare name where nothing is signed."""
+"""Identify an agent, and sign and read records about it.
+
+An identity is a certificate with its key, or a bare name where nothing is signed.  A signed record
+is read by whoever meets it first, with the certificate that it takes to believe it:
+
+    bytes of the body u16 | bytes of the signature u8 | body | signature | certificate
+
+The body is canonical JSON of an object that says who speaks (``name``), of what federation and
+about what (``about``).
+"""
 
 from __future__ import annotations
 
+import json
+import struct
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parse_dfl.errors import IdentityError
-from parse_dfl.peers.authority import Authority, Rejected, VerifiedPeer, sign
+from parse_dfl.peers.authority import (
+    MOST_CERTIFICATE_BYTES,
+    Authority,
+    Reason,
+    Rejected,
+    VerifiedPeer,
+    sign,
+)
 from parse_dfl.peers.certificates import (
     CA_CERTIFICATE,
     CERTIFICATE,
@@ -20,6 +39,10 @@ from parse_dfl.peers.certificates import (
     read_key,
 )
 from parse_dfl.process import command
+
+_PREFIX = struct.Struct(">HB")
+MOST_BODY_BYTES = 48 << 10
+MOST_RECORD_BYTES = _PREFIX.size + MOST_BODY_BYTES + 256 + MOST_CERTIFICATE_BYTES
 
 
 class Signer(Protocol):
@@ -63,12 +86,12 @@ class Insecure:
 
     @property
     def fingerprint(self) -> bytes:
-        """None."""
+        """Empty: nothing is signed."""
         return b""
 
     @property
     def certificate(self) -> bytes:
-        """None."""
+        """Empty: nothing is signed."""
         return b""
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002
@@ -76,7 +99,7 @@ class Insecure:
         return b""
 
     def check_validity(self, now: float) -> None:
-        """Return: nothing expires."""
+        """Accept: nothing expires."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +155,7 @@ class Identity:
         return self.verified.fingerprint
 
     def check_validity(self, now: float) -> None:
-        """Return if the certificate is valid at ``now``, in seconds since 1970.
+        """Check that the certificate is valid at ``now``, in seconds since 1970.
 
         Raises:
             IdentityError: it is not.
@@ -156,7 +179,8 @@ class Identity:
 
 
 def load_identity(name: str, *, federation: str, certificates: Path | None) -> Identity | Insecure:
-    """Return who the agent ``name`` is: by its folder of certificates, or without, insecure.
+    """Load the identity of the agent ``name`` from its folder of certificates; without one it is
+    insecure.
 
     Raises:
         IdentityError: the certificate cannot be used, or is another agent's.
@@ -171,3 +195,58 @@ def load_identity(name: str, *, federation: str, certificates: Path | None) -> I
             f"the agent {name!r}; use that agent's certificate"
         )
     return identity
+
+
+def seal(about: str, content: Mapping[str, Any], identity: Signer) -> bytes:
+    """Return ``content`` as a record signed by ``identity``."""
+    record = {**content, "about": about, "name": identity.name, "federation": identity.federation}
+    body = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+    assert len(body) <= MOST_BODY_BYTES, "facts about an agent are few"
+    signature = identity.sign(body)
+    return _PREFIX.pack(len(body), len(signature)) + body + signature + identity.certificate
+
+
+def unseal(
+    about: str, data: bytes, *, federation: str, authority: Authority | None, now: float
+) -> dict[str, Any]:
+    """Return the content of a record of :func:`seal`, if the agent that it names has signed it.
+
+    Args:
+        about: what it must be about.
+        data: from the network.
+        federation: the federation that it must be of.
+        authority: checks the certificate; None: an insecure federation.
+        now: seconds since 1970.
+
+    Raises:
+        Rejected: it is too long, malformed, about something else, of another federation, or not
+            signed by whom it names.
+    """
+    if len(data) > MOST_RECORD_BYTES:
+        raise Rejected(Reason.SIZE, f"{len(data)} bytes of facts about an agent")
+    if len(data) < _PREFIX.size:
+        raise Rejected(Reason.FRAMING, "no facts about an agent")
+    body_bytes, signature_bytes = _PREFIX.unpack_from(data)
+    body = data[_PREFIX.size : _PREFIX.size + body_bytes]
+    rest = data[_PREFIX.size + body_bytes :]
+    content = _json_object(body)
+    if content.get("federation") != federation:
+        raise Rejected(Reason.FEDERATION, "facts about an agent of another federation")
+    if content.get("about") != about or not isinstance(content.get("name"), str):
+        raise Rejected(Reason.FRAMING, f"no {about}")
+    if authority is not None:
+        peer = authority.check(rest[signature_bytes:], now)
+        if peer.name != content["name"]:
+            raise Rejected(Reason.SENDER, f"{peer.name} speaks as {content['name'][:64]!r}")
+        peer.verify(rest[:signature_bytes], body)
+    return content
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Rejected(Reason.FRAMING, "facts about an agent that are no JSON") from error
+    if not isinstance(content, dict):
+        raise Rejected(Reason.FRAMING, "facts about an agent that are no JSON object")
+    return content

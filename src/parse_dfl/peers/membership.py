@@ -20,9 +20,8 @@ from parse_dfl.config import OverlayConfig
 from parse_dfl.engine.neighbourhood import MixingCache, OverlayKey
 from parse_dfl.methods.base import Stage
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.peers.announcement import PeerInfo
+from parse_dfl.peers.announcement import PeerInfo, compatible, differences
 from parse_dfl.peers.authority import Authority, Rejected
-from parse_dfl.peers.compatibility import compatible, differences
 from parse_dfl.peers.identity import Signer
 from parse_dfl.peers.transport import Topics, Transport
 
@@ -51,16 +50,16 @@ class Membership:
         self._identity, self._authority = identity, authority
         self._changed = changed
         self._tokens: dict[str, dict[str, PeerInfo]] = {}  # agent → key → info
-        self._own: PeerInfo | None = None
+        self._own_info: PeerInfo | None = None
         self._differing: dict[str, list[str]] = {}
         self.version = 0
         self.refused = 0
 
     @property
-    def own(self) -> PeerInfo:
+    def own_info(self) -> PeerInfo:
         """The info that this agent announces."""
-        assert self._own is not None, "join comes first"
-        return self._own
+        assert self._own_info is not None, "join comes first"
+        return self._own_info
 
     def join(self, info: PeerInfo) -> None:
         """Announce this agent, and begin to hear of the others."""
@@ -70,16 +69,16 @@ class Membership:
             self._seen(key, True)
 
     def announce(self, info: PeerInfo) -> None:
-        """Show a new info, after an agent lost or gained a modality."""
-        self._own = replace(info, created_ns=time.time_ns())
-        text = self._own.to_string(self._identity)
+        """Announce a new info, as after this agent lost or gained a modality."""
+        self._own_info = replace(info, created_ns=time.time_ns())
+        text = self._own_info.to_string(self._identity)
         self._transport.announce(
             [self._topics.alive(modality, info.name, text) for modality in info.modalities]
         )
         self._change()
 
     def leave(self) -> None:
-        """Be seen no more; others go on without this agent."""
+        """Withdraw the announcement; others go on without this agent."""
         self._transport.announce([])
 
     def others(self) -> dict[str, PeerInfo]:
@@ -88,7 +87,7 @@ class Membership:
             return {
                 name: max(infos.values(), key=lambda info: info.created_ns)
                 for name, infos in self._tokens.items()
-                if infos and name != self.own.name
+                if infos and name != self.own_info.name
             }
 
     def view(self) -> dict[str, PeerInfo]:
@@ -96,13 +95,13 @@ class Membership:
 
         Those that differ in a term are left out: with them nothing is exchanged.
         """
-        own = self.own
-        alike = {name: info for name, info in self.others().items() if compatible(own, info)}
-        return {**alike, own.name: own}
+        me = self.own_info
+        alike = {name: info for name, info in self.others().items() if compatible(me, info)}
+        return {**alike, me.name: me}
 
     def differing(self) -> dict[str, list[str]]:
-        """Return everybody who was ever seen with other terms, with what differs; also who has
-        left."""
+        """Return name → differing terms of every agent ever seen with other terms, those that have
+        left included."""
         with self._changed:
             return dict(self._differing)
 
@@ -131,9 +130,9 @@ class Membership:
         with self._changed:
             if sum(map(len, self._tokens.values())) < MOST_TOKENS:
                 self._tokens.setdefault(name, {})[key] = info
-            own, room = self.own, len(self._differing) < MOST_DIFFERING
-            if room and name != own.name and not compatible(own, info):
-                self._differing[name] = differences(own.terms, info.terms, me=own.name, them=name)
+            me, room = self.own_info, len(self._differing) < MOST_DIFFERING
+            if room and name != me.name and not compatible(me, info):
+                self._differing[name] = differences(me.terms, info.terms, me=me.name, them=name)
         self._change()
 
     def _read(self, text: str) -> PeerInfo | None:
@@ -201,37 +200,37 @@ class NeighbourFinder:
         return self._cache.topology.directed
 
     def find(
-        self, view: Mapping[str, PeerInfo], own: str, stage: Stage, round: int, absent: set[str]
+        self, view: Mapping[str, PeerInfo], name: str, stage: Stage, round: int, absent: set[str]
     ) -> list[Neighbours]:
-        """Return the neighbours of ``own`` on each of its branches that is exchanged.
+        """Return the neighbours of the agent ``name`` on each of its branches that is exchanged.
 
         Degrees count everybody on the overlay; the ``absent`` (by name) neither send nor receive.
         """
         if view != self._view:  # views come and go; only this one matters
             self._cache.forget()
             self._view = dict(view)
-        agents = [view[name].agent for name in sorted(view)]
+        agents = [view[peer].agent for peer in sorted(view)]
         neighbours = []
-        for branch in view[own].branches:
+        for branch in view[name].branches:
             owners = Owners(branch, [a for a in agents if branch in view[a.name].branches])
             neighbours += [
-                self._neighbours(overlay, owners, own, round, absent)
+                self._neighbours(overlay, owners, name, round, absent)
                 for overlay in self._cache.overlays(owners, stage)
-                if own in overlay.members and overlay.seed == view[own].seed
+                if name in overlay.members and overlay.seed == view[name].seed
             ]
         return neighbours
 
     def _neighbours(
-        self, overlay: OverlayKey, owners: Owners, own: str, round: int, absent: set[str]
+        self, overlay: OverlayKey, owners: Owners, name: str, round: int, absent: set[str]
     ) -> Neighbours:
         edges = self._cache.edges(overlay, round)
-        row = overlay.members.index(own)
+        row = overlay.members.index(name)
         agents = {agent.name: agent for agent in owners.agents}
         outgoing = {overlay.members[j] for i, j in edges.pairs.tolist() if i == row}
         incoming = {overlay.members[i] for i, j in edges.pairs.tolist() if j == row}
         both = outgoing | incoming
         senders, receivers = (incoming, outgoing) if edges.directed else (both, both)
-        audible = set(overlay.members) - {own} if self.time_varying else senders
+        audible = set(overlay.members) - {name} if self.time_varying else senders
         return Neighbours(
             branch=owners.branch,
             label=overlay.label,

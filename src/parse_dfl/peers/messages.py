@@ -1,4 +1,4 @@
-"""One message: a prefix of 8 bytes, a header, a payload of tensors, a signature.
+"""Encode and decode a message: a prefix of 8 bytes, a header, a payload of tensors, a signature.
 
     magic b"PDFL" | version u8 | bytes of the signature part u8 (0 or 96) | bytes of the header u16
     header        canonical JSON (sorted keys, no spaces, ASCII) of :class:`Header`
@@ -56,7 +56,7 @@ class TensorSpec:
 
     @property
     def bytes(self) -> int:
-        """Of its numbers, without any framing."""
+        """Bytes of its numbers, without any framing."""
         return _NUMPY[self.dtype].itemsize * prod(self.shape)
 
 
@@ -73,17 +73,17 @@ class Schema:
 
     @property
     def payload_bytes(self) -> int:
-        """Of all numbers, without any framing."""
+        """Bytes of all numbers, without any framing."""
         return sum(spec.bytes for _, spec in self.tensors)
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits: equal schemas, and in practice only they, have equal ones."""
+        """Hexadecimal digest, 16 digits: equal for equal schemas, and in practice only for them."""
         return blake2b(self.layout, digest_size=8).hexdigest()
 
     @cached_property
     def layout(self) -> bytes:
-        """What a payload begins with: the length of a JSON object, and it, padded to 8 bytes."""
+        """How a payload begins: the length of a JSON object, then it, padded to 8 bytes."""
         entries: dict[str, Any] = {}
         begin = 0
         for name, spec in self.tensors:
@@ -118,7 +118,7 @@ class Schema:
         return tensors
 
     def _difference(self, payload: memoryview) -> Rejected:
-        """Return what is wrong with a payload that begins otherwise."""
+        """Return the error of a payload that begins otherwise."""
         size = int.from_bytes(payload[:8], "little")
         entries = read_json(bytes(payload[8 : 8 + min(size, MOST_LAYOUT_BYTES)]), "the payload")
         expected = dict(self.tensors)
@@ -244,7 +244,7 @@ class Message:
         return bool(self.fingerprint)
 
     def verify(self, sender: VerifiedPeer) -> None:
-        """Return if ``sender`` signed this message, and for itself.
+        """Check that ``sender`` signed this message, and in its own name.
 
         Raises:
             Rejected: it did not (``signature``), or it is another agent's name (``sender``).

@@ -1,4 +1,4 @@
-"""A peer: one agent as a process, which trains, exchanges, and outlives its neighbours."""
+"""Run a peer: one agent as a process, which trains, exchanges, and outlives its neighbours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from parse_dfl.config import OverlayConfig, PeerConfig
-from parse_dfl.differences import differences
+from parse_dfl.config import OverlayConfig, PeerConfig, differences
 from parse_dfl.engine.checkpoint import FORMAT, check_format, read_tensors, write_tensors
 from parse_dfl.engine.evaluation import parameters_are_finite
 from parse_dfl.engine.optimizer import shares_second
@@ -164,7 +163,7 @@ class Node:
         topology = topology or Topology.of(settings.overlay.topology)
         self._validator = MessageValidator(
             federation=identity.federation,
-            own=identity.name,
+            name=identity.name,
             authority=self._authority,
             rounds=round_filter(settings.peer),
         )
@@ -220,7 +219,7 @@ class Node:
         return self._settings.peer.pace == "synchronous"
 
     def validation_report(self) -> dict[str, Any]:
-        """Return what was accepted and refused, by sender and reason."""
+        """Return the numbers of accepted and refused messages, by sender and reason."""
         return self._validator.report(time.time())
 
     def run(self, stop: Stop) -> None:
@@ -266,7 +265,7 @@ class Node:
         self._reporter.note(f"goes on after round {self.trainer.round}")
 
     def _check_certificate(self) -> None:
-        """End an agent that all others refuse: it would learn alone."""
+        """Raise once the certificate has expired: refused by all, the agent would learn alone."""
         try:
             self._identity.check_validity(time.time())
         except IdentityError:
@@ -294,7 +293,7 @@ class Node:
         while True:
             view, statuses = self.membership.view(), self._statuses()
             over = stop.due(self.trainer.round) or time.monotonic() >= end
-            if over or same_living(statuses, view.keys(), own=self.name):
+            if over or same_living(statuses, view.keys(), me=self.name):
                 break
             time.sleep(LOOK_S)
         agreement.agree(view, agreed_of(statuses), self._reporter.note)
@@ -305,7 +304,7 @@ class Node:
         return set(self.membership.view())
 
     def _statuses(self) -> dict[str, Status]:
-        """Return what the living say of themselves; those that do not answer in time are left
+        """Return the statuses of the living agents; those that do not answer in time are left
         out."""
         living = self._living() - {self.name}
         statuses = ask_all(
@@ -343,7 +342,7 @@ class Node:
             self._round_sync.keep(stats)
 
     def _leave_if_diverged(self) -> None:
-        """Send nothing that all others refuse; to them the agent is gone, so that none waits."""
+        """Leave once diverged: others would refuse its messages, and need not wait for them."""
         if self.diverged or parameters_are_finite(self.trainer.layout.stacks[0]):
             return
         self.diverged = True

@@ -1,4 +1,4 @@
-"""Round synchronisation: which round to be in, how fast to go, whose rounds count, when to stop.
+"""Synchronise rounds: which one to be in, how fast to go, whose rounds count, when to stop.
 
 Rounds drift apart when an agent hangs, or while the network is cut.  Beyond the window messages
 are rejected on either side, so that somebody has to move, or they never meet again.
@@ -76,13 +76,13 @@ class RoundPacer:
         return max(0.0, self._begin_at - self._clock())
 
 
-def common_round(own: int, others: Iterable[int]) -> int:
+def common_round(current: int, others: Iterable[int]) -> int:
     """Return the round in which all should be: the (upper) median, the own one counted as well.
 
     Agents that know of the same rounds agree on it, and it lies between rounds of honest agents
     while the attackers are fewer than half.
     """
-    return statistics.median_high([own, *others])
+    return statistics.median_high([current, *others])
 
 
 class RoundSync:
@@ -116,7 +116,7 @@ class RoundSync:
         self._advance(self._target())
 
     def keep(self, stats: RoundStats) -> None:
-        """After a round: go to the others if they are elsewhere, be it ahead or far behind."""
+        """Move to the others' round, after one of this agent's, if they are ahead or far behind."""
         if not stats.out_of_step or self._clock() < self._quiet_until:
             return
         target = self._target()
@@ -124,18 +124,18 @@ class RoundSync:
             self._quiet_until = self._clock() + self._pause_s
 
     def _advance(self, target: int) -> bool:
-        own = self._trainer.round
-        if target > own:
-            self._note(f"goes from round {own} to {target}, to the others")
+        current = self._trainer.round
+        if target > current:
+            self._note(f"goes from round {current} to {target}, to the others")
             self._trainer.skip_to(target)
-        return self._trainer.round != own
+        return self._trainer.round != current
 
     def _return(self, target: int) -> bool:
-        own = self._trainer.round
-        if target < own - self._window:
+        current = self._trainer.round
+        if target < current - self._window:
             self._trainer.return_to(target)
-            self._note(f"ran ahead alone: returns from round {own} to {self._trainer.round}")
-        return self._trainer.round != own
+            self._note(f"ran ahead alone: returns from round {current} to {self._trainer.round}")
+        return self._trainer.round != current
 
     def _target(self) -> int:
         common = common_round(self._trainer.round, self._ask())
@@ -145,8 +145,8 @@ class RoundSync:
 class RoundFilter(Protocol):
     """The rule by which messages are taken or rejected for their round."""
 
-    def check(self, header: Header, own: int) -> None:
-        """Return if the message may be taken by an agent in round ``own``.
+    def check(self, header: Header, round: int) -> None:
+        """Check that an agent in ``round`` may take the message.
 
         Raises:
             Rejected: it may not (``round``).
@@ -165,10 +165,10 @@ class RoundWindow:
     behind: int
     ahead: int
 
-    def check(self, header: Header, own: int) -> None:
-        """See :class:`RoundFilter`."""
-        if not -self.behind <= header.round - own <= self.ahead:
-            raise Rejected(Reason.ROUND, f"round {header.round}, where this agent is in {own}")
+    def check(self, header: Header, round: int) -> None:
+        """Check as :meth:`RoundFilter.check` says."""
+        if not -self.behind <= header.round - round <= self.ahead:
+            raise Rejected(Reason.ROUND, f"round {header.round}, where this agent is in {round}")
 
     def accepted(self, header: Header) -> None:
         """Remember nothing."""
@@ -186,8 +186,8 @@ class NewerRounds:
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def check(self, header: Header, own: int) -> None:  # noqa: ARG002
-        """See :class:`RoundFilter`."""
+    def check(self, header: Header, round: int) -> None:  # noqa: ARG002
+        """Check as :meth:`RoundFilter.check` says."""
         last = self._last.get((header.sender, header.branch))
         if last is not None and (header.started_ms, header.round) <= last:
             raise Rejected(Reason.ROUND, f"round {header.round}, after round {last[1]} had come")

@@ -1,4 +1,4 @@
-"""A peer's status: kept round by round, given to its reporter and to whoever asks.
+"""Keep a peer's status round by round, for its reporter and for whoever asks.
 
 Asking needs no torch: ``node status`` answers within a second.
 """
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol
 
-from parse_dfl.peers.announcement import seal, unseal
 from parse_dfl.peers.authority import Authority, Rejected
 from parse_dfl.peers.certificates import is_name
-from parse_dfl.peers.identity import Signer
+from parse_dfl.peers.identity import Signer, seal, unseal
 from parse_dfl.peers.round_sync import RoundStats
 from parse_dfl.peers.transport import Topics, Transport
 
@@ -103,7 +102,7 @@ class _Answers:
 
 
 def living_of(statuses: Mapping[str, Status]) -> set[str]:
-    """Return all whom those that answered hold for alive."""
+    """Return all agents that any of those that answered holds for alive."""
     lists = [status.get("living") for status in statuses.values()]
     return {
         name
@@ -133,12 +132,12 @@ def agreed_of(statuses: Mapping[str, Status]) -> set[str]:
     return {name for name, status in statuses.items() if status.get("agreed") is True}
 
 
-def same_living(statuses: Mapping[str, Status], living: Collection[str], *, own: str) -> bool:
+def same_living(statuses: Mapping[str, Status], living: Collection[str], *, me: str) -> bool:
     """Return whether all others of the ``living`` have answered, and hold the same for alive.
 
     Those that have agreed on the standardisation need not: they agree with nobody else.
     """
-    others, names = set(living) - {own}, sorted(living)[:MOST_LIVING]
+    others, names = set(living) - {me}, sorted(living)[:MOST_LIVING]
     waiting = others - agreed_of(statuses)
     return others <= statuses.keys() and all(
         statuses[name].get("living") == names for name in waiting
@@ -159,7 +158,7 @@ class RoundReport:
     scores: Mapping[str, float] | None = None
 
     def __str__(self) -> str:
-        """``round 7/100  0.12 s  4 neighbours  1 missing  sent 81 kB  accuracy 71.2 %``"""
+        """Return a line: ``round 7/100  0.12 s  4 neighbours  sent 81.0 kB …``."""
         neighbours = {name for names in self.stats.neighbours.values() for name in names}
         parts = [
             f"round {self.round}/{self.rounds}",
@@ -181,13 +180,13 @@ class Reporter(Protocol):
     """A listener to a node."""
 
     def round(self, report: RoundReport) -> None:
-        """Hear that a round is over."""
+        """Take the report of a round that is over."""
 
     def agreed(self, payload_bytes: Mapping[str, int]) -> None:
-        """Hear what agreeing on the standardisation has sent, by receiver."""
+        """Take the bytes that agreeing on the standardisation has sent, by receiver."""
 
     def note(self, text: str) -> None:
-        """Hear what a person should know now, in one line."""
+        """Take a line that a person should read now."""
 
 
 class StatusPublisher:
@@ -262,6 +261,6 @@ class StatusPublisher:
 
 
 def _count(report: Mapping[str, Any]) -> int:
-    """Return how many messages the validator's report says were refused."""
+    """Count the refused messages in a validator's report."""
     accounts = [*report["refused"].values(), *report["unverified"].values()]
     return sum(sum(account.values()) for account in accounts)

@@ -1,4 +1,4 @@
-"""The network between peers: Eclipse Zenoh in peer mode, no router, no broker, no server.
+"""Connect peers by Eclipse Zenoh in peer mode: no router, no broker, no server.
 
 Everything that knows Zenoh is in this file.  Payloads are bytes; what they mean, and whether to
 believe them, is for others to say.  Topics of a federation, each a key of the network:
@@ -56,19 +56,19 @@ class Topics:
         return f"{self.federation}/*/*/*"
 
     def slice(self, *, to: str, sender: str, branch: str) -> str:
-        """Return where ``sender`` puts its ``branch`` for ``to``."""
+        """Return the key under which ``sender`` sends its ``branch`` to ``to``."""
         return f"{self.federation}/slices/{to}/{sender}/{branch}"
 
     def again(self, *, sender: str, to: str, branch: str, round: int) -> str:
-        """Return where ``to`` asks ``sender`` for what it may have missed."""
+        """Return the key under which ``to`` asks ``sender`` for messages it may lack."""
         return f"{self.federation}/again/{sender}/{to}/{branch}/{round}"
 
     def asked_again(self, agent: str) -> str:
-        """Return the pattern of all that may be asked of an agent."""
+        """Return the pattern of all keys under which an agent may be asked for messages again."""
         return f"{self.federation}/again/{agent}/**"
 
     def status(self, agent: str = "*") -> str:
-        """Return where an agent, or everybody, is asked how it is."""
+        """Return the key under which an agent, or every agent, is asked for its status."""
         return f"{self.federation}/status/{agent}"
 
     @staticmethod
@@ -85,7 +85,7 @@ class Topics:
 
     @staticmethod
     def question(key: str) -> tuple[str, str, int]:
-        """Return who asks again, for which branch, of which round.
+        """Return the agent that asks again, the branch and the round of a question.
 
         Raises:
             ValueError: it is no such question.
@@ -118,7 +118,7 @@ def largest_message_bytes(trainer: Trainer) -> int:
     No exchange rule sends more than the parameters twice over, and the second moment.
     """
     rows = trainer.layout.branches.values()
-    return max((3 * each.width * each.params.element_size() for each in rows), default=0)
+    return max((3 * state.width * state.params.element_size() for state in rows), default=0)
 
 
 def session_config(settings: LinkSettings, identity: Identity | Insecure) -> zenoh.Config:
@@ -197,7 +197,7 @@ class Transport:
         self._session.close()
 
     def announce(self, keys: Sequence[str]) -> None:
-        """Be seen alive under exactly these keys; new ones first, so that nobody sees a gap."""
+        """Announce exactly these keys as alive; new ones first, so that nobody sees a gap."""
         liveliness = self._session.liveliness()
         for key in keys:
             if key not in self._tokens:
@@ -206,8 +206,8 @@ class Transport:
             self._tokens.pop(key).undeclare()
 
     def watch(self, pattern: str, seen: Callable[[str, bool], None]) -> None:
-        """Hear of every key like ``pattern`` that is alive now or later, and when it no longer
-        is."""
+        """Call ``seen`` for every key like ``pattern`` that is alive now or later, and when it no
+        longer is."""
 
         def tell(sample: zenoh.Sample) -> None:
             seen(str(sample.key_expr), sample.kind == zenoh.SampleKind.PUT)
@@ -254,13 +254,13 @@ class Transport:
         One who asks everybody at once must see who answers: the answer comes under ``pattern``
         itself where that is a single key.
         """
-        own = None if "*" in pattern else pattern
+        exact = None if "*" in pattern else pattern
 
         def respond(query: zenoh.Query) -> None:
             with query:
                 content = reply(str(query.key_expr))
                 if content is not None:
-                    query.reply(own or query.key_expr, content)
+                    query.reply(exact or query.key_expr, content)
 
         self._kept.append(self._session.declare_queryable(pattern, respond))
 

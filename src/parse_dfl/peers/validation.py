@@ -1,4 +1,4 @@
-"""Validation: nothing that arrives is used before it was checked here.
+"""Validate everything that arrives before it is used.
 
 Cheap checks come first, so that a bad message costs little; what is unsigned is never held
 against the agent that it names, or anybody could have anybody ignored.  No clock is read: every
@@ -122,7 +122,7 @@ class MessageValidator:
 
     Args:
         federation: the federation's name.
-        own: this agent's name; nobody else may speak under it.
+        name: this agent's name; nobody else may speak under it.
         authority: checks the signatures; None: an insecure federation, where none are.
         rounds: decides which rounds are taken.
         limits: of each sender.
@@ -133,13 +133,13 @@ class MessageValidator:
         self,
         *,
         federation: str,
-        own: str,
+        name: str,
         authority: Authority | None,
         rounds: RoundFilter,
         limits: RateLimits = RateLimits(),
         kinds: frozenset[str] = frozenset({"slice"}),
     ) -> None:
-        self._federation, self._own, self._authority = federation, own, authority
+        self._federation, self._name, self._authority = federation, name, authority
         self._rounds, self._limits, self._kinds = rounds, limits, kinds
         self._schemas: dict[str, Schema] = {}
         self._checks: dict[str, ContentCheck] = {}
@@ -206,7 +206,7 @@ class MessageValidator:
             raise Rejected(
                 Reason.FEDERATION, f"a message of {header.federation}, not {self._federation}"
             )
-        if header.sender == self._own or sender not in (None, header.sender):
+        if header.sender == self._name or sender not in (None, header.sender):
             raise Rejected(
                 Reason.SENDER, f"{sender or 'somebody'} sent a message of {header.sender!r}"
             )

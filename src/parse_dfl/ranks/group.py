@@ -1,4 +1,4 @@
-"""The ranks of one experiment: processes that share its rows, and their communication.
+"""Connect the ranks of one experiment: processes that share its rows.
 
 Every rank runs the same program on its own rows.  The first one is the *main* rank: it alone prints
 and writes.  Nothing is sent by pickle: bytes, text and raw tensors only.
@@ -226,9 +226,9 @@ class Ranks:
 
     def _ended(self, why: str) -> RankError:
         """Return the error of this rank, or that which another one has recorded before."""
-        own = f"rank {self.rank} of {self.size} ({socket.gethostname()}) {why}"
-        recorded = self._record_failure(own)
-        return RankError(recorded, first=recorded == own)
+        failure = f"rank {self.rank} of {self.size} ({socket.gethostname()}) {why}"
+        recorded = self._record_failure(failure)
+        return RankError(recorded, first=recorded == failure)
 
     def _record_failure(self, text: str) -> str:
         """Record why it all ends, unless another rank has; return what is recorded."""

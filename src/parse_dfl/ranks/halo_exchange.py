@@ -1,4 +1,4 @@
-"""The gossip channel between ranks: which rows must cross, and sending them.
+"""Carry gossip between ranks: find the rows that must cross, and send them.
 
 Rows are *global*, numbered as in one process, or *local*: a rank's own rows and its halo, the
 neighbours' rows on other ranks, in the order of the global ones.  That order is also the order of
@@ -48,7 +48,7 @@ class RowTransfer:
     arriving: Mapping[int, int]
 
     def block_bytes(self, rows: int) -> int:
-        """Return what so many rows need in a message."""
+        """Return the bytes that so many rows take in a message."""
         size = rows * prod(self.value.shape[1:]) * self.value.element_size()
         return -(-size // ALIGNED_BYTES) * ALIGNED_BYTES
 
@@ -136,7 +136,7 @@ class Halo:
         needed[target[is_own[source]]] = True
         self.rows = np.flatnonzero(is_own | needed)
         """The global number of each local row."""
-        self.own = np.flatnonzero(is_own[self.rows])
+        self.own_rows = np.flatnonzero(is_own[self.rows])
         """The local numbers of this rank's rows."""
         self._local = np.full(len(home), -1)
         self._local[self.rows] = np.arange(len(self.rows))
@@ -189,14 +189,14 @@ class Halo:
             size=len(self.rows),
         )
 
-    def column_blocks(self, own: Tensor, arrived: Mapping[int, Tensor]) -> list[Task]:
-        """Return tasks that replace ``own`` rows, shape=(own, P), by what W makes of them and of
+    def column_blocks(self, rows: Tensor, arrived: Mapping[int, Tensor]) -> list[Task]:
+        """Return tasks that replace the own ``rows``, shape=(h, P), by what W makes of them and of
         what arrived from each rank: :meth:`MixingMatrix.column_blocks` with rows elsewhere."""
         if not len(self.inward_edges):
             return []
-        csr_rows = self._csr_rows(own)
+        csr_rows = self._csr_rows(rows)
         width = max(LEAST_STRIP_COLUMNS, STRIP_ENTRIES // max(1, len(self.rows)))
-        blocks = [own, *(arrived[rank] for rank in sorted(self.arriving_rows))]
+        blocks = [rows, *(arrived[rank] for rank in sorted(self.arriving_rows))]
         strips = zip(*(rows.split(width, 1) for rows in blocks), strict=True)
         return [partial(_mix, strip, others, csr_rows) for strip, *others in strips]
 
@@ -206,13 +206,13 @@ class Halo:
         key = (matrix.device, matrix.dtype)
         if key not in self._csr_cache:
             edges = self.inward_edges
-            own = self.rows[self.own]
-            source = np.concatenate([own, self.mixing.source[edges]])
-            target = np.concatenate([own, self.mixing.target[edges]])
-            weight = np.concatenate([self.mixing.self_weight[own], self.mixing.weight[edges]])
+            numbers = self.rows[self.own_rows]
+            source = np.concatenate([numbers, self.mixing.source[edges]])
+            target = np.concatenate([numbers, self.mixing.target[edges]])
+            weight = np.concatenate([self.mixing.self_weight[numbers], self.mixing.weight[edges]])
             by_row = np.lexsort((source, source != target, target))
-            starts = np.searchsorted(target[by_row], own)
-            blocks = [self.own, *(self.arriving_rows[r] for r in sorted(self.arriving_rows))]
+            starts = np.searchsorted(target[by_row], numbers)
+            blocks = [self.own_rows, *(self.arriving_rows[r] for r in sorted(self.arriving_rows))]
             stacked = np.concatenate(blocks)
             position = np.full(len(self.rows), -1)
             position[stacked] = np.arange(len(stacked))
@@ -224,8 +224,8 @@ class Halo:
         return self._csr_cache[key]
 
 
-def _mix(own: Tensor, others: Sequence[Tensor], csr_rows: CsrRows) -> None:
-    own.copy_(csr_product(torch.cat([own, *others]) if others else own, csr_rows))
+def _mix(rows: Tensor, others: Sequence[Tensor], csr_rows: CsrRows) -> None:
+    rows.copy_(csr_product(torch.cat([rows, *others]) if others else rows, csr_rows))
 
 
 def _by_rank(
@@ -255,11 +255,11 @@ class HaloLink:
         return self._neighbourhood(self._halo.both_ways)
 
     def send(self, messages: Messages) -> None:
-        """Keep what leaves until :meth:`HaloChannel.deliver`."""
+        """Keep the messages until :meth:`HaloChannel.deliver`."""
         self._messages = messages
 
     def transfers(self) -> dict[str, RowTransfer]:
-        """Return what must cross, in the order of the names."""
+        """Return the rows to be transferred, in the order of the messages' names."""
         return {name: self._transfer(name) for name in sorted(self._messages)}
 
     def accept(self, name: str, arrived: Mapping[int, Tensor]) -> None:
@@ -272,17 +272,17 @@ class HaloLink:
         return self._neighbourhood(self._halo.both_ways if over_edges else self._halo.inward)
 
     def received(self, name: str) -> Tensor:
-        """Return what the local rows, or all their edges, sent."""
+        """Return the messages ``name`` of the local rows, or of all their edges."""
         halo, sent = self._halo, self._messages[name]
         if name.startswith(EDGE):
-            return place(sent.clone(), self._arrived[name], halo.arriving_edges)
+            return insert_blocks(sent.clone(), self._arrived[name], halo.arriving_edges)
         local = sent.new_zeros((len(halo.rows), *sent.shape[1:]))
-        local.index_copy_(0, torch.from_numpy(halo.own).to(sent.device), sent)
-        return place(local, self._arrived[name], halo.arriving_rows)
+        local.index_copy_(0, torch.from_numpy(halo.own_rows).to(sent.device), sent)
+        return insert_blocks(local, self._arrived[name], halo.arriving_rows)
 
-    def average(self, name: str, own: Tensor) -> Iterable[Task]:
+    def average(self, name: str, rows: Tensor) -> Iterable[Task]:
         """Return the tasks of mixing own rows with what arrived."""
-        return self._halo.column_blocks(own, self._arrived[name])
+        return self._halo.column_blocks(rows, self._arrived[name])
 
     def _transfer(self, name: str) -> RowTransfer:
         halo, value = self._halo, self._messages[name]
@@ -296,13 +296,15 @@ class HaloLink:
         return Neighbourhood(
             agents=[self._owners[row] for row in halo.rows.tolist()],
             mixing=mixing,
-            own=halo.own,
+            own_rows=halo.own_rows,
             row_numbers=halo.rows,
             edge_numbers=halo.all_edges,
         )
 
 
-def place(local: Tensor, blocks: Mapping[int, Tensor], index: Mapping[int, Index]) -> Tensor:
+def insert_blocks(
+    local: Tensor, blocks: Mapping[int, Tensor], index: Mapping[int, Index]
+) -> Tensor:
     """Copy each rank's block into ``local`` at its ``index``; return ``local``."""
     for rank, block in blocks.items():
         local.index_copy_(0, torch.from_numpy(index[rank]).to(local.device), block)

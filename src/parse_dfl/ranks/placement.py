@@ -1,4 +1,4 @@
-"""Which agents there are over all ranks, and the rank that trains each.
+"""Place agents on ranks: all agents there are, and the rank that trains each.
 
 Placement is a graph partition, so that few overlay edges are cut.  Recursive bisection: the agents
 are ordered so that neighbours stand near each other (reverse Cuthill-McKee), cut where the work is
@@ -63,8 +63,8 @@ class BranchOwners:
 
 @dataclass(frozen=True)
 class Work:
-    """What a sample costs an agent in training and evaluation: operations of a forward pass; and
-    its parameters, which every step passes over."""
+    """Cost of an agent: operations of a forward pass per sample, and its parameters, which every
+    step updates."""
 
     forward: int
     parameters: int
@@ -83,7 +83,7 @@ class Ownership:
         self.work: dict[AgentSpec, Work] = {}
         self.branches: dict[Branch, BranchOwners] = {}
         for group in architecture_groups(agent_data):
-            agents = [own.agent for own in group]
+            agents = [entry.agent for entry in group]
             network = build_network(network_spec, agents[0])
             self.agents += agents
             for label, branch in network.branches.items():
@@ -166,7 +166,7 @@ def partition_graph(work: Weights, pairs: Index, weight: Weights, parts: int) ->
 
 
 def cut_weight(part: Index, pairs: Index, weight: Weights) -> float:
-    """Return what all links between different parts weigh."""
+    """Return the total weight of the links between different parts."""
     return float(weight[part[pairs[:, 0]] != part[pairs[:, 1]]].sum())
 
 

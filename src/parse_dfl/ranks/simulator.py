@@ -1,4 +1,4 @@
-"""A simulator whose rows lie on several ranks, and its state as one.
+"""Simulate on several ranks: gather and scatter a state whose rows lie on all of them.
 
 A checkpoint holds the state of one process, so that any number of ranks can go on from it.  What
 travels is what a checkpoint holds, as safetensors.

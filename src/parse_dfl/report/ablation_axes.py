@@ -1,4 +1,4 @@
-"""Which settings differ between the comparisons of a folder, and which differ in one alone."""
+"""Find the settings in which the comparisons of a folder differ, alone or together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells: every method's accuracies in one comparison and scope, and mean ranks over cells."""
+"""Collect every method's accuracies in one comparison and scope (a cell), and rank over cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs neither network nor script, and what it shows, in order."""
+"""Write the report: one HTML page that needs neither network nor script."""
 
 from __future__ import annotations
 

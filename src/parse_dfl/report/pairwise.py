@@ -1,4 +1,4 @@
-"""Pairwise tests of the method in question against its rivals, and the headline that they give."""
+"""Test the subject against its rivals in pairs, and sum the tests up in a headline."""
 
 from __future__ import annotations
 

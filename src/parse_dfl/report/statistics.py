@@ -1,4 +1,4 @@
-"""Means with their uncertainty, what may be said about a difference, and mean ranks.
+"""Compute means with intervals, paired differences with their tests, and mean ranks.
 
 Every interval, difference and rank of this package, in reports, in Python and in studies, comes
 from here.

@@ -1,4 +1,4 @@
-"""``statistics.json``: all that the page says in numbers, for programs (docs/statistics.md)."""
+"""Write ``statistics.json``: all numbers of the page, for programs (docs/statistics.md)."""
 
 from __future__ import annotations
 

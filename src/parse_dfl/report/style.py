@@ -1,4 +1,4 @@
-"""How figures look, and how they become files and parts of the page.
+"""Style figures, and turn them into files and parts of the page.
 
 A method has one colour, marker and line everywhere.  Colours are Okabe and Ito's, told apart with
 any colour vision, plus grey and olive; the markers tell the methods apart without colour.

@@ -1,4 +1,4 @@
-"""The audit of a run: its agents and data from the folder, ``audit.json`` into it."""
+"""Audit a finished run: read its agents and data from the folder, write ``audit.json`` there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import choose_samples
-from parse_dfl.analysis.probing.probe import audit
-from parse_dfl.config import RunConfig, from_dict
+from parse_dfl.analysis.probing.measures import audit
+from parse_dfl.config import AuditConfig, RunConfig, from_dict
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent, load_agent
 from parse_dfl.errors import CheckpointError, DataError
@@ -22,7 +21,7 @@ from parse_dfl.records import AUDIT, SUMMARY, Audit, Summary
 from parse_dfl.runs.folder import locked, read_json, write_json
 from parse_dfl.runs.resuming import CONFIG
 from parse_dfl.runs.setup import method_of
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides, SharedSetup
 from parse_dfl.text import whole
 
 
@@ -31,7 +30,7 @@ def audit_run(
     config: AuditConfig = AuditConfig(),  # noqa: B008 - frozen
     *,
     note: Callable[[str], None] = lambda _: None,
-    own: Own = NOTHING_OWN,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> dict[str, Any]:
     """Audit the agents of the run in ``directory`` and write ``audit.json`` there.
 
@@ -39,7 +38,7 @@ def audit_run(
         directory: the folder of a finished run.
         config: settings of the audit.
         note: told what is going on.
-        own: what of the user's own the run was trained with.
+        overrides: the user's objects that the run was trained with.
 
     Returns:
         The audit, as in ``audit.json``.
@@ -54,19 +53,23 @@ def audit_run(
     directory = Path(directory)
     run = _config(directory)
     with locked(directory):
-        return _audit(directory, run, config, note, own)
+        return _audit(directory, run, config, note, overrides)
 
 
 def _audit(
-    directory: Path, run: RunConfig, config: AuditConfig, note: Callable[[str], None], own: Own
+    directory: Path,
+    run: RunConfig,
+    config: AuditConfig,
+    note: Callable[[str], None],
+    overrides: Overrides,
 ) -> dict[str, Any]:
-    shared = SharedSetup(run, own)
+    shared = SharedSetup(run, overrides)
     data, parts = shared.data, shared.split
-    agents = _chosen(_agents(directory, run, data, own), config)
+    agents = _chosen(_agents(directory, run, data, overrides), config)
     used = np.unique(np.concatenate([part.indices for part in shared.agent_data(run.seed)]))
     where = run.data.evaluate_on
     content = {
-        "method": own.method.name if own.method else run.method,
+        "method": overrides.method.name if overrides.method else run.method,
         "data": data.name,
         "seed": run.seed,
         "evaluated_on": where,
@@ -98,26 +101,28 @@ def _config(directory: Path) -> RunConfig:
     return from_dict(read_json(directory / CONFIG))
 
 
-def _agents(directory: Path, run: RunConfig, data: MultimodalData, own: Own) -> list[TrainedAgent]:
-    """Every agent of the run, in the order of their files' names."""
+def _agents(
+    directory: Path, run: RunConfig, data: MultimodalData, overrides: Overrides
+) -> list[TrainedAgent]:
+    """Load every agent of the run, in the order of their files' names."""
     paths = sorted((directory / "agents").glob("*.safetensors"), key=_natural)
     if not paths:
         raise CheckpointError(
             f"{directory} holds no agents to audit: a run leaves them once it is finished (of a "
             "comparison name a run's folder, METHOD/seed-N)"
         )
-    method = method_of(run, own)
-    return [_agent(path, method, data, own) for path in paths]
+    method = method_of(run, overrides)
+    return [_agent(path, method, data, overrides) for path in paths]
 
 
 def _natural(path: Path) -> tuple[str, int, str]:
-    """``a-2`` before ``a-10``."""
+    """Return a key that sorts ``a-2`` before ``a-10``."""
     group, _, number = path.stem.rpartition("-")
     return group, whole(number) or 0, number
 
 
-def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> TrainedAgent:
-    trained = load_agent(path, encoders=own.encoders, method=method)
+def _agent(path: Path, method: Method, data: MultimodalData, overrides: Overrides) -> TrainedAgent:
+    trained = load_agent(path, encoders=overrides.encoders, method=method)
     data.require(trained.spec.modalities)
     if trained.label_names != data.label_names:
         raise DataError(
@@ -128,14 +133,14 @@ def _agent(path: Path, method: Method, data: MultimodalData, own: Own) -> Traine
 
 
 def _chosen(agents: Sequence[TrainedAgent], config: AuditConfig) -> list[TrainedAgent]:
-    """Some agents of each group, drawn by the seed, in the order given."""
+    """Draw some agents of each group by the seed, and keep the order given."""
     groups: dict[str, list[TrainedAgent]] = {}
     for agent in agents:
         groups.setdefault(agent.spec.group, []).append(agent)
     rng = np.random.default_rng(config.seed)
     drawn = {
-        own[place].spec.name
-        for own in groups.values()
-        for place in rng.permutation(len(own))[: config.agents_per_group].tolist()
+        members[index].spec.name
+        for members in groups.values()
+        for index in rng.permutation(len(members))[: config.agents_per_group].tolist()
     }
     return [agent for agent in agents if agent.spec.name in drawn]

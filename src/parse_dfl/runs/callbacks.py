@@ -1,27 +1,11 @@
-"""Between a run and whoever started it: what it tells, and how it is asked to stop.
-
-The round under way is finished before a run stops, so that a checkpoint is whole.  Ctrl-C
-(SIGINT), SIGTERM and SIGHUP, which batch schedulers and closed terminals send, all ask to stop.
-One that is ignored (SIGHUP under ``nohup``) stays ignored.
-"""
+"""Report the progress of a run: to its listener, which may pass it on to a user's callbacks."""
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask to stop."""
-ECHO_S = 2.0
-"""Within this time a launcher's copy of a signal that reached the whole process group is no second
-wish to stop."""
-
-Handler = Callable[[int, FrameType | None], None]
+from parse_dfl.errors import ConfigError
 
 
 class Listener(Protocol):
@@ -72,87 +56,64 @@ def log_note(text: str) -> None:
     logging.getLogger("parse_dfl.runs").warning(text)
 
 
-class Stopped(KeyboardInterrupt):
-    """Raised when a signal asked to stop; ``number`` is the signal's."""
+class Callback:
+    """Override what you want to hear; nothing else need be done.
 
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        super().__init__()
-        self.number = number
-
-
-class Stop:
-    """Remembers whether somebody has asked to stop, and by which signal."""
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-        self.at = 0.0
-
-    @property
-    def asked(self) -> bool:
-        """Whether a signal came."""
-        return self.number is not None
-
-    def error(self) -> Stopped:
-        """Return what ends the run once its checkpoint is written."""
-        return Stopped(signal.SIGINT if self.number is None else self.number)
-
-
-def end_at_once(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """Raise :class:`Stopped` where the program happens to be."""
-    raise Stopped(number)
-
-
-@contextmanager
-def interrupt_at_once() -> Iterator[None]:
-    """Raise :class:`Stopped` for every signal that asks to stop, so that all is tidied up."""
-    with handled(end_at_once):
-        yield
-
-
-@contextmanager
-def interrupt_after_round(*, echoes: bool = False) -> Iterator[Stop]:
-    """Let the first signal that asks to stop only be remembered; a second one interrupts at once.
-
-    ``echoes`` says that a launcher such as ``torchrun`` passes on to this process what may have
-    reached it already: the same signal again within :data:`ECHO_S` then counts once.
-
-    Outside of the main thread, where signals cannot be handled, nothing changes.
+    A comparison starts and ends one run of all seeds for every method.
     """
-    stop = Stop()
 
-    def remember(number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if stop.asked and not (echoes and number == stop.number and now - stop.at < ECHO_S):
-            end_at_once(number, frame)
-        if not stop.asked:
-            stop.number, stop.at = number, now
+    def on_start(self, method: str, rounds: int, first_round: int) -> None:
+        """Hear that a run of ``rounds`` rounds begins, or goes on after ``first_round``."""
 
-    with handled(remember):
-        yield stop
+    def on_round(self, round: int) -> None:
+        """Hear that ``round`` (counted from 1) is done."""
 
+    def on_evaluation(self, round: int, scores: Mapping[str, float]) -> None:
+        """Hear the accuracy, 0 to 1, of every agent group after ``round``."""
 
-@contextmanager
-def handled(handler: Handler) -> Iterator[None]:
-    """Let ``handler`` take all signals that ask to stop, but for those that are ignored."""
-    before = _install(handler)
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+    def on_note(self, text: str) -> None:
+        """Hear what a person should know now, such as a loss that is not finite."""
+
+    def on_end(self) -> None:
+        """Hear that the run is over."""
 
 
-def _install(handler: Handler) -> Mapping[signal.Signals, Handler | int | None]:
-    """Install a handler; return those that it replaces.
+class CallbackListener:
+    """Tell callbacks what a run tells its listener; notes go to the log too."""
 
-    SIGINT is always taken: a shell ignores it for whatever it starts in the background, where
-    ``kill -INT`` must work all the same.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    taken = [
-        number
-        for number in STOPS
-        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
-    ]
-    return {number: signal.signal(number, handler) for number in taken}
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(callbacks, Sequence):
+            raise ConfigError(f"callbacks must be a list of Callback, not {callbacks!r}")
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise ConfigError(f"{callback!r} is no Callback; derive its class from it")
+        self._callbacks = callbacks
+        self._done = 0
+
+    def start(self, label: str, rounds: int, first_round: int) -> None:
+        """Pass on that a run begins."""
+        self._done = first_round
+        for callback in self._callbacks:
+            callback.on_start(label, rounds, first_round)
+
+    def round(self, done: int, accuracy: Mapping[str, float] | None) -> None:
+        """Pass on that a round is done, and its accuracies where it was evaluated."""
+        is_new = done != self._done  # the last round is told again with its final accuracies
+        self._done = done
+        for callback in self._callbacks:
+            if is_new:
+                callback.on_round(done)
+            if accuracy is not None:
+                callback.on_evaluation(done, accuracy)
+
+    def finish(self) -> None:
+        """Pass on that the run is over."""
+        for callback in self._callbacks:
+            callback.on_end()
+
+    def note(self, text: str) -> None:
+        """Pass on a note, and log it as a warning."""
+        log_note(text)
+        for callback in self._callbacks:
+            callback.on_note(text)

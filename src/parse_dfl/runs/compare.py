@@ -1,4 +1,4 @@
-"""Several methods on the same data, agents and seeds."""
+"""Compare several methods on the same data, agents and seeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from parse_dfl.runs.recorder import PlainSummary
 from parse_dfl.runs.resuming import CONFIG, claim
 from parse_dfl.runs.session import CHECKPOINT, Session
 from parse_dfl.runs.setup import Trial, build_trial, check_ranks, method_of
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides, SharedSetup
 from parse_dfl.text import LARGEST
 
 
@@ -43,7 +43,7 @@ def compare(
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = LOGGING,
-    own: Own = NOTHING_OWN,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> dict[str, Any]:
     """Run every method with all seeds side by side; each method is written when it is done.
 
@@ -55,12 +55,12 @@ def compare(
     Raises:
         ParseDflError: bad settings, data or folder; what is finished stays.
     """
-    entries = _entries(config, methods, seeds, own)
+    entries = _entries(config, methods, seeds, overrides)
     base = None if out is None else Path(out)
     ranks = launched_ranks()
     with ExitStack() as held:
         with ranks.raise_together():
-            shared = SharedSetup(config, own)
+            shared = SharedSetup(config, overrides)
             if base is not None and ranks.is_main:
                 held.enter_context(output_folder(base, overwrite=overwrite, resume=resume))
                 claim(base, config, {"methods": list(entries), "seeds": list(seeds)})
@@ -78,17 +78,17 @@ def compare(
 
 
 def _entries(
-    config: RunConfig, methods: Sequence[str | Method], seeds: Sequence[int], own: Own
-) -> dict[str, tuple[RunConfig, Own]]:
+    config: RunConfig, methods: Sequence[str | Method], seeds: Sequence[int], overrides: Overrides
+) -> dict[str, tuple[RunConfig, Overrides]]:
     """Return each method's configuration and ingredients, by name, once all can be used."""
-    if own.method is not None:
+    if overrides.method is not None:
         raise ConfigError(
-            f"own.method {own.method.name!r} would take the place of every method; give it among "
-            "the methods to compare"
+            f"overrides.method {overrides.method.name!r} would take the place of every method; "
+            "give it among the methods to compare"
         )
     if bad := [seed for seed in seeds if not 0 <= seed <= LARGEST]:
         raise ConfigError(f"seed {bad[0]} must be at least 0 and at most {LARGEST}")
-    listed = [_entry(config, method, own) for method in methods]
+    listed = [_entry(config, method, overrides) for method in methods]
     entries = dict(listed)
     if len(entries) < len(listed):
         names = ", ".join(name for name, _ in listed)
@@ -103,11 +103,13 @@ def _entries(
     return entries
 
 
-def _entry(config: RunConfig, method: str | Method, own: Own) -> tuple[str, tuple[RunConfig, Own]]:
-    """Return a method's name, configuration, and what of the user's own it is trained with."""
+def _entry(
+    config: RunConfig, method: str | Method, overrides: Overrides
+) -> tuple[str, tuple[RunConfig, Overrides]]:
+    """Return a method's name, configuration, and the user's objects that it is trained with."""
     if isinstance(method, str):
-        return method, (config.for_method(method), own)
-    return method.name, (config.for_method(f"own:{method.name}"), replace(own, method=method))
+        return method, (config.for_method(method), overrides)
+    return method.name, (config.for_method(f"own:{method.name}"), replace(overrides, method=method))
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class _Entry:
     """One method of a comparison, which writes below ``folder``, a folder per seed."""
 
     config: RunConfig
-    own: Own
+    overrides: Overrides
     folder: Path | None
     shared: SharedSetup
     listener: Listener
@@ -132,7 +134,7 @@ class _Entry:
         return dict(zip(seeds, ranks.broadcast(kept), strict=True))
 
     def _trial(self, seeds: Sequence[int]) -> Trial:
-        return build_trial(self.config, seeds, self.own, launched_ranks(), self.shared)
+        return build_trial(self.config, seeds, self.overrides, launched_ranks(), self.shared)
 
     def _run_together(self, seeds: Sequence[int], folder: Path) -> None:
         """Go on from the checkpoint, if there is one, and write the records of all ``seeds``."""

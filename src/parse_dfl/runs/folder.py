@@ -1,4 +1,4 @@
-"""The folder of a run or comparison: who may write there, its lock, and its JSON files."""
+"""Lock the folder of a run or comparison, and write and read its JSON files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peers as processes of this machine: started, listened to, and ended whatever happens."""
+"""Start peers as processes of this machine, read their messages, and end them on any error."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Channel:
         return self._end.fileno()
 
     def tell(self, message: Mapping[str, Any]) -> bool:
-        """Send; return whether anybody is still there."""
+        """Send a message; return whether the other end is still open."""
         try:
             with self._lock:
                 self._end.sendall(json.dumps(message).encode() + b"\n")

@@ -1,7 +1,9 @@
-"""One agent's node: built of a set-up, and run by itself at its own site (``parse-dfl node``)."""
+"""Build one agent's node from a set-up, and run it at the agent's site (``parse-dfl node``)."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +11,18 @@ from pathlib import Path
 import torch
 
 from parse_dfl.agents import AgentMix, AgentSpec
-from parse_dfl.config import to_dict
+from parse_dfl.config import SETTINGS, RunConfig, to_dict, value_at
+from parse_dfl.config.node import AgentFile
+from parse_dfl.config.topology import GraphFile
+from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import split
 from parse_dfl.engine.agent_data import AgentData
 from parse_dfl.engine.agent_io import save_agent
 from parse_dfl.engine.trainer import Trainer
-from parse_dfl.errors import DivergenceError
+from parse_dfl.errors import ConfigError, DivergenceError
 from parse_dfl.io import cannot_write
 from parse_dfl.overlays.topologies import Topology
+from parse_dfl.peers.announcement import SAMPLE, class_terms, short
 from parse_dfl.peers.connect import open_transport
 from parse_dfl.peers.identity import Identity, Insecure, load_identity
 from parse_dfl.peers.node import Node, NodeSettings, StateFile
@@ -24,12 +30,14 @@ from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import Reporter
 from parse_dfl.peers.transport import LinkSettings, largest_message_bytes
 from parse_dfl.runs.folder import locked
-from parse_dfl.runs.node_config import AgentFile
 from parse_dfl.runs.resuming import fingerprint
 from parse_dfl.runs.setup import RunSetup, build_trainer, method_of, network_spec_of
 from parse_dfl.runs.shared_setup import load_data, tensors_of
-from parse_dfl.runs.terms import terms_of
+from parse_dfl.settings import to_plain
 
+TASK = "classification"
+SHARED = tuple(path for path, entry in SETTINGS.items() if entry.declaration.shared)
+"""Paths of the settings that are the same at every site, or no number means anything."""
 AGENT = "agent.safetensors"
 MOST_LINGER_S = 10.0
 """Neighbours that are still in the last round may ask for this agent's state so long."""
@@ -102,6 +110,39 @@ def build_node(
     )
 
 
+def terms_of(config: RunConfig, data: MultimodalData, *, lr: float) -> dict[str, str]:
+    """Return what must be the same at every site, field by field, for an agent to announce.
+
+    ``lr`` is the method's own rate, where none is set.
+    """
+    terms = {"task": TASK, **class_terms(data.label_names)}
+    for path in SHARED:
+        terms[SETTINGS[path].name] = short(_term(config, path, lr))
+    for modality in sorted(data.modalities):
+        shape = "x".join(map(str, data.shape(modality))) or "1"
+        terms[short(f"{SAMPLE}{modality}")[:128]] = short(f"{data.kinds[modality]} {shape}")
+    return terms
+
+
+def _term(config: RunConfig, path: str, lr: float) -> str:
+    value = value_at(config, path)
+    if path == "training.lr" and value is None:
+        value = lr
+    if isinstance(value, GraphFile):
+        return _file_term(Path(value.path))
+    plain = to_plain(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
+
+
+def _file_term(path: Path) -> str:
+    """Return a digest of a file's content: its path may differ from site to site."""
+    try:
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    return f"file with digest {digest}"
+
+
 def final_scores(setup: RunSetup, trainer: Trainer) -> dict[str, float]:
     """Evaluate the agent on all evaluation samples."""
     return trainer.evaluate(torch.from_numpy(setup.evaluation_samples))[0][1].first()
@@ -124,7 +165,7 @@ def save_trained(setup: RunSetup, trainer: Trainer, path: Path) -> None:
 
 
 def run_node(file: AgentFile, reporter: Reporter, stop: Stop) -> None:
-    """Be the agent: all rounds that are left, or to the stop.
+    """Run the agent for all rounds that are left, or until it is stopped.
 
     Raises:
         ParseDflError: bad settings or data, a certificate that is refused, nobody there.

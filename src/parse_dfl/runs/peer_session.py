@@ -13,9 +13,10 @@ from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.neighbourhood import MixingCache
 from parse_dfl.errors import PeerError
 from parse_dfl.peers.membership import Owners
+from parse_dfl.process import interrupt_after_round
 from parse_dfl.records import Overlay
 from parse_dfl.runs.artifacts import write_slices
-from parse_dfl.runs.callbacks import Listener, interrupt_after_round
+from parse_dfl.runs.callbacks import Listener
 from parse_dfl.runs.folder import read_json, write_json
 from parse_dfl.runs.launcher import Launcher, Message
 from parse_dfl.runs.recorder import PlainSummary, Recorder
@@ -113,7 +114,7 @@ class PeerSession:
                 )
 
     def _stop_when_all_hold(self, launcher: Launcher) -> None:
-        """Peers that begin no round until they are told can all be told the same last one."""
+        """Tell all peers the same last round, once every one has paused or ended."""
         if self._held and len(self._held.keys() | self._done.keys()) == len(self._sizes):
             ended = [done["round"] for done in self._done.values()]
             launcher.tell_all(stop_after=max([*self._held.values(), *ended]))

@@ -1,4 +1,4 @@
-"""Reports of what was run here: the report itself knows no method by name."""
+"""Write reports with this package's methods in their roles: ``report/`` knows none by name."""
 
 from __future__ import annotations
 

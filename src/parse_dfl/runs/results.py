@@ -1,4 +1,4 @@
-"""The results of a run as its records hold them: scores, overlays, peak memory."""
+"""Turn the outcome of a run into what its records hold: scores, overlays, peak memory."""
 
 from __future__ import annotations
 

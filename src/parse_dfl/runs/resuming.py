@@ -1,4 +1,4 @@
-"""Going on in a folder: with the settings and data that it was started with, and no others."""
+"""Check that a folder goes on with the settings and data that it was started with."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parse_dfl.config import SETTINGS, RunConfig, from_dict, to_dict, value_at
-from parse_dfl.differences import differences
+from parse_dfl.config import SETTINGS, RunConfig, differences, from_dict, to_dict, value_at
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.process import command
 from parse_dfl.runs.folder import read_json, write_json
@@ -37,14 +36,14 @@ class Kept:
     seeds: tuple[int, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
-        """It as JSON values."""
+        """Return it as JSON values."""
         return {**to_dict(self.config), COMPARED: {"methods": self.methods, "seeds": self.seeds}}
 
     @classmethod
-    def from_plain(cls, found: Mapping[str, Any]) -> Kept:
-        """What :meth:`to_plain` gave, or a folder's configuration."""
-        compared = found.get(COMPARED, {"methods": (), "seeds": ()})
-        config = from_dict({name: value for name, value in found.items() if name != COMPARED})
+    def from_plain(cls, record: Mapping[str, Any]) -> Kept:
+        """Read what :meth:`to_plain` gave, or a folder's configuration."""
+        compared = record.get(COMPARED, {"methods": (), "seeds": ()})
+        config = from_dict({name: value for name, value in record.items() if name != COMPARED})
         return cls(config, tuple(compared["methods"]), tuple(compared["seeds"]))
 
 
@@ -54,41 +53,41 @@ def claim(folder: Path, config: RunConfig, compared: Mapping[str, Any] | None = 
     Raises:
         CheckpointError: the folder was started with other settings, which are named.
     """
-    path, told = folder / CONFIG, to_dict(config)
+    path, settings = folder / CONFIG, to_dict(config)
     if path.exists():
         before = Kept.from_plain(read_json(path)).config  # a later version's settings: defaults
         kept = to_dict(before)
-        if found := differences(kept, told, free=UNRELATED):
-            raise CheckpointError(_other_settings(folder, found))
-    write_json(path, told if compared is None else {**told, COMPARED: compared})
+        if lines := differences(kept, settings, free=UNRELATED):
+            raise CheckpointError(_other_settings(folder, lines))
+    write_json(path, settings if compared is None else {**settings, COMPARED: compared})
 
 
 def kept_run(folder: Path) -> Kept:
-    """What a run's folder goes on with.
+    """Read the settings that a run's folder goes on with.
 
     Raises:
         CheckpointError: it holds no run.
     """
-    found = _read(folder)
-    if COMPARED in found or (folder / "comparison.json").exists():
+    content = _read(folder)
+    if COMPARED in content or (folder / "comparison.json").exists():
         raise CheckpointError(
             f"{folder} holds a comparison; go on with {command('compare', '--resume', str(folder))}"
         )
-    return Kept.from_plain(found)
+    return Kept.from_plain(content)
 
 
 def kept_comparison(folder: Path) -> Kept:
-    """What a comparison's folder goes on with; of an older version it lacks methods and seeds.
+    """Read what a comparison's folder goes on with; an older one lacks methods and seeds.
 
     Raises:
         CheckpointError: it holds no comparison.
     """
-    found = _read(folder)
+    content = _read(folder)
     if any((folder / name).exists() for name in OF_A_RUN):
         raise CheckpointError(
             f"{folder} holds a run; go on with {command('run', '--resume', str(folder))}"
         )
-    return Kept.from_plain(found)
+    return Kept.from_plain(content)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -98,18 +97,18 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def go_on_with(folder: Path, kept: RunConfig, given: RunConfig) -> dict[str, Any]:
-    """The free settings in which ``given`` differs from what a folder was started with.
+    """Return the free settings in which ``given`` differs from those of a started folder.
 
     Raises:
         ConfigError: others differ; each is named with both values.
     """
-    if found := differences(to_dict(kept), to_dict(given), free=FREE):
-        raise ConfigError(_other_settings(folder, found))
+    if lines := differences(to_dict(kept), to_dict(given), free=FREE):
+        raise ConfigError(_other_settings(folder, lines))
     return {p: value_at(given, p) for p in FREE if value_at(given, p) != value_at(kept, p)}
 
 
 def check_more(folder: Path, what: str, kept: Sequence[Any], given: Sequence[Any]) -> None:
-    """A comparison may go on with more methods or seeds, not with fewer.
+    """Refuse a comparison that goes on with fewer methods or seeds than it was started with.
 
     Raises:
         ConfigError: some are missing.
@@ -122,7 +121,7 @@ def check_more(folder: Path, what: str, kept: Sequence[Any], given: Sequence[Any
 
 
 def explicit(config: RunConfig) -> dict[str, Any]:
-    """What a configuration sets otherwise than the defaults, by place."""
+    """Return the settings of a configuration that differ from the defaults, by path."""
     usual = RunConfig()
     values = {path: value_at(config, path) for path in SETTINGS}
     return {path: value for path, value in values.items() if value != value_at(usual, path)}
@@ -146,8 +145,8 @@ def fingerprint(config: RunConfig, seeds: Sequence[int], method: str, data: Mult
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
-def _other_settings(folder: Path, found: Sequence[str]) -> str:
+def _other_settings(folder: Path, lines: Sequence[str]) -> str:
     return (
-        f"{folder} was started with other settings: {'; '.join(found)}.  Leave them out to go on "
+        f"{folder} was started with other settings: {'; '.join(lines)}.  Leave them out to go on "
         "with those of the folder, or start anew with --overwrite"
     )

@@ -1,4 +1,4 @@
-"""One run: one method, one seed, one folder."""
+"""Run one method with one seed into one folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import LOGGING, Listener
 from parse_dfl.runs.folder import output_folder, read_json
 from parse_dfl.runs.launcher import Launcher
-from parse_dfl.runs.node_config import check_seed
 from parse_dfl.runs.resuming import claim, kept_run
 
 if TYPE_CHECKING:
-    from parse_dfl.runs.shared_setup import Own
+    from parse_dfl.runs.shared_setup import Overrides
 
 
 def run(
@@ -27,7 +26,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener = LOGGING,
-    own: Own | None = None,
+    overrides: Overrides | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and write the records to ``out`` (None: keep nothing).
 
@@ -40,19 +39,19 @@ def run(
     config = config.for_method(config.method)
     folder = None if out is None else Path(out)
     if config.engine == "peers":
-        check_engine(config, own=own is not None)
+        check_engine(config, overrides=overrides is not None)
         return _run_peers(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     from parse_dfl.ranks.group import launched_ranks
     from parse_dfl.runs.session import CHECKPOINT, Session
     from parse_dfl.runs.setup import build_trial
-    from parse_dfl.runs.shared_setup import NOTHING_OWN, SharedSetup
+    from parse_dfl.runs.shared_setup import NO_OVERRIDES, SharedSetup
 
     ranks = launched_ranks()
-    own = own or NOTHING_OWN
+    overrides = overrides or NO_OVERRIDES
     with ExitStack() as held:
         with ranks.raise_together():
-            shared = SharedSetup(config, own)
-            trial = build_trial(config, [config.seed], own, ranks, shared)
+            shared = SharedSetup(config, overrides)
+            trial = build_trial(config, [config.seed], overrides, ranks, shared)
             if folder is not None and ranks.is_main:
                 held.enter_context(output_folder(folder, overwrite=overwrite, resume=resume))
                 claim(folder, config)
@@ -65,7 +64,7 @@ def run(
         return session.run()[config.seed]
 
 
-def check_engine(config: RunConfig, *, own: bool) -> None:
+def check_engine(config: RunConfig, *, overrides: bool) -> None:
     """Refuse what peers cannot do.
 
     Raises:
@@ -75,14 +74,13 @@ def check_engine(config: RunConfig, *, own: bool) -> None:
         raise ConfigError(
             "engine 'peers' starts a process an agent by itself; run it without torchrun"
         )
-    check_seed(config.seed)
     refused = {
         "the oracle, which is centralised": config.method == "oracle",
         "--compile": config.compile,
         f"--device {config.device}": config.device != "cpu",
         "--dtype bfloat16": config.training.dtype == "bfloat16",
         "--record": bool(config.record),
-        "ingredients of your own from Python": own,
+        "ingredients of your own from Python": overrides,
     }
     for what, asked in refused.items():
         if asked:
@@ -115,13 +113,13 @@ def _run_peers(
 def resume_run(
     directory: str | Path,
     listener: Listener = LOGGING,
-    own: Own | None = None,
+    overrides: Overrides | None = None,
     *,
     changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Go on with a run that was stopped; one that is finished gives its summary again.
 
-    ``changes`` are settings by place that no number depends on (``resuming.FREE``).
+    ``changes`` are settings by path that no number depends on (``resuming.FREE``).
 
     Raises:
         CheckpointError: the folder holds no run, or its checkpoint is damaged.
@@ -136,7 +134,7 @@ def resume_run(
     if summary is not None:
         return dict(summary)
     config = with_values(from_dict(kept), changes or {})
-    return run(config, out=directory, resume=True, listener=listener, own=own)
+    return run(config, out=directory, resume=True, listener=listener, overrides=overrides)
 
 
 def _left_behind(directory: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -17,9 +17,10 @@ from parse_dfl.engine.gossip import Payload
 from parse_dfl.engine.simulator import Simulator
 from parse_dfl.errors import CheckpointError, OutputError, RankError
 from parse_dfl.io import to_plain
+from parse_dfl.process import interrupt_after_round
 from parse_dfl.records import CONFLICT, ConflictLine
 from parse_dfl.runs.artifacts import save_agents, save_slices
-from parse_dfl.runs.callbacks import SILENT, Listener, interrupt_after_round
+from parse_dfl.runs.callbacks import SILENT, Listener
 from parse_dfl.runs.folder import append_jsonl, rewrite_jsonl
 from parse_dfl.runs.recorder import PlainSummary, Recorder
 from parse_dfl.runs.results import (

@@ -29,7 +29,7 @@ from parse_dfl.overlays.topologies import Topology
 from parse_dfl.ranks.group import ALONE, Ranks
 from parse_dfl.ranks.simulator import build_rank_simulator, check_method
 from parse_dfl.runs.auto_split import Proposal
-from parse_dfl.runs.shared_setup import NOTHING_OWN, Own, SharedSetup, steps_of
+from parse_dfl.runs.shared_setup import NO_OVERRIDES, Overrides, SharedSetup, steps_of
 
 EVALUATION_SEED = 0
 """The samples that are evaluated while training are the same for all runs on one data set."""
@@ -74,7 +74,7 @@ class RunSetup:
 def prepare(
     config: RunConfig,
     seeds: Sequence[int],
-    own: Own = NOTHING_OWN,
+    overrides: Overrides = NO_OVERRIDES,
     shared: SharedSetup | None = None,
 ) -> RunSetup:
     """Load, split and partition the data, and look up what the configuration names.
@@ -84,8 +84,8 @@ def prepare(
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
-    method = method_of(config, own)
-    shared = shared or SharedSetup(config, own)
+    method = method_of(config, overrides)
+    shared = shared or SharedSetup(config, overrides)
     proposals = shared.proposals(seeds)
     return RunSetup(
         config=config,
@@ -95,24 +95,24 @@ def prepare(
         method=method,
         topology=shared.topology,
         events=shared.events,
-        network_spec=network_spec_of(config, shared.data, own, proposals),
+        network_spec=network_spec_of(config, shared.data, overrides, proposals),
         proposals=proposals,
     )
 
 
-def method_of(config: RunConfig, own: Own = NOTHING_OWN) -> Method:
+def method_of(config: RunConfig, overrides: Overrides = NO_OVERRIDES) -> Method:
     """Return the method that is trained.
 
     Raises:
         ConfigError: the configuration's method or one of its options is unknown.
     """
-    return own.method or build_method(config.method, config.options())
+    return overrides.method or build_method(config.method, config.options())
 
 
 def network_spec_of(
     config: RunConfig,
     data: MultimodalData,
-    own: Own = NOTHING_OWN,
+    overrides: Overrides = NO_OVERRIDES,
     proposals: Mapping[int, Proposal] = MappingProxyType({}),
 ) -> NetworkSpec:
     """Return what the networks of a run on ``data`` are built from.
@@ -128,7 +128,7 @@ def network_spec_of(
         (ratio,) = {proposal.split for proposal in proposals.values()}
         network = replace(network, split=ratio)
     return NetworkSpec(
-        samples=samples, classes=data.classes, config=network, own_encoders=own.encoders
+        samples=samples, classes=data.classes, config=network, own_encoders=overrides.encoders
     )
 
 
@@ -179,7 +179,7 @@ class Trial:
 def build_trial(
     config: RunConfig,
     seeds: Sequence[int],
-    own: Own = NOTHING_OWN,
+    overrides: Overrides = NO_OVERRIDES,
     ranks: Ranks = ALONE,
     shared: SharedSetup | None = None,
 ) -> Trial:
@@ -188,9 +188,9 @@ def build_trial(
     Raises:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
-    check_ranks(config, method_of(config, own), ranks)
-    shared = shared or SharedSetup(config, own)
-    setup = prepare(config, seeds, own, shared)
+    check_ranks(config, method_of(config, overrides), ranks)
+    shared = shared or SharedSetup(config, overrides)
+    setup = prepare(config, seeds, overrides, shared)
     agent_data, weights, agreement = _standardised(setup, seeds, shared)
     build = build_simulator if ranks.size == 1 else partial(build_rank_simulator, ranks=ranks)
     simulator = build(

@@ -37,8 +37,8 @@ AGENTS_PER_SET = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own:
-    """Ingredients that take the place of what the configuration names.
+class Overrides:
+    """Objects of the user's that take the place of what the configuration names.
 
     ``encoders`` are builders by name: the configuration's ``network.encoders`` chooses which
     modality, or which group's modality, uses which.  A run with any of these can be resumed only
@@ -51,7 +51,7 @@ class Own:
     method: Method | None = None
 
 
-NOTHING_OWN = Own()
+NO_OVERRIDES = Overrides()
 
 
 class SharedSetup:
@@ -64,9 +64,9 @@ class SharedSetup:
         ParseDflError: anything in the configuration or the data cannot be used.
     """
 
-    def __init__(self, config: RunConfig, own: Own = NOTHING_OWN) -> None:
-        self.config, self._own = config, own
-        self.data = own.data or load_data(config)
+    def __init__(self, config: RunConfig, overrides: Overrides = NO_OVERRIDES) -> None:
+        self.config, self._overrides = config, overrides
+        self.data = overrides.data or load_data(config)
         self.mix = mix_for(config.agents, self.data.modalities, self.data.ignored)
         self.split = split(self.data, config.data.test)
         self._agent_data: dict[int, list[AgentData]] = {}
@@ -76,8 +76,8 @@ class SharedSetup:
     @cached_property
     def topology(self) -> Topology:
         """The topology of all overlays, which the agents of the mix can have."""
-        own = self._own.topology
-        topology = Topology.of(self.config.overlay.topology if own is None else own)
+        given = self._overrides.topology
+        topology = Topology.of(self.config.overlay.topology if given is None else given)
         names = [agent.name for agent in self.mix.agents()]
         topology.check(names)
         check_attackers(self.config.overlay.attackers, names)

@@ -1,4 +1,4 @@
-"""Peers as processes: a server that is forked into one for every order of the launcher's.
+"""Serve the launcher: fork one process that has loaded everything into a peer for every order.
 
 Run as ``python -m parse_dfl.runs.worker SOCKET PARENT``.  The server imports and loads everything
 once; the peers share its memory.  It has one thread and opens no session, so that a fork of it is
@@ -28,7 +28,7 @@ from parse_dfl.errors import ParseDflError
 from parse_dfl.peers.identity import Identity, Insecure
 from parse_dfl.peers.round_sync import Stop
 from parse_dfl.peers.status import RoundReport
-from parse_dfl.runs.callbacks import STOPS
+from parse_dfl.process import STOPS
 from parse_dfl.runs.launcher import READ_BYTES, Channel, PeerSpec
 from parse_dfl.runs.node import Site, build_node, final_scores, save_trained
 from parse_dfl.runs.results import peak_memory_bytes
@@ -60,7 +60,7 @@ def serve(argv: list[str]) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the parent process ends, however it does (on Linux)."""
+    """Ask the kernel to kill this process when its parent ends (on Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it has ended already
@@ -82,7 +82,7 @@ def _serve(control: socket.socket, setup: RunSetup, tensors: TensorData) -> None
 
 
 def _work(setup: RunSetup, tensors: TensorData, order: dict[str, Any], descriptor: int) -> None:
-    """Live as a peer; never returns."""
+    """Run a peer to its end, then end the process."""
     channel = Channel(socket.socket(fileno=descriptor))
     status = 0
     try:

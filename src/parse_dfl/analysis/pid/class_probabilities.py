@@ -1,4 +1,4 @@
-"""Cross-fitted, calibrated class probabilities of one modality, of the other and of both.
+"""Estimate cross-fitted, calibrated class probabilities of one modality, the other and both.
 
 **Cross-fitting**: class scores of every sample come from a network that has not seen it.  The
 networks of all folds are trained at once, and each is stopped where its own stopping set says.
@@ -190,7 +190,7 @@ def _by_group(label: Codes, groups: Codes, seed: int) -> Indices:
 
 
 def _stops(rest: Indices, groups: Codes | None, label: Codes) -> NDArray[np.bool_]:
-    """Return which of the samples ``rest``, in random order, stop the training, shape (rest,).
+    """Mark those of the samples ``rest``, in random order, that stop the training, shape (rest,).
 
     Whole groups where there are several and the others still have every class: a network that
     is stopped by those it learns from is stopped too late.

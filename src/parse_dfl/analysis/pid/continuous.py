@@ -1,4 +1,4 @@
-"""Continuous modalities, from calibrated class probabilities: BATCH and LSMI.
+"""Decompose continuous modalities from calibrated class probabilities: BATCH and LSMI.
 
 **BATCH.**  The least informative joint depends on the modalities only through p(y|x1) and
 p(y|x2).  A batch of m samples with their estimated probabilities is a discrete problem of
@@ -37,14 +37,15 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid import diagnostics
 from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities
 from parse_dfl.analysis.pid.decomposition import (
     Atoms,
     Estimate,
     Information,
     Table,
+    move_warnings,
     mutual_information,
+    union_warnings,
 )
 from parse_dfl.analysis.pid.discrete import union_information
 
@@ -86,7 +87,7 @@ def batch_estimate(probabilities: ClassProbabilities, seed: int) -> Estimate:
     return Estimate(
         information=information,
         pointwise=np.stack([in_first, in_second, union_of_sample, in_joint], axis=1),
-        warnings=tuple(diagnostics.of_union(information, float(gap))),
+        warnings=tuple(union_warnings(information, float(gap))),
     )
 
 
@@ -120,7 +121,7 @@ def lsmi_estimate(probabilities: ClassProbabilities, seed: int) -> Estimate:
     return Estimate(
         information=information,
         pointwise=np.stack([first, second, union, joint], axis=1),
-        warnings=tuple(diagnostics.of_move(abs(moved))),
+        warnings=tuple(move_warnings(abs(moved))),
         atoms=_atoms_within_bounds,
         per_sample=np.stack(atoms, axis=1),
     )

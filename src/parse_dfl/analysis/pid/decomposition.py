@@ -1,24 +1,39 @@
-"""Mutual informations, and the redundant, unique and synergistic bits made of them.
+"""Compute redundant, unique and synergistic bits from mutual informations, and warn about them.
 
 The four atoms have three known sums: R + U1 = I(X1;Y), R + U2 = I(X2;Y) and
 R + U1 + U2 + S = I(X1,X2;Y).  One more number fixes them; here it is the *union* information
 R + U1 + U2, the least I_Q(X1,X2;Y) of all Q that agree with P on (X1,Y) and (X2,Y).
+
+The warnings at the end say why an estimate should not be trusted, a sentence each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities
 
 Table = NDArray[np.float64]
 Codes = NDArray[np.int64]  # shape=(samples,), whole numbers from 0: classes, symbols, groups
 Interval = tuple[float, float]
 
 PERCENTILES = (2.5, 97.5)
+
+FEWEST_SAMPLES = 500
+FEWEST_PER_CLASS = 25
+LARGEST_BIAS_BITS = 0.02
+LARGEST_GAP_BITS = 0.05
+LARGEST_MISCALIBRATION = 0.08
+"""With a thousand samples, chance alone makes it 0.02 to 0.05."""
+LARGEST_SHORTFALL_BITS = 0.05
+LARGEST_MOVE_BITS = 0.1
+BINS = 15
 
 
 class Atoms(NamedTuple):
@@ -61,7 +76,7 @@ class Information(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What an estimator found.
+    """The result of an estimator.
 
     Attributes:
         information: the point estimate.
@@ -96,7 +111,7 @@ class Bits:
         return self.redundant + sum(self.unique.values()) + self.synergistic
 
     def of(self, modality: str) -> float:
-        """Return what ``modality`` alone tells, I(X;Y): its redundant and unique bits."""
+        """Return I(X;Y) of ``modality`` alone: its redundant and unique bits."""
         return self.redundant + self.unique[modality]
 
 
@@ -193,3 +208,94 @@ def bootstrap_intervals(
     table = np.column_stack([table, table.sum(axis=1)])
     low, high = np.percentile(table, PERCENTILES, axis=0)
     return [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
+
+
+def count_warnings(joint: Table, samples: int, gap_bits: float) -> Iterator[str]:
+    """Warn about an exact decomposition of counted frequencies, shape (x1, x2, y)."""
+    bias = plug_in_bias(joint, samples)
+    if bias > LARGEST_BIAS_BITS:
+        yield (
+            f"{samples} samples over {int((joint > 0).sum())} occurring combinations: counting "
+            f"overstates the total by about {bias:.2f} bits, most of it as synergy; "
+            "merge values or add samples"
+        )
+    if gap_bits > LARGEST_GAP_BITS:
+        yield _unsolved(gap_bits)
+
+
+def plug_in_bias(joint: Table, samples: int) -> float:
+    """Return by how many bits counted frequencies overstate I(X1,X2;Y), to first order.
+
+    Miller, "Note on the bias of information estimates", 1955: a degree of freedom of the test
+    of independence adds 1 / (2 n ln 2).
+    """
+    pairs = int((joint.sum(axis=2) > 0).sum())
+    classes = int((joint.sum(axis=(0, 1)) > 0).sum())
+    return (pairs - 1) * (classes - 1) / (2 * samples * float(np.log(2)))
+
+
+def sample_warnings(label: NDArray[np.int64]) -> Iterator[str]:
+    """Warn where there are too few samples to train classifiers on."""
+    samples, rarest = len(label), int(np.bincount(label).min())
+    if samples < FEWEST_SAMPLES:
+        yield (
+            f"only {samples} samples: classifiers trained on so few miss information; "
+            f"{FEWEST_SAMPLES} or more are better"
+        )
+    if rarest < FEWEST_PER_CLASS:
+        yield (
+            f"{int(label.max()) + 1} classes, the rarest with {rarest} samples: too few to tell "
+            f"what belongs to it; merge classes or have {FEWEST_PER_CLASS} samples of each"
+        )
+
+
+def calibration_warnings(
+    probabilities: ClassProbabilities, names: tuple[str, str]
+) -> Iterator[str]:
+    """Warn about classifiers whose confidence is not their accuracy."""
+    named = {
+        names[0]: probabilities.first,
+        names[1]: probabilities.second,
+        "both": probabilities.joint,
+    }
+    for name, log_p in named.items():
+        error = calibration_error(log_p, probabilities.label)
+        if error > LARGEST_MISCALIBRATION:
+            yield (
+                f"the classifier of {name} is poorly calibrated (its confidence is off by "
+                f"{100 * error:.0f} points on average)"
+            )
+
+
+def union_warnings(information: Information, gap_bits: float) -> Iterator[str]:
+    """Warn about a union that is not solved, or exceeds what the joint classifier finds."""
+    shortfall = information.union - information.joint
+    if shortfall > LARGEST_SHORTFALL_BITS:
+        yield (
+            f"the classifier of both modalities finds {shortfall:.2f} bits less than the two "
+            "single ones tell together: synergy and total are too small"
+        )
+    if gap_bits > LARGEST_GAP_BITS:
+        yield _unsolved(gap_bits)
+
+
+def move_warnings(moved_bits: float) -> Iterator[str]:
+    """Warn about a redundancy that had to be moved far so that no atom is negative."""
+    if moved_bits > LARGEST_MOVE_BITS:
+        yield (
+            f"the redundancy was moved by {moved_bits:.2f} bits so that no atom is negative; "
+            "compare with --method batch"
+        )
+
+
+def calibration_error(log_p: Table, label: NDArray[np.int64]) -> float:
+    """Return the mean distance of confidence and accuracy over bins of confidence, 0 to 1."""
+    confidence = np.exp(log_p.max(axis=1))
+    right = log_p.argmax(axis=1) == label
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    excess = np.bincount(bins, confidence - right, minlength=BINS)
+    return float(np.abs(excess).sum() / len(label))
+
+
+def _unsolved(gap_bits: float) -> str:
+    return f"the least informative joint is only known to within {gap_bits:.2f} bits"

@@ -1,4 +1,4 @@
-"""Discrete variables: the union information of pair marginals, and the exact decomposition.
+"""Decompose discrete variables: the union information of pair marginals, and exactly.
 
 The union information R + U1 + U2 is the least I_Q(X1,X2;Y) over the distributions Q(x1,x2,y)
 whose pair marginals (X1,Y) and (X2,Y) are those of P (BROJA); the rest are mutual informations
@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parse_dfl.analysis.pid import diagnostics
 from parse_dfl.analysis.pid.decomposition import (
     Codes,
     Estimate,
     Information,
     Table,
+    count_warnings,
     entropy,
     mutual_information,
 )
@@ -112,7 +112,7 @@ def union_information(
 
 
 def _gap(density: Table, first: Table, second: Table) -> float:
-    """Return how much the value drops when the rows (or columns, if less) are made feasible."""
+    """Return by how much the value drops when the rows (or columns, if less) are made feasible."""
     by_row = first.sum(axis=1) @ np.log2(np.maximum(density.max(axis=1), TINY))
     by_column = second.sum(axis=1) @ np.log2(np.maximum(density.max(axis=0), TINY))
     return float(min(by_row, by_column))
@@ -141,7 +141,7 @@ def exact_estimate(first: Codes, second: Codes, label: Codes) -> Estimate:
     return Estimate(
         information=solution.information,
         pointwise=pointwise_information(solution, joint, (first, second, label)),
-        warnings=tuple(diagnostics.of_counts(joint, len(label), solution.union.gap_bits)),
+        warnings=tuple(count_warnings(joint, len(label), solution.union.gap_bits)),
     )
 
 
@@ -157,7 +157,7 @@ def as_codes(values: NDArray[Any]) -> Codes | None:
 
 
 def frequencies(first: Codes, second: Codes, label: Codes) -> Table:
-    """Return how often each triple occurs, shape (x1, x2, y), summing to 1."""
+    """Return the relative frequency of each triple, shape (x1, x2, y), summing to 1."""
     shape = (int(first.max()) + 1, int(second.max()) + 1, int(label.max()) + 1)
     cells = np.ravel_multi_index((first, second, label), shape)
     counts = np.bincount(cells, minlength=int(np.prod(shape)))

@@ -1,4 +1,4 @@
-"""One call for every estimator: check the input, choose an estimator, and judge its result."""
+"""Estimate a decomposition: check the input, choose an estimator, and judge its result."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parse_dfl.agents import Kind
-from parse_dfl.analysis.pid import AUTO, METHODS, diagnostics
+from parse_dfl.analysis.pid import AUTO, METHODS
 from parse_dfl.analysis.pid.decomposition import (
     Bits,
     Codes,
     Decomposition,
     Estimate,
     bootstrap_intervals,
+    calibration_warnings,
+    sample_warnings,
 )
 from parse_dfl.analysis.pid.discrete import MOST_SYMBOLS, as_codes, exact_estimate
 from parse_dfl.data.arrays import as_array
@@ -120,7 +122,7 @@ def _check(method: str, names: Names, bootstrap: int) -> None:
 
 
 def _overlap_of(*modalities: object) -> OverlappingWindows | None:
-    """Return how the samples of modalities in file order overlap, as windows of a recording do."""
+    """Find the overlap of samples in file order, as windows of a recording have."""
     arrays = [as_array(values) for values in modalities]
     reach = max((reach_of_windows(array) for array in arrays if array.ndim > 2), default=0)
     return OverlappingWindows(position=np.arange(len(arrays[0])), reach=reach) if reach else None
@@ -183,8 +185,8 @@ def _learned(probabilities: ClassProbabilities, method: str, names: Names, seed:
     estimator = batch_estimate if method == "batch" else lsmi_estimate
     result = estimator(probabilities, seed)
     warnings = (
-        *diagnostics.of_samples(probabilities.label),
-        *diagnostics.of_calibration(probabilities, names),
+        *sample_warnings(probabilities.label),
+        *calibration_warnings(probabilities, names),
         *result.warnings,
     )
     return replace(result, warnings=warnings)

@@ -1,4 +1,4 @@
-"""The audit: what the slices of trained agents hold, measured on samples that no agent learnt from.
+"""Audit trained agents: what their slices hold, measured on samples that no agent learnt from.
 
-:mod:`parse_dfl.analysis.probing.probe` puts the measures together; each has a file of its own.
+:mod:`parse_dfl.analysis.probing.measures` puts the measures together; each has a file of its own.
 """

@@ -1,4 +1,4 @@
-"""The outputs of trained agents on common samples, and what predictions owe to each slice."""
+"""Run trained agents on common samples, and measure what predictions owe to each slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples that agents are probed on, and what the probes read on them.
+"""Choose the samples that agents are probed on, and read the probes' targets from them.
 
 ``report``  the part that the run was evaluated on (test; validation while a method is tuned)
 ``fit``     training samples that no agent of the run owns, and the validation part where it is
@@ -24,8 +24,8 @@ from parse_dfl.agents import pairs
 from parse_dfl.analysis.pid.class_probabilities import ClassProbabilities, features
 from parse_dfl.analysis.pid.estimation import decompose
 from parse_dfl.analysis.probing.agent_outputs import AgentOutputs, CrossAgentPair
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.probes import ProbeResults, Ranges, read
+from parse_dfl.config import AuditConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.data.splits import Split, hold_out
 from parse_dfl.errors import DataError
@@ -57,7 +57,7 @@ class ProbeSamples:
 
     @property
     def ranges(self) -> Ranges:
-        """Where each part lies in :attr:`all`."""
+        """The range of each part within :attr:`all`."""
         ends = np.cumsum([len(self.fit), len(self.tune), len(self.report)]).tolist()
         return Ranges(
             fit=slice(0, ends[0]), tune=slice(ends[0], ends[1]), report=slice(ends[1], ends[2])
@@ -105,7 +105,7 @@ def _draw(samples: Indices, most: int, rng: np.random.Generator) -> Indices:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeContext:
-    """What all measures are made from: the probes' results, and the samples that they are of.
+    """The input of all measures: the probes' results, and the samples that they are of.
 
     ``label`` and ``subject`` (None: the set has none) have shape (samples,), over the fitted, the
     tuned and the reported samples; ``raw`` names the modalities themselves and every two of them.
@@ -160,7 +160,7 @@ class ProbeContext:
         )
 
     def accuracy(self, representation: str) -> Mapping[str, float]:
-        """Return how often each target is read right from a representation."""
+        """Return the accuracy at which each target is read from a representation."""
         return self.results.accuracy[representation]
 
     def decompose(

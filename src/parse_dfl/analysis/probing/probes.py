@@ -1,4 +1,4 @@
-"""Probes: how much of a label or factor a two-layer network reads from a representation.
+"""Probe how much of a label or factor a two-layer network reads from a representation.
 
 A probe has two hidden layers and a head per target.  Its width, learning rate and weight decay
 are the same for all representations: of the :data:`CANDIDATES` those whose accuracies are best on
@@ -51,7 +51,7 @@ CANDIDATES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Where the fitted, the tuned and the reported samples lie in an array over all of them."""
+    """The ranges of the fitted, the tuned and the reported samples in an array over all of them."""
 
     fit: slice
     tune: slice
@@ -60,7 +60,7 @@ class Ranges:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResults:
-    """What probes read on the reported samples.
+    """The accuracies of probes on the reported samples.
 
     Attributes:
         accuracy: representation → target → share read right.
@@ -177,7 +177,7 @@ class _Row:
 
 
 class _Best:
-    """What was best on the tuning part so far, probe by probe and target by target."""
+    """The best results on the tuning part so far, probe by probe and target by target."""
 
     def __init__(self, probes: int, task: _Task) -> None:
         self._task = task
@@ -227,7 +227,9 @@ def _try(candidate: Candidate, stack: _Stack, task: _Task) -> dict[str, _Row]:
 
 @dataclass(frozen=True, kw_only=True)
 class Purity:
-    """How purely a slice holds its own label bits; None where there are none.
+    """The purity of a slice: how well label bits, its own and others, are read from it.
+
+    None stands where there are none.
 
     Attributes:
         own: the least accuracy at which one of its own label bits is read from it.
@@ -243,11 +245,11 @@ class Purity:
 def purity(representation: str, accuracy: Mapping[str, float]) -> Purity:
     """Return the purity of a slice, from the accuracy at which each factor is read from it."""
     bits = [name for name in accuracy if is_label_bit(name)]
-    own = [accuracy[name] for name in bits if belongs(name, representation)]
+    own_bits = [accuracy[name] for name in bits if belongs(name, representation)]
     other = {name: accuracy[name] for name in bits if not belongs(name, representation)}
     worst = max(other, key=other.__getitem__, default=None)
     return Purity(
-        own=min(own, default=None),
+        own=min(own_bits, default=None),
         other=None if worst is None else other[worst],
         worst=worst,
     )

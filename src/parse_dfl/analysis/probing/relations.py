@@ -1,4 +1,4 @@
-"""How two slices are related: cross-modal predictability, and dependence inside a modality.
+"""Relate two slices: cross-modal predictability, and dependence inside a modality.
 
 **Predictability**: how well one modality's slice predicts the other's.  No label is used.  The
 measure is the held-out R² = 1 - Σ‖y - ŷ‖² / Σ‖y - ȳ‖² over samples and features, ȳ the fitted
@@ -91,7 +91,7 @@ def predictability(
 
 
 def _centred(values: Array, ranges: Ranges) -> Array:
-    """Return mean 0 over the fitted samples and overall scale 1; 0 where there is no variance."""
+    """Return ``values`` of mean 0 over fitted samples and overall scale 1; 0 without variance."""
     mean, deviation = mean_and_deviation(values[ranges.fit], Kind.VECTOR)
     scale = float(np.sqrt(np.square(deviation).mean()))
     rounding = ROUNDING * float(np.finfo(values.dtype).eps) * float(np.abs(mean).max())
@@ -183,7 +183,7 @@ def _r2_rows(truth: Tensor, predicted: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependence:
-    """How far two slices depend on each other.
+    """The dependence between two slices.
 
     Attributes:
         alignment: of their kernels, 0 to 1.

@@ -1,1 +1,1 @@
-"""The figures: functions from a record to a picture, or to None where it lacks what to draw."""
+"""Draw figures: functions from a record to a picture, or to None where it has nothing to draw."""

@@ -1,4 +1,4 @@
-"""One setting changed, all others equal: a panel a setting, and a map of the latent's split."""
+"""Draw accuracy over one setting, all others equal, and a map of the latent's split."""
 
 from __future__ import annotations
 

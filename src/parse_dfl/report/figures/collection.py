@@ -1,4 +1,4 @@
-"""The figures of a folder of comparisons: heat map, differences cell by cell, learning curves."""
+"""Draw a folder of comparisons: heat map, differences cell by cell, learning curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a comparison: final accuracy, learning curves, and accuracy against bytes."""
+"""Draw the figures of a comparison: final accuracy, learning curves, and accuracy against bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of what runs measure beside accuracy: gradient conflict, and bits of slices."""
+"""Draw what runs measure beside accuracy: gradient conflict, and bits of slices."""
 
 from __future__ import annotations
 

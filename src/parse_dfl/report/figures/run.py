@@ -1,4 +1,4 @@
-"""The figures of one run: its overlays, and its slices in two dimensions."""
+"""Draw the figures of one run: its overlays, and its slices in two dimensions."""
 
 from __future__ import annotations
 

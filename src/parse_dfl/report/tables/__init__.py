@@ -1,1 +1,1 @@
-"""The tables: functions from a record to a table, or to None where it holds nothing for it."""
+"""Make tables: functions from a record to a table, or to None where it holds nothing for it."""

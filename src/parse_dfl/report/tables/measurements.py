@@ -1,4 +1,4 @@
-"""The tables of what runs measure beside accuracy: gradient conflict, and audits of slices."""
+"""Tabulate what runs measure beside accuracy: gradient conflict, and audits of slices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of a run, of a comparison, and of a folder of comparisons."""
+"""Tabulate the results of a run, of a comparison, and of a folder of comparisons."""
 
 from __future__ import annotations
 

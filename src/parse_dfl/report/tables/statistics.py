@@ -1,4 +1,4 @@
-"""The tables of the statistics: pairwise tests, what they sum up to, and what an accuracy costs."""
+"""Tabulate statistics: pairwise tests, their totals, and the cost of an accuracy."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def summary_table(collection: Collection) -> Table | None:
     cells = cells_of(collection)
     tests = pairwise_with_best(cells)
     rows = [
-        _summary_row(kind, of_kind(cells, kind), own)
+        _summary_row(kind, of_kind(cells, kind), of_this_kind)
         for kind in KINDS
-        if (own := pairwise_of_kind(tests, kind))
+        if (of_this_kind := pairwise_of_kind(tests, kind))
     ]
     if not rows:
         return None

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import ProbeSamples
-from parse_dfl.analysis.probing.probe import audit, mean, mean_decomposition
+from parse_dfl.analysis.probing.measures import audit, mean, mean_decomposition
+from parse_dfl.config import AuditConfig
 from parse_dfl.engine.agent_io import trained_agent
 from tests.small import federation, small_data
 

@@ -1,4 +1,4 @@
-"""The file of one agent, ``AGENT.toml``: an experiment's settings, and a ``[node]`` of its own."""
+"""Read the file of one agent, ``AGENT.toml``: an experiment's settings and a ``[node]`` table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from parse_dfl.agents import key, modality_set
-from parse_dfl.config import (
-    AUTO,
-    RunConfig,
-    from_settings,
-    read_toml,
-    with_values,
-)
+from parse_dfl.config.run import RunConfig, from_settings, read_toml, with_values
+from parse_dfl.config.training import AUTO
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.config import MOST_SEED
 from parse_dfl.process import command
 from parse_dfl.settings import Settings, read, setting
 from parse_dfl.text import whole
@@ -50,7 +44,7 @@ class AgentFile:
 
     run: RunConfig
     node: NodeConfig
-    place: Path
+    directory: Path
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -74,8 +68,8 @@ class AgentFile:
         return None if self.run.peer.insecure else self.path(self.node.certificates)
 
     def path(self, text: str) -> Path:
-        """A path that the file names."""
-        return self.place / text
+        """Return a path that the file names."""
+        return self.directory / text
 
 
 def load_agent_file(path: Path) -> AgentFile:
@@ -87,27 +81,17 @@ def load_agent_file(path: Path) -> AgentFile:
     return read_toml(path, lambda settings: _agent_file(settings, path.parent))
 
 
-def _agent_file(settings: dict[str, Any], folder: Path) -> AgentFile:
+def _agent_file(settings: dict[str, Any], directory: Path) -> AgentFile:
     node = read(NodeConfig, settings.pop("node", {}), "node")
     run = from_settings(settings)
     _check(node, run)
-    return AgentFile(run=_of_one(run, node, folder), node=node, place=folder)
+    return AgentFile(run=_of_one(run, node, directory), node=node, directory=directory)
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a seed that no other peer could read.
-
-    Raises:
-        ConfigError: it is too large.
-    """
-    if seed > MOST_SEED:
-        raise ConfigError(f"seed must be at most {MOST_SEED} over peers, not {seed}")
-
-
-def _of_one(run: RunConfig, node: NodeConfig, place: Path) -> RunConfig:
-    """The experiment of this agent alone; a data file is looked for beside the agent's."""
+def _of_one(run: RunConfig, node: NodeConfig, directory: Path) -> RunConfig:
+    """Return the experiment of this agent alone, a data file's path joined to the directory."""
     group = key(modality_set(node.modalities))
-    data = place / run.data.data
+    data = directory / run.data.data
     name = str(data) if data.suffix == ".npz" else run.data.data
     run = run.for_method(run.method)
     return with_values(run, {"agents": f"{group}=1", "data.data": name, "engine": "peers"})
@@ -120,18 +104,17 @@ def _check(node: NodeConfig, run: RunConfig) -> None:
                 f"[node] lacks {name}; {command('node', 'init', 'AGENT.toml')} writes a whole file"
             )
     if run.peer.insecure == bool(node.certificates):
-        told = "both" if node.certificates else "neither"
+        given = "both" if node.certificates else "neither"
         raise ConfigError(
-            f"[node] certificates and insecure = true: {told} given; name the folder that "
+            f"[node] certificates and insecure = true: {given} given; name the folder that "
             f"{command('cert', 'issue')} wrote, or, for trials on one machine only, set insecure = "
             "true"
         )
-    for place in (*node.listen, *node.connect):
-        host, colon, port = place.rpartition(":")
+    for address in (*node.listen, *node.connect):
+        host, colon, port = address.rpartition(":")
         number = whole(port)
         if not (host and colon and number is not None and 0 <= number < 65536):
-            raise ConfigError(f"{place!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
-    check_seed(run.seed)
+            raise ConfigError(f"{address!r} is no address; write HOST:PORT, as 'site-b:{PORT}'")
     if run.training.dtype == "bfloat16":
         raise ConfigError("dtype 'bfloat16' does not cross the network; use float32 or float64")
     if run.network.split == AUTO:

@@ -1,4 +1,4 @@
-"""The audit of trained agents: every measure, group by group, as values that JSON can hold."""
+"""Audit trained agents: every measure, group by group, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from parse_dfl.analysis.probing.agent_outputs import (
     cross_agent_pairs,
     slice_names,
 )
-from parse_dfl.analysis.probing.config import AuditConfig
 from parse_dfl.analysis.probing.context import ProbeContext, ProbeSamples, raw_name
 from parse_dfl.analysis.probing.probes import purity
 from parse_dfl.analysis.probing.relations import dependence, predictability
+from parse_dfl.config import AuditConfig
 from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent
 
@@ -70,7 +70,7 @@ def audit(
 
 
 def _raw_measures(context: ProbeContext) -> dict[str, Any]:
-    """Return what is read from the modalities themselves, and the bits of every two of them."""
+    """Measure the modalities themselves: what probes read from them, and the bits of every two."""
     modalities = [name for name in context.raw if "," not in name]
     return {
         "reads": {name: dict(context.accuracy(raw_name(name))) for name in context.raw},

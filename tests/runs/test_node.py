@@ -4,8 +4,8 @@ import pytest
 
 from parse_dfl.config import RunConfig, with_values
 from parse_dfl.errors import ConfigError
-from parse_dfl.peers.compatibility import read_terms
-from parse_dfl.runs.terms import terms_of
+from parse_dfl.peers.announcement import read_terms
+from parse_dfl.runs.node import terms_of
 from tests.small import small_data
 
 
