@@ -137,6 +137,12 @@ def test_anything_else_is_refused_with_an_example(text):
         ModalityChange.from_string(text)
 
 
+@pytest.mark.parametrize("values", [{"agent": 3, "gains": "b"}, {"agent": "a-0", "gains": 3}])
+def test_names_of_a_change_must_be_text(values):
+    with pytest.raises(ConfigError, match="name must be text"):
+        ModalityChange(round=3, **values)
+
+
 def test_the_modality_must_be_a_name():
     with pytest.raises(ConfigError, match="'b=c' is no modality name"):
         ModalityChange.from_string("4:a:+b=c")

@@ -100,3 +100,9 @@ def test_settings_that_are_none(text, told):
 )
 def test_shares_are_rounded_up(attackers, degree, expected):
     assert attackers_among(attackers, degree) == expected
+
+
+@pytest.mark.parametrize("agent", [3, None, "", " "])
+def test_an_attacker_without_a_name_is_refused(agent):
+    with pytest.raises(ConfigError, match="an agent's name must be text"):
+        Attacker(agent=agent, attack="sign-flip")

@@ -30,6 +30,9 @@ from parse_dfl.process import (
     keep_freed_memory,
     launch,
     memory_bytes,
+    processors,
+    thread_count,
+    torch_threads,
     tune_process,
 )
 
@@ -226,6 +229,39 @@ def test_what_is_no_size_is_refused(text):
 
 def test_sizes_are_shown_for_people():
     assert [format_bytes(n) for n in (2 << 30, 3 << 19, 2048)] == ["2.0 GiB", "1.5 MiB", "2 KiB"]
+
+
+@pytest.mark.parametrize(
+    ("threads", "compiled", "environment", "expected"),
+    [
+        (None, False, None, 1),
+        (None, False, "3", 3),
+        (None, True, None, processors()),
+        (None, True, "3", 3),
+        (2, True, "3", 2),
+        ("all", False, "3", processors()),
+    ],
+)
+def test_threads_from_python_follow_the_rule_of_the_command_line(
+    monkeypatch, threads, compiled, environment, expected
+):
+    monkeypatch.delenv(THREADS, raising=False)
+    if environment:
+        monkeypatch.setenv(THREADS, environment)
+    assert thread_count(threads, compiled=compiled) == expected
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, True, "two"])
+def test_what_is_no_number_of_threads_is_refused(threads):
+    with pytest.raises(ConfigError, match="threads must be"):
+        thread_count(threads, compiled=False)
+
+
+def test_torch_has_as_many_threads_afterwards_as_before():
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
 
 
 def test_the_first_ctrl_c_is_remembered_and_the_second_heeded():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
+from numbers import Integral
 from typing import ClassVar, Self
 
 from parse_dfl.errors import ConfigError, unknown
@@ -45,6 +46,8 @@ def modality_key(name: str, within: object = None) -> str:
     Raises:
         ConfigError: it can be no name.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"a modality's name must be text, not {name!r}")
     try:
         return name_key(name)
     except ValueError as reason:
@@ -53,7 +56,13 @@ def modality_key(name: str, within: object = None) -> str:
 
 
 def agent_key(name: str) -> str:
-    """Return an agent's name by its key: ``left wrist-0`` becomes that of a mix, others stay."""
+    """Return an agent's name by its key: ``left wrist-0`` becomes that of a mix, others stay.
+
+    Raises:
+        ConfigError: it is no text, or empty.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"an agent's name must be text such as 'acc-0', not {name!r}")
     group, dash, number = name.strip().rpartition("-")
     if not (dash and number.isdecimal()):
         return name
@@ -148,7 +157,7 @@ class AgentMix(TextForm):
         if not isinstance(value, Mapping) or not value:
             return None
         for names, count in value.items():
-            if isinstance(count, bool) or not isinstance(count, int):
+            if isinstance(count, bool) or not isinstance(count, Integral):
                 raise ConfigError(f"agents of {names!r} must be a whole number, not {count!r}")
         return cls.from_string(",".join(f"{names}={count}" for names, count in value.items()))
 
@@ -199,10 +208,12 @@ class ModalityChange(TextForm):
                 f"a modality change names what agent {self.agent!r} gains or what it loses, "
                 f"one of both: {self.example}"
             )
-        if isinstance(self.round, bool) or not isinstance(self.round, int) or self.round < 1:
+        is_whole = isinstance(self.round, Integral) and not isinstance(self.round, bool)
+        if not is_whole or self.round < 1:
             raise ConfigError(
                 f"round of a modality change must be 1 or more, and whole, not {self.round!r}"
             )
+        object.__setattr__(self, "round", int(self.round))
         object.__setattr__(self, "agent", agent_key(self.agent))
         name = "loses" if self.gains is None else "gains"
         object.__setattr__(self, name, modality_key(self.modality, within=str(self)))

@@ -17,7 +17,8 @@ stop.  The round under way is finished before a run stops, so that a checkpoint 
 that is ignored (SIGHUP under ``nohup``) stays ignored.
 
 Nothing here happens on import: the command line calls :func:`tune_process`, and so may a program
-of your own, before anything imports numpy or torch.
+of your own, before anything imports numpy or torch.  The Python API holds torch to as many threads
+while it trains (:func:`torch_threads`), and leaves the process as it was.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -76,6 +78,7 @@ def _same_file(one: str, other: str) -> bool:
 
 
 THREADS = "OMP_NUM_THREADS"
+MOST_THREADS = 1024
 OTHERS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
@@ -108,6 +111,49 @@ def tune_process(
         torch.set_num_threads(_asked(values))
 
 
+def thread_count(threads: object, *, compiled: bool) -> int:
+    """Return how many threads to train on, by the rule of the command line's ``--threads``.
+
+    None is what ``OMP_NUM_THREADS`` says, else one, or every processor where steps are compiled;
+    ``"all"`` is every processor.
+
+    Raises:
+        ConfigError: it is neither, nor a number of threads.
+    """
+    if threads == "all" or (threads is None and compiled and THREADS not in os.environ):
+        return processors()
+    if threads is None:
+        return _asked(os.environ)
+    if isinstance(threads, bool) or not isinstance(threads, Integral):
+        raise ConfigError(f"threads must be a whole number or 'all', not {threads!r}")
+    count = int(threads)
+    if not 1 <= count <= MOST_THREADS:
+        raise ConfigError(f"threads must be from 1 to {MOST_THREADS}, not {count}")
+    return count
+
+
+_TRAINING = threading.RLock()
+"""Held while the process trains."""
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute on ``count`` threads, and on as many as before afterwards.
+
+    Another thread of the program that trains meanwhile waits: networks and draws keep state in the
+    process, and side by side two trainings would change each other's numbers.
+    """
+    import torch
+
+    with _TRAINING:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -116,7 +162,9 @@ def processors() -> int:
 
 
 def _asked(values: MutableMapping[str, str]) -> int:
-    first = values[THREADS].split(",")[0].strip()  # OpenMP allows a number per level of nesting
+    first = (
+        values.get(THREADS, "").split(",")[0].strip()
+    )  # OpenMP allows a number per level of nesting
     return max(1, int(first)) if first.isascii() and first.isdigit() else 1
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from parse_dfl import (
@@ -326,3 +328,48 @@ def test_several_processes_are_sent_to_the_command_line(federation, monkeypatch)
     monkeypatch.setenv("MASTER_ADDR", "localhost")
     with pytest.raises(ParseDflError, match="torchrun -m parse_dfl run"):
         federation.fit()
+
+
+def test_a_fit_computes_on_the_threads_asked_for_and_restores_them(federation, quick):
+    before = torch.get_num_threads()
+    seen = []
+
+    class Look(Callback):
+        def on_round(self, round):
+            seen.append(torch.get_num_threads())
+
+    result = federation.fit("local", **quick, threads=2, callbacks=[Look()])
+    assert set(seen) == {2} == {result.summary.threads}
+    assert torch.get_num_threads() == before
+
+
+def test_counts_and_rounds_of_numpy_are_numbers(digits):
+    change = ModalityChange(round=np.int64(3), agent="top-0", gains="bottom")
+    federation = Federation(digits, {"top": np.int64(2), "bottom": 1}, changes=[change])
+    assert str(federation.config.events[0]) == "3:top-0:+bottom"
+    assert str(federation.mix) == "top=2,bottom=1"
+
+
+@pytest.mark.parametrize(
+    ("encoders", "words"),
+    [
+        (["mlp2"], "encoders must be a mapping"),
+        ({3: "mlp2"}, "modality must be text"),
+        ({"top": nn.Linear(32, 8)}, "a function that builds a module"),
+    ],
+)
+def test_encoders_that_are_none_are_refused(digits, encoders, words):
+    with pytest.raises(ConfigError, match=words):
+        Federation(digits, {"top": 2}, encoders=encoders)
+
+
+def test_overwrite_is_true_or_false(federation, quick, tmp_path):
+    with pytest.raises(ConfigError, match="overwrite must be True or False"):
+        federation.fit("local", **quick, out=tmp_path / "run", overwrite="no")
+
+
+def test_fits_in_two_threads_give_the_numbers_of_one(federation, quick):
+    alone = federation.fit("parse", **quick)
+    with ThreadPoolExecutor(2) as pool:
+        started = [pool.submit(federation.fit, "parse", **quick) for _ in range(2)]
+        assert [fit.result().accuracy for fit in started] == [alone.accuracy] * 2

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from parse_dfl.agents import AgentMix, AgentSpec, ModalityChange, check_changes, modality_set
 from parse_dfl.api.dataset import Dataset, load_dataset
 from parse_dfl.api.result import RecordFolder, Result
@@ -27,7 +29,7 @@ from parse_dfl.errors import ConfigError, nearest, unknown
 from parse_dfl.methods.base import Method
 from parse_dfl.networks.encoders import EncoderBuilder, SampleShape, encoder_builder
 from parse_dfl.overlays.topologies import Topology
-from parse_dfl.process import launch
+from parse_dfl.process import launch, thread_count, torch_threads
 from parse_dfl.runs.callbacks import Callback, CallbackListener
 from parse_dfl.runs.run import run
 from parse_dfl.runs.shared_setup import Overrides, mix_for
@@ -125,6 +127,7 @@ class Federation:
         out: str | Path | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        threads: int | str | None = None,
         **settings: Any,
     ) -> Result:
         """Train all agents by one method, as ``parse-dfl run`` does, and evaluate them.
@@ -138,6 +141,8 @@ class Federation:
             out: the folder to write to while it runs; None keeps the records with the result.
             overwrite: replace the run in ``out``.
             resume: go on with the stopped run in ``out``.
+            threads: threads to compute on while it trains: a number, ``"all"`` processors, or None:
+                ``OMP_NUM_THREADS``, else one (all with ``compile=True``).
             **settings: further settings by the names that ``parse-dfl run --help`` has, such as
                 ``lr=0.01, batch_size=64, latent=48, robust=Clipping(), device="cuda"``.  A
                 learning rate of the method's object comes before ``lr``.
@@ -148,20 +153,22 @@ class Federation:
         chosen = spec_or_method(method)
         config = _for_one(self.configured(rounds, seed, settings), chosen)
         listener = CallbackListener(callbacks)
+        count = thread_count(threads, compiled=config.compile)
         overrides = self.overrides(None if isinstance(chosen, MethodSpec) else chosen)
         handed_over = (
             overrides if config.engine == "simulate" or self._needs_python(overrides) else None
         )
         folder = open_folder(out, overwrite=overwrite, resume=resume)
         try:
-            run(
-                config,
-                out=folder.path,
-                resume=resume,
-                overwrite=overwrite,
-                listener=listener,
-                overrides=handed_over,
-            )
+            with torch_threads(count):
+                run(
+                    config,
+                    out=folder.path,
+                    resume=resume,
+                    overwrite=overwrite,
+                    listener=listener,
+                    overrides=handed_over,
+                )
         except BaseException:
             folder.remove()
             raise
@@ -235,7 +242,8 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
     """Return the folder to write to.
 
     Raises:
-        ConfigError: there is no folder to resume in, or several processes run this program.
+        ConfigError: an argument is of another type, there is no folder to resume in, or several
+            processes run this program.
     """
     if launch().size > 1:
         raise ConfigError(
@@ -244,6 +252,9 @@ def open_folder(out: str | Path | None, *, overwrite: bool, resume: bool) -> Rec
         )
     if not isinstance(out, str | Path | None):
         raise ConfigError(f"out must be the path of a folder, not {out!r}")
+    for name, value in (("overwrite", overwrite), ("resume", resume)):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be True or False, not {value!r}")
     if resume and out is None:
         raise ConfigError("resume=True goes on with the run in a folder; give it by out=...")
     return RecordFolder.at(out, overwrite=overwrite or resume)
@@ -306,15 +317,20 @@ def _encoder_names(
     """Return the encoder's name by target, and the user's own builders by their names.
 
     Raises:
-        ConfigError: a value is neither a name nor a builder, or two builders have one name.
+        ConfigError: a value is neither a name nor a builder (a module is none: agents would share
+            it), or two builders have one name.
     """
     names: dict[str, str] = {}
     builders: dict[str, Callable[..., Any]] = {}
+    if not isinstance(encoders, Mapping):
+        raise ConfigError(f"encoders must be a mapping such as {{'acc': 'mlp2'}}, not {encoders!r}")
     for target, encoder in encoders.items():
+        if not isinstance(target, str):
+            raise ConfigError(f"an encoder's modality must be text such as 'acc', not {target!r}")
         if isinstance(encoder, str):
             names[target] = encoder
             continue
-        if not callable(encoder):
+        if not callable(encoder) or isinstance(encoder, nn.Module):
             raise ConfigError(
                 f"the encoder of {target!r} must be a name or a function that builds a module, "
                 f"not {encoder!r}"

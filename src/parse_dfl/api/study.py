@@ -13,6 +13,7 @@ from parse_dfl.api.result import RecordFolder, Result, data_frame, table_html, t
 from parse_dfl.config import MethodSpec, RunConfig, with_values
 from parse_dfl.errors import ConfigError, RecordError, UnknownNameError, nearest
 from parse_dfl.methods.base import Method
+from parse_dfl.process import thread_count, torch_threads
 from parse_dfl.records import METRICS
 from parse_dfl.report.cells import cells_of, ranked
 from parse_dfl.report.load import Comparison, read_comparison
@@ -191,6 +192,7 @@ def compare(
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    threads: int | str | None = None,
     **settings: Any,
 ) -> Study:
     """Train every method on the same agents, data and seeds, as ``parse-dfl compare`` does.
@@ -204,6 +206,7 @@ def compare(
         out: the folder to write to while it runs; None keeps the records with the study.
         overwrite: replace the comparison in ``out``.
         resume: go on with the stopped comparison in ``out``.
+        threads: threads to compute on, as in :meth:`Federation.fit`.
         **settings: as those of :meth:`Federation.fit`.
 
     Raises:
@@ -220,21 +223,23 @@ def compare(
     numbers = _seeds(seeds)
     names = _labels(chosen)
     config = _for_many(federation.configured(rounds, numbers[0], settings), chosen, names)
+    count = thread_count(threads, compiled=config.compile)
     folder = open_folder(out, overwrite=overwrite, resume=resume)
     try:
-        run_comparison(
-            config,
-            [
-                name if isinstance(method, MethodSpec) else method
-                for name, method in zip(names, chosen, strict=True)
-            ],
-            numbers,
-            out=folder.path,
-            resume=resume,
-            overwrite=overwrite,
-            listener=listener,
-            overrides=federation.overrides(),
-        )
+        with torch_threads(count):
+            run_comparison(
+                config,
+                [
+                    name if isinstance(method, MethodSpec) else method
+                    for name, method in zip(names, chosen, strict=True)
+                ],
+                numbers,
+                out=folder.path,
+                resume=resume,
+                overwrite=overwrite,
+                listener=listener,
+                overrides=federation.overrides(),
+            )
     except BaseException:
         folder.remove()
         raise

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from parse_dfl.cli.parser import positive
-from parse_dfl.process import THREADS, launch, processors, tune_process
+from parse_dfl.process import MOST_THREADS, THREADS, launch, processors, tune_process
 from parse_dfl.runs.resuming import Kept
 
 Value = TypeVar("Value")
-
-MOST_THREADS = 1024
 
 
 def add_threads(parser: argparse._ActionsContainer) -> None:
