@@ -82,7 +82,7 @@ def pairs(modalities: Iterable[str]) -> list[tuple[str, str]]:
     return list(combinations(sorted(modalities), 2))
 
 
-MOST_AGENTS = 10_000_000
+MOST_AGENTS = 1_000_000
 """Of a mix; their names alone then take gigabytes."""
 
 

@@ -119,3 +119,5 @@ def test_what_is_unfinished_is_no_result(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(RecordError, match="no finished run"):
         Result.load(tmp_path)
+    with pytest.raises(RecordError, match=r"there is no folder '.*nope' to read a run from"):
+        Result.load(tmp_path / "nope")

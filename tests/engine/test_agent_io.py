@@ -97,6 +97,7 @@ def test_a_modality_may_be_missing(method, tmp_path):
     ("bad", "message"),
     [
         ({}, r"no modality given; agent 'a\+b-0' has a\+b"),
+        (np.zeros((3, 6)), r"give samples by modality, such as {'a': values}, not ndarray"),
         ({"c": np.zeros((5, 3))}, "has no modality 'c'; known: a, b"),
         ({"a": np.zeros((5, 4))}, r"samples of 'a' have shape \(4,\), not \(3,\) as in training"),
         ({"a": np.zeros(3)}, r"samples of 'a' have shape \(\), not \(3,\)"),

@@ -154,6 +154,8 @@ class Result:
         Raises:
             RecordError: the folder holds no finished run.
         """
+        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+            raise RecordError(f"there is no folder {str(folder)!r} to read a run from")
         return cls(RecordFolder(Path(folder), temporary=False), overrides=overrides)
 
     @property

@@ -76,6 +76,11 @@ class TrainedAgent:
         return self._network(self._checked(inputs, laid_out=laid_out))
 
     def _checked(self, inputs: Mapping[str, ArrayLike], *, laid_out: bool) -> dict[str, Tensor]:
+        if not isinstance(inputs, Mapping):
+            raise DataError(
+                f"give samples by modality, such as {{{self.spec.modalities[0]!r}: values}}, not "
+                f"{type(inputs).__name__}"
+            )
         if not inputs:
             raise DataError(f"no modality given; agent {self.spec.name!r} has {self.spec.group}")
         tensors: dict[str, Tensor] = {}

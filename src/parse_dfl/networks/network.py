@@ -1,4 +1,5 @@
-"""Define the base of every network: its specification, components by branch, typed outputs."""
+"""Define the base of every network: its specification, the widths of slices, components by branch,
+and typed outputs."""
 
 from __future__ import annotations
 
