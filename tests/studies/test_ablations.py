@@ -30,7 +30,7 @@ def test_letters_stand_for_the_modalities_of_the_set():
         for ablation in ablations(["events"])
         if ablation.cell.name == "digits" and ablation.value == ["50:A-0:+B", "50:B-0:+A"]
     }
-    assert found == ("50:top-0:+bottom", "50:bottom-0:+top")
+    assert tuple(map(str, found)) == ("50:top-0:+bottom", "50:bottom-0:+top")
 
 
 def test_events_are_of_agents_that_exist():
