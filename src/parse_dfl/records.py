@@ -299,7 +299,17 @@ class ChannelPurity:
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """The shares of samples, 0 to 1, that are predicted right: with, without and by each slice."""
+    """What predictions owe to each slice: shares of the reported samples, 0 to 1.
+
+    Attributes:
+        joint: predicted right.
+        noiseless: predicted right without the channels' noise; None: there is none.
+        without: predicted right when a slice's logits are left out, by slice.
+        alone: predicted right by a slice's logits alone, by slice.
+        modalities: predicted right by a modality alone, by modality.
+        synergy_score: right, though every single modality is wrong; None: one modality.
+        spoilt: wrong, though some single modality is right; None: one modality.
+    """
 
     joint: float
     noiseless: float | None

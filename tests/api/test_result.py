@@ -90,6 +90,11 @@ def test_saving_moves_the_records_for_good(federation, quick, tmp_path):
     result.save(tmp_path / "copy", overwrite=True)
 
 
+def test_a_folder_to_save_to_must_be_a_path(result):
+    with pytest.raises(OutputError, match="must be a path, not None"):
+        result.save(None)
+
+
 def test_saving_spares_what_is_not_a_run(result, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("…")

@@ -8,6 +8,7 @@ import pytest
 from parse_dfl.cli import main
 from parse_dfl.cli.output import default_out
 from parse_dfl.config import RunConfig, with_values
+from parse_dfl.runs.folder import locked
 from parse_dfl.runs.resuming import claim
 
 
@@ -71,6 +72,21 @@ def test_an_experiment_file_for_several_methods_serves_one(engine, capsys):
     assert main(["run", "--config", "y.toml", "--lr", "0.125"]) == 0
     assert engine[1][0].training.lr == 0.125
     assert engine[1][0].method_options == {}
+
+
+def test_one_that_is_stopped_before_it_begins_leaves_the_folder_of_another_alone(
+    engine, stand_in, capsys
+):
+    def run(config, *, out, overwrite, listener):
+        raise KeyboardInterrupt
+
+    stand_in("parse_dfl.runs.run", run=run)
+    folder = Path("my run")
+    folder.mkdir()
+    (folder / "config.json").touch()
+    with locked(folder):
+        assert main(["run", "--out", "my run", "--overwrite"]) == 130
+    assert capsys.readouterr().err == "parse-dfl: interrupted; nothing was written\n"
 
 
 @pytest.mark.parametrize("has_begun", [True, False])

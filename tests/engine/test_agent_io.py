@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +49,12 @@ def agent(path):
 
 def inputs(count=5):
     return {name: small_data().modalities[name][:count] for name in ("a", "b")}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda agent: pickle.loads(pickle.dumps(agent))])
+def test_a_copy_of_an_agent_predicts_the_same(agent, copied):
+    again = copied(agent)
+    assert np.array_equal(again.predict_probability(inputs()), agent.predict_probability(inputs()))
 
 
 @pytest.mark.parametrize("method", METHODS_TO_SAVE)

@@ -153,8 +153,9 @@ def test_an_unknown_encoder_is_refused():
     [
         (lambda *_: nn.Linear(3, 4), "turns 2 samples into (2, 4); it must give (2, 5)"),
         (lambda *_: nn.Linear(7, 5), "cannot read samples of shape (3,)"),
+        (lambda *_: None, "encoder of 'a' must be a function that returns a torch module, and it"),
     ],
 )
-def test_an_own_encoder_of_the_wrong_width_is_refused(build, message):
+def test_an_own_encoder_that_does_not_fit_is_refused(build, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         tiny_blueprint({"own": build}, encoders={"a": "own"}).encoder(agent("a"), "a")

@@ -74,8 +74,11 @@ class RecordFolder:
         """Copy what lies under ``part`` to ``target``; a whole folder then stays there.
 
         Raises:
-            OutputError: the target is not empty, holds something else, or cannot be written.
+            OutputError: the target is no path, is not empty, holds something else, or cannot be
+                written.
         """
+        if not isinstance(target, str | Path):
+            raise OutputError(f"the folder to save to must be a path, not {target!r}")
         target, source = Path(target), self.path / part
         if target.resolve() == source.resolve():
             return target
@@ -203,8 +206,8 @@ class Result:
         """Write the records to ``folder``, as ``parse-dfl run`` would have.
 
         Raises:
-            OutputError: the folder is not empty and ``overwrite`` is not given, it holds something
-                else than a run, or it cannot be written.
+            OutputError: the folder is not empty and ``overwrite`` is not given, it holds
+                neither a run nor a comparison, or it cannot be written.
         """
         return self._folder.save(self._part, folder, overwrite=overwrite)
 

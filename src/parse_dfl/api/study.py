@@ -163,8 +163,8 @@ class Study:
         """Write the records to ``folder``, as ``parse-dfl compare`` would have.
 
         Raises:
-            OutputError: the folder is not empty and ``overwrite`` is not given, it holds something
-                else than a comparison, or it cannot be written.
+            OutputError: the folder is not empty and ``overwrite`` is not given, it holds
+                neither a run nor a comparison, or it cannot be written.
         """
         return self._folder.save("", folder, overwrite=overwrite)
 
@@ -215,11 +215,7 @@ def compare(
     if not isinstance(federation, Federation):
         raise ConfigError(f"the first argument must be a Federation, not {federation!r}")
     listener = CallbackListener(callbacks)
-    if isinstance(methods, str | MethodSpec | Method):
-        methods = [methods]
-    if not isinstance(methods, Iterable):
-        raise ConfigError(f"methods must be a list, as [Parse(), 'local'], not {methods!r}")
-    chosen = [spec_or_method(method) for method in methods]
+    chosen = _chosen(methods)
     numbers = _seeds(seeds)
     names = _labels(chosen)
     config = _for_many(federation.configured(rounds, numbers[0], settings), chosen, names)
@@ -245,6 +241,19 @@ def compare(
         raise
     own_methods = {method.name: method for method in chosen if isinstance(method, Method)}
     return Study(folder, overrides=federation.overrides(), methods=own_methods)
+
+
+def _chosen(methods: object) -> list[MethodSpec | Method]:
+    """Return the methods of a list of objects and names, or of one alone.
+
+    Raises:
+        ConfigError: it is no list, or one of it is no method.
+    """
+    if isinstance(methods, str | MethodSpec | Method):
+        methods = [methods]
+    if not isinstance(methods, Iterable):
+        raise ConfigError(f"methods must be a list, as [Parse(), 'local'], not {methods!r}")
+    return [spec_or_method(method) for method in methods]
 
 
 def _labels(methods: Sequence[MethodSpec | Method]) -> list[str]:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from parse_dfl.cli.processes import add_threads
 from parse_dfl.config import RunConfig
-from parse_dfl.errors import RankError
+from parse_dfl.errors import OutputError, RankError
 from parse_dfl.process import launch
 from parse_dfl.runs.callbacks import SILENT, Listener
-from parse_dfl.runs.folder import is_ours
+from parse_dfl.runs.folder import check_free, is_ours
 from parse_dfl.text import as_given, showable
 
 if TYPE_CHECKING:
@@ -80,12 +80,22 @@ def interruptible(out: Path, how_to_go_on: str) -> Iterator[None]:
     try:
         yield
     except RankError as lost:
-        if not lost.first or not is_ours(out):
+        if not lost.first or not _can_go_on(out):
             raise
         raise RankError(f"{lost}; {how_to_go_on}, on any number of ranks") from lost
     except KeyboardInterrupt as stop:
         number = getattr(stop, "number", SIGINT)
-        raise Interrupted(how_to_go_on if is_ours(out) else "nothing was written", number) from stop
+        told = how_to_go_on if _can_go_on(out) else "nothing was written"
+        raise Interrupted(told, number) from stop
+
+
+def _can_go_on(out: Path) -> bool:
+    """Return whether what lies there may be gone on with: it is not another process's."""
+    try:
+        check_free(out)
+    except OutputError:
+        return False
+    return is_ours(out)
 
 
 def list_files(folder: Path) -> str:

@@ -33,10 +33,19 @@ class NetworkSpec:
 
     def encoder(self, agent: AgentSpec, modality: str) -> nn.Module:
         """Build a fresh encoder for an agent's modality, ``(B, *shape)`` to ``(B, hidden)``, which
-        takes a stack's rows too."""
+        takes a stack's rows too.
+
+        Raises:
+            ConfigError: a builder of the user's own makes no module, or one of another width.
+        """
         sample = self.samples[modality]
         build = encoder_builder(self._encoder_name(agent, modality), sample, self.own_encoders)
         encoder = build(sample, self.config.hidden, self.config.dropout)
+        if not isinstance(encoder, nn.Module):
+            raise ConfigError(
+                f"the encoder of {modality!r} must be a function that returns a torch module, and "
+                f"it returned {encoder!r}"
+            )
         if build in self.own_encoders.values():
             _check_width(encoder, sample, self.config.hidden)
         return batched(encoder, sample_axes=len(sample.shape))
@@ -184,6 +193,10 @@ class Network(nn.Module):
     def fresh(self, label: str, seed: int) -> nn.Module:
         """Build the component anew, its weights drawn from (seed, branch) alone."""
         return _seeded(self._builders[label], seed, "weights", self.branches[label])
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy needs: closures cannot be pickled, and only training draws weights."""
+        return {**self.__dict__, "_builders": {}}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Outputs:
         """Predict from the modalities that are given."""

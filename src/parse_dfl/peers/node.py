@@ -193,10 +193,7 @@ class Node:
         self._status = StatusPublisher(
             trainer, self._exchanger, self._validator, identity, reporter, self._living
         )
-        self._agreement: MomentsAgreement | None = None
-        if settings.agree:
-            outbox, arrivals = self._exchanger.outbox, self._exchanger.arrivals
-            self._agreement = MomentsAgreement(trainer, outbox, arrivals, self._validator, topology)
+        self._agreement = self._build_agreement(topology) if settings.agree else None
         self._meeting = Meeting(
             self.membership,
             wait_for=settings.wait_for,
@@ -207,6 +204,10 @@ class Node:
         self._announced: tuple[str, ...] = ()
         self.diverged = False
         """Whether the agent's parameters are no longer finite: it has left the others."""
+
+    def _build_agreement(self, topology: Topology) -> MomentsAgreement:
+        outbox, arrivals = self._exchanger.outbox, self._exchanger.arrivals
+        return MomentsAgreement(self.trainer, outbox, arrivals, self._validator, topology)
 
     @property
     def name(self) -> str:

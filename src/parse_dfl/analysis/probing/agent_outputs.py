@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,6 +17,7 @@ from parse_dfl.data.dataset import MultimodalData
 from parse_dfl.engine.agent_io import TrainedAgent
 from parse_dfl.errors import CheckpointError, ConfigError
 from parse_dfl.networks.network import Outputs
+from parse_dfl.records import Contribution
 
 Array = NDArray[np.float32]
 Pair = tuple[str, str]
@@ -183,30 +184,7 @@ def cross_agent_pairs(agents: Sequence[AgentOutputs]) -> list[CrossAgentPair]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ablation:
-    """Shares of the reported samples, 0 to 1.
-
-    Attributes:
-        joint: predicted right.
-        noiseless: predicted right without the channels' noise; None: there is none.
-        without: predicted right when a slice's logits are left out, by slice.
-        alone: predicted right by a slice's logits alone, by slice.
-        modalities: predicted right by a modality alone, by modality.
-        synergy_score: right, though every single modality is wrong; None: one modality.
-        spoilt: wrong, though some single modality is right; None: one modality.
-    """
-
-    joint: float
-    noiseless: float | None
-    without: Mapping[str, float]
-    alone: Mapping[str, float]
-    modalities: Mapping[str, float]
-    synergy_score: float | None
-    spoilt: float | None
-
-
-def ablation(outputs: Outputs, label: Tensor) -> Ablation:
+def ablation(outputs: Outputs, label: Tensor) -> Contribution:
     """Measure what predictions owe to each slice, and to both modalities at once.
 
     A prediction is the sum of its slices' logits, ℓ = ℓ_R + Σ_m ℓ_U^m + Σ_ab ℓ_S^ab, so that a
@@ -229,7 +207,7 @@ def ablation(outputs: Outputs, label: Tensor) -> Ablation:
     several = len(single) > 1
     any_single = torch.stack(single).any(0) if several else right
     mean_logits = outputs.mean_logits
-    return Ablation(
+    return Contribution(
         joint=_share(right),
         noiseless=None if mean_logits is None else share_right(mean_logits),
         without={
